@@ -1,0 +1,269 @@
+"""Samples for operators without an OpInfo in this PyTorch, and cases that its samples leave out: ties, operands of
+another layout, small sizes of what OpInfo only samples large, and calls that must be refused."""
+
+import torch
+import torch.nn.functional as F
+
+
+def rms_norm(input, normalized_shape, weight=None, eps=None):
+    """As documented for PyTorch 2.4, which brought it."""
+    dims = tuple(range(-len(normalized_shape), 0))
+    out = input * torch.rsqrt(input.pow(2).mean(dims, keepdim=True) + (torch.finfo(input.dtype).eps if eps is None else eps))
+    return out if weight is None else out * weight
+
+
+def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None):
+    """As documented for PyTorch 2.0, which made it public."""
+    scores = query @ key.transpose(-2, -1) * (query.size(-1) ** -0.5 if scale is None else scale)
+    if is_causal:
+        allowed = torch.ones(query.size(-2), key.size(-2), dtype=torch.bool).tril()
+        scores = scores.masked_fill(~allowed, float('-inf'))
+    if attn_mask is not None:
+        scores = scores.masked_fill(~attn_mask, float('-inf')) if attn_mask.dtype == torch.bool else scores + attn_mask
+    return scores.softmax(-1) @ value
+
+
+REFERENCES = {
+    'nn.functional.rms_norm': (rms_norm, ['function']),
+    'nn.functional.scaled_dot_product_attention': (scaled_dot_product_attention, ['function']),
+}
+
+FLOATS = (torch.float64, torch.float32)
+
+
+def randn(*shape, dtype=torch.float32, grad=True):
+    return torch.randn(*shape, dtype=dtype).requires_grad_(grad)
+
+
+def ints(high, *shape):
+    return torch.randint(high, shape)
+
+
+def ties(dtype):
+    return torch.tensor([[1, 3, 3, 2], [5, 5, 5, 5], [0, -1, 0, -1]], dtype=dtype).requires_grad_()
+
+
+def strided(dtype):
+    """(2, 3, 4) seen through a transposition, and every second row of a matrix."""
+    return randn(4, 3, 2, dtype=dtype, grad=False).transpose(0, 2).requires_grad_()
+
+
+def samples(name):
+    """(args, kwargs) of the handwritten samples of an operator."""
+    torch.manual_seed(1)
+    short = name.replace('nn.functional.', 'F.')
+    for dtype in FLOATS:
+        r = lambda *shape, grad=True: randn(*shape, dtype=dtype, grad=grad)  # noqa: E731
+        if name in ('max', 'min', 'amax', 'amin', 'median'):
+            yield [ties(dtype)], {}
+            yield [ties(dtype), 1], {'keepdim': True}
+            yield [torch.tensor([1, float('nan'), 2], dtype=dtype).requires_grad_()], {}
+        if name in ('sum', 'mean', 'amax', 'amin', 'var', 'std', 'logsumexp', 'nansum', 'nanmean'):
+            yield [strided(dtype), [0, 2]], {}
+            yield [strided(dtype), [0, 2]], {'keepdim': True}
+            yield [strided(dtype), -1], {}
+        if name in ('add', 'sub', 'mul', 'div', 'maximum', 'atan2', 'pow'):
+            positive = r(4, 3, 2, grad=False).abs().transpose(0, 2).requires_grad_()
+            yield [positive, r(3, 1)], {}
+            if name not in ('maximum', 'atan2'):
+                yield [positive, 2.5], {}
+            yield [positive, r(2, 3, 4, grad=False)], {}
+        if name in ('matmul', 'bmm', 'baddbmm', 'addbmm'):
+            a, b = r(3, 2, 4), r(3, 4, 5)
+            if name in ('matmul', 'bmm'):
+                yield [a, b], {}
+                yield [r(3, 4, 2, grad=False).transpose(1, 2).requires_grad_(), r(3, 5, 4, grad=False).mT.requires_grad_()], {}
+                yield [r(1, 2, 4).expand(3, 2, 4).detach().requires_grad_(), b], {}
+            if name == 'matmul':
+                yield [r(4), r(4)], {}
+                yield [r(2, 1, 3, 4), r(5, 4, 2)], {}
+                yield [r(3, 4), r(4)], {}
+                yield [r(4), r(2, 4, 3)], {}
+                yield [r(0, 4), r(4, 3)], {}
+                yield [r(2, 0), r(0, 3)], {}
+            if name == 'baddbmm':
+                yield [r(3, 2, 5), a, b], {}
+            if name == 'addbmm':
+                yield [r(2, 5), a, b], {'beta': 0.5, 'alpha': 2}
+        if name == 'kron':
+            yield [r(2, 3), r(3, 2)], {}
+            yield [r(3), r(2, 1, 2)], {}
+        if short == 'F.rms_norm':
+            yield [r(2, 3, 4), [4]], {}
+            yield [r(2, 3, 4), [4], r(4)], {'eps': 1e-5}
+            yield [r(2, 3, 4), [3, 4]], {'weight': r(3, 4)}
+        if short == 'F.scaled_dot_product_attention':
+            q, k, v = r(2, 2, 3, 4), r(2, 2, 5, 4), r(2, 2, 5, 6)
+            yield [q, k, v], {}
+            yield [q, k, v], {'attn_mask': torch.tensor([[1, 0, 1, 1, 0], [1, 1, 1, 1, 1], [0, 0, 0, 0, 1]]).bool()}
+            yield [q, k, v], {'attn_mask': r(3, 5)}
+            yield [r(2, 4, 3), r(2, 4, 3), r(2, 4, 3)], {'is_causal': True}
+            yield [r(3, 4), r(3, 4), r(3, 4)], {'scale': 0.25}
+        if short == 'F.conv3d':
+            x, w = r(1, 2, 3, 4, 3), r(2, 2, 2, 2, 2)
+            yield [x, w], {}
+            yield [x, w, r(2)], {'stride': 2, 'padding': 1}
+            yield [x, r(4, 1, 2, 2, 1)], {'groups': 2, 'dilation': [1, 2, 1], 'padding': [0, 1, 0]}
+            yield [x, r(2, 2, 3, 1, 3), r(2)], {'padding': 'same'}
+        if short == 'F.alpha_dropout':
+            yield [r(2, 3)], {'p': 0.5, 'training': False}
+            yield [torch.full((200, 50), 0.5, dtype=dtype)], {'p': 0.3, 'training': True}
+        if short == 'F.multi_head_attention_forward':
+            e, h = 4, 2
+            weights = [r(3 * e, e), r(3 * e), None, None, False, 0.0, r(e, e), r(e)]
+            q = r(3, 2, e)
+            yield [q, q, q, e, h, *weights], {}
+            yield [r(3, 2, e), r(4, 2, e), r(4, 2, e), e, h, *weights], {'need_weights': False}
+            mask = torch.tensor([[0, 0, 1], [0, 0, 0]]).bool()
+            yield [q, q, q, e, h, *weights], {'key_padding_mask': mask, 'average_attn_weights': False}
+            causal = torch.ones(3, 3).triu(1).bool()
+            yield [r(3, e), r(3, e), r(3, e), e, h, *weights], {'attn_mask': causal, 'training': False}
+        if short == 'F.ctc_loss':
+            for reduction in ('mean', 'sum', 'none'):
+                log_probs = r(5, 2, 4, grad=False).log_softmax(-1).detach().requires_grad_()
+                targets = torch.tensor([[1, 2, 0], [3, 3, 1]])
+                yield [log_probs, targets, torch.tensor([5, 5]), torch.tensor([2, 3])], {'reduction': reduction}
+            # The second target doesn't fit into its input: infinite, and zero on demand.
+            yield [log_probs, torch.tensor([1, 2, 3, 3, 1]), [5, 2], [2, 3]], {'zero_infinity': True, 'blank': 0}
+        if short == 'F.adaptive_avg_pool3d':
+            yield [r(1, 2, 4, 3, 5), [2, 2, 3]], {}
+            yield [r(2, 4, 3, 5), 2], {}
+            yield [r(1, 1, 4, 4, 4), [2, None, 1]], {}
+        if short == 'F.avg_pool3d':
+            yield [r(1, 2, 4, 4, 4), 2], {}
+            yield [r(1, 1, 4, 5, 4), [2, 3, 2]], {'stride': 1, 'padding': 1, 'count_include_pad': False, 'ceil_mode': True}
+        if short in ('F.max_pool1d', 'F.max_pool2d', 'F.max_pool3d'):
+            shape, n = {'1': ((2, 2, 9), 1), '2': ((1, 2, 6, 7), 2), '3': ((1, 1, 5, 4, 5), 3)}[short[10]]
+            yield [r(*shape), 2], {}
+            yield [r(*shape), 3], {'stride': 2, 'padding': 1, 'ceil_mode': True}
+            yield [r(*shape), 2], {'stride': 1, 'dilation': 2, 'return_indices': True}
+            yield [torch.ones(shape, dtype=dtype).requires_grad_(), [2] * n], {}
+        if short == 'F.grid_sample':
+            grid = torch.rand(2, 2, 3, 2, dtype=dtype).mul(2.6).sub(1.3)
+            for mode in ('bilinear', 'nearest', 'bicubic'):
+                for padding in ('zeros', 'border', 'reflection'):
+                    align = padding != 'border'
+                    yield [r(2, 2, 3, 4), grid.clone().requires_grad_()], dict(
+                        mode=mode, padding_mode=padding, align_corners=align)  # fmt: skip
+        if short == 'F.cross_entropy':
+            yield [r(3, 4), torch.tensor([1, -100, 3])], {}
+            yield [r(3, 4), torch.tensor([0, 2, 3])], {'weight': r(4, grad=False).abs(), 'label_smoothing': 0.1}
+            yield [r(4), torch.tensor(2)], {}
+            yield [r(2, 3, 2), torch.softmax(r(2, 3, 2, grad=False), 1)], {'reduction': 'none'}
+        if short == 'F.layer_norm':
+            yield [strided(dtype), [3, 4], r(3, 4), r(3, 4)], {'eps': 1e-3}
+        if short == 'F.embedding_bag':
+            yield [ints(6, 5), r(6, 3), torch.tensor([0, 2])], {'mode': 'sum', 'per_sample_weights': r(5)}
+        if name == 'item':
+            for value in (2.5, float('inf'), -0.0):
+                yield [torch.tensor(value, dtype=dtype)], {}
+            yield [torch.tensor([[7.0]], dtype=dtype)], {}
+        if name in ('softmax', 'log_softmax', 'cumsum', 'cumprod', 'sort', 'argsort', 'flip', 'roll'):
+            yield [strided(dtype), *{'flip': [[0, 2]], 'roll': [[1, 2], [0, 2]]}.get(name, [1])], {}
+    if name in ('normal', 'bernoulli', 'multinomial', 'uniform', 'nn.functional.dropout', 'nn.functional.dropout2d'):
+        wide = torch.full((100, 100), 0.25)
+        yield {
+            'normal': ([wide, torch.full((100, 100), 2.0)], {}),
+            'bernoulli': ([wide], {}),
+            'multinomial': ([torch.tensor([1.0, 0, 3]), 5000], {'replacement': True}),
+            'uniform': ([wide, -1.0, 3.0], {}),
+            'nn.functional.dropout': ([wide], {'p': 0.3}),
+            'nn.functional.dropout2d': ([wide.reshape(100, 50, 2, 1)], {'p': 0.4}),
+        }[name]
+    if name == 'randn':
+        yield [[50, 100]], {}
+        yield [[50, 100]], {'dtype': torch.float64}
+    if name in ('randn_like', 'rand_like'):
+        yield [torch.zeros(50, 100)], {}
+        yield [torch.zeros(50, 100)], {'dtype': torch.float64}
+    if name == 'randint':
+        yield [10, [100, 50]], {}
+        yield [-5, 7, [100, 50]], {}
+        yield [2, [3]], {'dtype': torch.float32}
+        yield [0, 100, [2, 0]], {'dtype': torch.uint8}
+    if name == 'to':
+        for x in (torch.tensor([[1.5, -2.5, 0, 300]]), torch.tensor([True, False]), torch.tensor([5, -6])):
+            for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.bool):
+                yield [x.clone().requires_grad_(x.is_floating_point()), dtype], {}
+        yield [randn(2, 3), torch.zeros(1, dtype=torch.float64)], {}
+        yield [randn(2, 3)], {'dtype': torch.float64, 'copy': True}
+    if name == 'full':
+        yield [[2, 3], 1.5], {}
+        yield [[], 2.5], {}
+        yield [[0, 2], 7.5], {}
+        yield [[2], 7], {'dtype': torch.int64}
+        yield [[2], 3], {'dtype': torch.float64}
+        yield [[3], True], {}
+        yield [[2, 2], float('nan')], {'requires_grad': True}
+    if name == 'item':
+        yield [torch.tensor(-7)], {}
+        yield [torch.tensor(True)], {}
+        yield [torch.tensor([200], dtype=torch.uint8)], {}
+        yield [torch.tensor(0.1, dtype=torch.bfloat16)], {}
+    if name in ('div', 'floor_divide', 'remainder', 'fmod'):
+        a, b = torch.tensor([[7, -7, 6, -6, 0]]), torch.tensor([[2], [-2], [3], [-3]])
+        for kwargs in [{'rounding_mode': m} for m in ('trunc', 'floor', None)] if name == 'div' else [{}]:
+            yield [a, b], kwargs
+            yield [a.double(), b.double()], kwargs
+            yield [a.double() + 0.5, 2.25], kwargs
+    if name in ('sum', 'mean', 'prod', 'cumsum', 'cumprod'):
+        dim = [0] if 'cum' in name else []
+        yield [ints(5, 2, 3), *dim], {'dtype': torch.float64}
+        if name != 'mean':
+            yield [ints(2, 2, 3).bool(), *dim], {}
+            yield [ints(200, 2, 3).to(torch.uint8), *dim], {}
+            yield [ints(100, 2, 3).to(torch.int32), *dim], {}
+    if name == '__getitem__':
+        x = torch.arange(60.0).reshape(3, 4, 5).requires_grad_()
+        mask = torch.tensor([True, False, True])
+        for key in [
+            0, -1, [slice(None), 1], [slice(0, 2), Ellipsis, None], [Ellipsis, slice(None, None, 2)], [None, 2, slice(1, -1)],
+            [mask], [slice(None), torch.tensor([3, 0, 0])], [torch.tensor([0, 2]), slice(None), torch.tensor([1, 4])],
+            [torch.tensor([[0, 1], [2, 0]]), torch.tensor([1, 3])], [mask, slice(1, 3), torch.tensor([0])], [slice(2, 1)],
+            [torch.tensor(1), slice(None), -1],
+        ]:  # fmt: skip
+            yield [x, *(key if isinstance(key, list) else [key])], {}
+
+
+def errors(name):
+    """(args, kwargs) of calls that PyTorch refuses."""
+    x, i = torch.zeros(2, 3), torch.zeros(2, 3, dtype=torch.int64)
+    table = {
+        'add': [([x, torch.zeros(4)], {})], 'mul': [([x, torch.zeros(3, 2)], {})], 'where': [([x > 0, x, torch.zeros(4)], {})],
+        'matmul': [([torch.zeros(3, 4), torch.zeros(5, 6)], {}), ([torch.tensor(1.0), x], {}), ([x, i.t()], {})],
+        'mm': [([x, x], {}), ([x, torch.zeros(3)], {})], 'bmm': [([torch.zeros(2, 3, 4), torch.zeros(3, 4, 2)], {})],
+        'dot': [([torch.zeros(3), torch.zeros(4)], {}), ([x, x], {})], 'mv': [([x, torch.zeros(2)], {})],
+        'addmm': [([x, x, x], {})], 'einsum': [(['ij,jk->ik', x, x], {}), (['ij->ik', x], {})],
+        'sum': [([x, 2], {}), ([x, [0, 0]], {})], 'mean': [([i], {})], 'softmax': [([x, 2], {})], 'var': [([x, -3], {})],
+        'max': [([x, 5], {}), ([torch.zeros(0)], {})], 'argmax': [([torch.zeros(0)], {}), ([x, 2], {})],
+        'cumsum': [([x, 2], {})], 'sort': [([x, 2], {})], 'topk': [([x, 4], {})],
+        'reshape': [([x, [4]], {}), ([x, [-1, -1]], {}), ([x, [-1, 4]], {})], 'view': [([x.t(), [6]], {}), ([x, [5]], {})],
+        'permute': [([x, [0, 0]], {}), ([x, [0]], {})], 'transpose': [([x, 0, 2], {})], 'expand': [([x, [2, 4]], {})],
+        'squeeze': [([x, 2], {})], 'unsqueeze': [([x, 3], {})], 'flatten': [([x, 1, 0], {})], 'flip': [([x, [2]], {})],
+        'cat': [([[x, torch.zeros(2, 4)], 0], {}), ([[], 0], {}), ([[x, x], 2], {})], 'stack': [([[x, torch.zeros(3)]], {})],
+        'split': [([x, [1, 2], 0], {}), ([x, -1], {})], 'chunk': [([x, 0], {})], 'select': [([x, 0, 2], {}), ([x, 2, 0], {})],
+        'narrow': [([x, 0, 1, 2], {}), ([x, 0, 3, 1], {})], 'unbind': [([x, 2], {})], 'diagonal': [([x, 0, 0, 0], {})],
+        '__getitem__': [([x, 2], {}), ([x, 0, 0, 0], {}), ([x, torch.tensor([2])], {}), ([x, torch.tensor([True])], {})],
+        'index_select': [([x, 0, torch.tensor([2])], {}), ([x, 0, torch.tensor([0.5])], {})],
+        'gather': [([x, 1, torch.tensor([[3]])], {}), ([x, 1, torch.tensor([0])], {})],
+        'scatter': [([x, 1, torch.tensor([[3]]), x], {})], 'index_put': [([x, [torch.tensor([2])], torch.tensor(1.0)], {})],
+        'masked_fill': [([x, torch.zeros(2, 2).bool(), 0], {})], 'tril': [([torch.zeros(3)], {})], 'item': [([x], {})], 'eye': [([-1], {})],
+        'arange': [([0, 5, 0], {}), ([0, 5, -1], {})], 'zeros': [([[2, -1]], {})], 'multinomial': [([x, 2], {})],
+        'masked_scatter': [([x, x == 0, torch.zeros(2)], {})], 'take': [([x, torch.tensor([6])], {})],
+        'repeat': [([x, [2]], {})], 'view_as': [([x, torch.zeros(5)], {})], 'bincount': [([torch.tensor([-1])], {})],
+        'linalg.inv': [([x], {}), ([torch.zeros(2, 2)], {})], 'linalg.cholesky': [([-torch.eye(2)], {})],
+        'linalg.solve': [([torch.zeros(2, 2), torch.zeros(2)], {})],
+        'nn.functional.linear': [([x, torch.zeros(4, 2)], {})], 'nn.functional.embedding': [([torch.tensor([5]), x], {})],
+        'nn.functional.cross_entropy': [([x, torch.tensor([0, 3])], {}), ([x, torch.tensor([0])], {})],
+        'nn.functional.nll_loss': [([x, torch.tensor([0.0, 1.0])], {})], 'nn.functional.dropout': [([x, 1.5], {})],
+        'nn.functional.one_hot': [([torch.tensor([3]), 3], {}), ([torch.tensor([-1])], {})],
+        'nn.functional.layer_norm': [([x, [2]], {})], 'nn.functional.group_norm': [([x, 2], {})],
+        'nn.functional.batch_norm': [([torch.zeros(1, 3), None, None], {'training': True})],
+        'nn.functional.conv2d': [([torch.zeros(1, 3, 4, 4), torch.zeros(2, 2, 3, 3)], {}),
+                                 ([torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 3, 3)], {})],
+        'nn.functional.max_pool2d': [([torch.zeros(1, 1, 4, 4), 2], {'padding': 2})],
+        'nn.functional.pad': [([x, [1, 1, 1]], {}), ([torch.zeros(1, 2, 3), [3, 3]], {'mode': 'reflect'})],
+        'nn.functional.kl_div': [([x, torch.zeros(2, 4)], {})], 'nn.functional.binary_cross_entropy': [([x, torch.zeros(3)], {})],
+        'nn.functional.glu': [([x, 1], {})], 'nn.functional.pixel_shuffle': [([torch.zeros(1, 3, 2, 2), 2], {})],
+    }  # fmt: skip
+    return table.get(name, [])
