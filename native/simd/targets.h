@@ -2,6 +2,6 @@
 // time and binary size, and none of them gained a measurable amount.
 #ifndef TENFOLD_SIMD_TARGETS_H_
 #define TENFOLD_SIMD_TARGETS_H_
-#include <hwy/detect_targets.h>
 #define HWY_DISABLED_TARGETS (HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#include <hwy/detect_targets.h>
 #endif

@@ -1,0 +1,16 @@
+// The list of kernel tables. A new table: declare it here, add it to all.cc.
+#pragma once
+#include <vector>
+
+#include "kernel.h"
+#include "loops/elementwise.h"
+
+namespace tenfold {
+
+KernelTable reduceKernels(int64_t target);
+
+// Every kernel for one instruction set; the index is the id that a frame begins with.
+std::vector<Kernel> allKernels(int64_t target);
+CastTileFn castTileFor(int64_t target);
+
+}  // namespace tenfold
