@@ -107,8 +107,12 @@ def fresh(value):
 
 
 def index_key(key):
-    key = key if isinstance(key, tuple) else (key,)
-    return [torch.tensor(k) if isinstance(k, list) else k for k in key]
+    """The key of x[key] as separate arguments. A list of numbers is a tensor of indices; a list of anything else stands
+    for a tuple, as PyTorch reads it."""
+    numbers = lambda k: isinstance(k, list) and all(isinstance(i, int) for i in k)  # noqa: E731
+    if isinstance(key, list) and not numbers(key):
+        key = tuple(key)
+    return [torch.tensor(k) if numbers(k) else k for k in (key if isinstance(key, tuple) else (key,))]
 
 
 def arguments(name, variant, sample):
