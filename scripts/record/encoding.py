@@ -107,11 +107,13 @@ def write_gzip(path, text):
         file.write(text.encode())
 
 
-def write_json(path, recorder, key, rows):
+def write_json(path, recorder, lists):
     """One row a line, so that a diff shows which rows changed."""
     path = os.path.join(FIXTURES, path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    lines = ',\n'.join(json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
     with open(path, 'w', encoding='utf-8') as file:
-        head = json.dumps(header(recorder))[:-1]
-        file.write(f'{head}, "{key}": [\n{lines}\n]}}\n')
+        file.write(json.dumps(header(recorder))[:-1])
+        for key, rows in lists.items():
+            lines = ',\n'.join(json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
+            file.write(f', "{key}": [\n{lines}\n]')
+        file.write('}\n')
