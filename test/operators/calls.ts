@@ -8,7 +8,19 @@ type AnyFunction = (...args: unknown[]) => unknown;
 /** Where Python's name cannot be: `x[...]` is `x.index(...)`. */
 const RENAMED: Record<string, string> = { __getitem__: 'index' };
 /** PyTorch also takes the one list that these have as separate numbers. */
-const VARIADIC = new Set(['reshape', 'view', 'permute', 'expand', 'repeat', 'tile', 'flip', 'zeros', 'ones', 'empty', 'randn']);
+const VARIADIC = new Set([
+  'reshape',
+  'view',
+  'permute',
+  'expand',
+  'repeat',
+  'tile',
+  'flip',
+  'zeros',
+  'ones',
+  'empty',
+  'randn',
+]);
 
 /** The operator's own name in Tenfold, without namespace. */
 export function shortName(op: string): string {
@@ -45,7 +57,12 @@ function invoke(path: string, form: Form, args: unknown[]): unknown {
   return form === 'property' ? self[key] : (self[key] as AnyFunction)(...rest);
 }
 
-function way(op: string, form: Form, style: string, arrange: (args: unknown[], named: Record<string, unknown>) => unknown[]): Way {
+function way(
+  op: string,
+  form: Form,
+  style: string,
+  arrange: (args: unknown[], named: Record<string, unknown>) => unknown[],
+): Way {
   const path = spelling(op, form);
   return {
     name: `${path}(${style})`,
@@ -90,7 +107,13 @@ export function waysOf(file: OperatorFile, sample: Call & { order?: Sample['orde
     const last = sample.args.at(-1);
     const onlyList = sample.args.length === (form === 'function' ? 1 : 2) && Array.isArray(last) && last.length > 0;
     if (VARIADIC.has(op) && onlyList) {
-      out.push(way(op, form, 'variadic', (args, named) => [...args.slice(0, -1), ...(args.at(-1) as unknown[]), ...options(named)]));
+      out.push(
+        way(op, form, 'variadic', (args, named) => [
+          ...args.slice(0, -1),
+          ...(args.at(-1) as unknown[]),
+          ...options(named),
+        ]),
+      );
     }
   }
   return out;

@@ -12,4 +12,12 @@ export interface Exception {
   reason?: string;
 }
 
-export const EXCEPTIONS: Record<string, Exception> = {};
+// PyTorch's own float32 answers were compared with its float64 ones on the same samples: the default tolerance holds for
+// all operators but these, whose formulas lose digits by cancellation.
+export const EXCEPTIONS: Record<string, Exception> = {
+  atanh: { slack: 4, reason: 'gradient 1 / (1 - x²) near 1' },
+  logcumsumexp: { slack: 100, reason: 'gradient as a difference of exponentials' },
+  'nn.functional.layer_norm': { slack: 8, reason: 'gradient of rows with little variance' },
+  'nn.functional.normalize': { slack: 4, reason: 'gradient as a difference of projections' },
+  pow: { slack: 20, reason: 'large exponents magnify the rounding of log' },
+};
