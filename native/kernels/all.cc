@@ -18,6 +18,7 @@ const Kernel kDriver[] = {
 std::vector<Kernel> allKernels(int64_t target) {
   const KernelTable tables[] = {
       {kDriver, sizeof(kDriver) / sizeof(kDriver[0])},
+      randomKernels(target),
       reduceKernels(target),
   };
   std::vector<Kernel> all;

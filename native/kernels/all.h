@@ -7,6 +7,7 @@
 
 namespace tenfold {
 
+KernelTable randomKernels(int64_t target);  // native/random
 KernelTable reduceKernels(int64_t target);
 
 // Every kernel for one instruction set; the index is the id that a frame begins with.
