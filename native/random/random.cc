@@ -268,7 +268,7 @@ struct FastMod {
   explicit FastMod(uint32_t divisor) : d(divisor), inverse(UINT64_MAX / divisor + 1) {}
   uint32_t operator()(uint32_t word) const {
 #ifdef __SIZEOF_INT128__
-    __extension__ using Wide = unsigned __int128;
+    using Wide = unsigned __int128;
     return static_cast<uint32_t>(static_cast<Wide>(inverse * word) * d >> 64);
 #else
     return word % d;
