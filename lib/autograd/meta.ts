@@ -1,0 +1,48 @@
+/** What autograd knows about a tensor beyond its node, and the few tensor operations that the engine itself needs. */
+import type { Tensor } from '../tensor/tensor.js';
+import type { Shape } from '../tensor/shape.js';
+import type { Hook, Node } from './graph.js';
+
+/** Rarely needed autograd state of a tensor: gradient and hooks. */
+export interface AutogradMeta {
+  grad: Tensor | null;
+  /** Whether anybody but the library has seen `grad`: else its memory can be reused when it is dropped. */
+  gradExposed: boolean;
+  hooks: Map<number, Hook> | null;
+  postHooks: Map<number, (leaf: Tensor) => void> | null;
+  retainsGrad: boolean;
+}
+
+export function leafMeta(t: Tensor): AutogradMeta {
+  return (t.meta ??= { grad: null, gradExposed: false, hooks: null, postHooks: null, retainsGrad: false });
+}
+
+/** Operations that the engine calls; op/define.ts and ops fill them in, so that the engine imports no op. */
+export const tensorOps = {} as {
+  add(a: Tensor, b: Tensor): Tensor;
+  /** a += b, without a graph. */
+  addInto(a: Tensor, b: Tensor): Tensor;
+  cast(a: Tensor, code: number): Tensor;
+  clone(a: Tensor): Tensor;
+  /** The same memory as a new tensor outside any graph. */
+  alias(a: Tensor): Tensor;
+  sumTo(a: Tensor, shape: Shape): Tensor;
+  hasNaN(a: Tensor): boolean;
+  /** Makes a view's node again from its base's, after an in-place change of either. */
+  regenerateView(view: Tensor): Node | null;
+};
+
+/** A tensor's node. A view's is made anew when its base has been changed in place since. */
+export function gradFnOf(t: Tensor): Node | null {
+  return t.base === null || t.viewVersion === t.storage.version ? t.node : tensorOps.regenerateView(t);
+}
+
+/** Sums a gradient down to a shape that broadcasts to its own; null where that isn't so. */
+export function sumToShape(grad: Tensor, shape: Shape): Tensor | null {
+  const shift = grad.shape.length - shape.length;
+  if (shift < 0) return null;
+  for (let i = 0; i < shape.length; i++) {
+    if (shape[i] !== grad.shape[i + shift] && shape[i] !== 1) return null;
+  }
+  return tensorOps.sumTo(grad, shape);
+}

@@ -1,0 +1,82 @@
+/** Switches of recording: noGrad, enableGrad, inferenceMode, detectAnomaly. */
+
+/** Whether ops record a graph. Read it through the module (`mode.grad`), so that it is always the current value. */
+export const mode = {
+  grad: true,
+  inference: false,
+  anomaly: false,
+};
+
+type Mode = keyof typeof mode;
+
+function withMode<T>(name: Mode, value: boolean, fn: () => T): T {
+  const before = mode[name];
+  mode[name] = value;
+  let result: T;
+  try {
+    result = fn();
+  } catch (error) {
+    mode[name] = before;
+    throw error;
+  }
+  if (result instanceof Promise) {
+    // The mode of an async function would leak into whatever runs between its awaits.
+    mode[name] = before;
+    result.catch(() => {});
+    throw new TypeError(
+      `${name === 'grad' ? 'noGrad/enableGrad' : name}: the function is async; await outside and put the synchronous part inside`,
+    );
+  }
+  mode[name] = before;
+  return result;
+}
+
+/** A block's switch: call it with a function, or hold it with `using` until the block's end. */
+function scope(name: Mode, value: boolean): Disposable {
+  const before = mode[name];
+  mode[name] = value;
+  return { [Symbol.dispose]: () => void (mode[name] = before) };
+}
+
+/**
+ * Runs `fn` without recording a graph, as `with torch.no_grad()`. Without a function it returns a scope for `using`:
+ * `using _ = noGrad();`.
+ */
+export function noGrad(): Disposable;
+export function noGrad<T>(fn: () => T): T;
+export function noGrad<T>(fn?: () => T): T | Disposable {
+  return fn ? withMode('grad', false, fn) : scope('grad', false);
+}
+
+/** Runs `fn` with recording on, also inside noGrad, as `with torch.enable_grad()`. */
+export function enableGrad(): Disposable;
+export function enableGrad<T>(fn: () => T): T;
+export function enableGrad<T>(fn?: () => T): T | Disposable {
+  return fn ? withMode('grad', true, fn) : scope('grad', true);
+}
+
+/** Whether ops record a graph now. */
+export const isGradEnabled = (): boolean => mode.grad;
+
+/** Switches recording on or off until it is called again, or for a block with `using`. */
+export function setGradEnabled(enabled: boolean): Disposable {
+  return scope('grad', enabled);
+}
+
+/**
+ * Runs `fn` without recording; tensors made inside can't take part in a graph later, as torch.inference_mode. For
+ * serving.
+ */
+export function inferenceMode<T>(fn: () => T): T {
+  return withMode('inference', true, () => withMode('grad', false, fn));
+}
+
+/** Whether inferenceMode is on. */
+export const isInferenceModeEnabled = (): boolean => mode.inference;
+
+/**
+ * Runs `fn` with checks: a backward that makes a NaN throws, with the op's name and the stack of its forward. Slow.
+ */
+export function detectAnomaly<T>(fn: () => T): T {
+  return withMode('anomaly', true, fn);
+}

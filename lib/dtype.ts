@@ -1,0 +1,136 @@
+/** dtypes: names for users, small codes for kernels (the order is native/dtype.h's), and PyTorch's type promotion. */
+import { didYouMean, show } from './errors.js';
+
+/** Element type of a tensor. */
+export type DType =
+  'float32' | 'float64' | 'int64' | 'int32' | 'uint8' | 'bool' | 'int8' | 'int16' | 'float16' | 'bfloat16';
+
+/** Codes of the dtypes, as native code knows them. */
+export const enum Code {
+  f32 = 0,
+  f64 = 1,
+  i64 = 2,
+  i32 = 3,
+  u8 = 4,
+  bool = 5,
+  i8 = 6,
+  i16 = 7,
+  f16 = 8,
+  bf16 = 9,
+}
+
+export const DTYPES: readonly DType[] = [
+  'float32',
+  'float64',
+  'int64',
+  'int32',
+  'uint8',
+  'bool',
+  'int8',
+  'int16',
+  'float16',
+  'bfloat16',
+];
+
+/** Bytes per element, by code. */
+export const SIZE: readonly number[] = [4, 8, 8, 4, 1, 1, 1, 2, 2, 2];
+
+const CODES = new Map<string, Code>(DTYPES.map((name, code) => [name, code as Code]));
+// PyTorch's short names, accepted wherever a dtype is.
+for (const [alias, name] of [
+  ['float', 'float32'],
+  ['double', 'float64'],
+  ['long', 'int64'],
+  ['int', 'int32'],
+  ['short', 'int16'],
+  ['half', 'float16'],
+] as const) {
+  CODES.set(alias, CODES.get(name)!);
+}
+
+/** Code of a dtype's name; a TypeError where there is none of that name. */
+export function codeOf(call: string, dtype: unknown): Code {
+  const code = CODES.get(dtype as string);
+  if (code === undefined) {
+    throw new TypeError(
+      `${call}: unknown dtype ${show(dtype)}${didYouMean(String(dtype), DTYPES) || ` (one of ${DTYPES.join(', ')})`}`,
+    );
+  }
+  return code;
+}
+
+export const isFloatCode = (c: Code): boolean => c <= Code.f64 || c >= Code.f16;
+export const isIntegralCode = (c: Code): boolean => !isFloatCode(c) && c !== Code.bool;
+
+let defaultCode: Code = Code.f32;
+/** dtype that floating-point tensors get where none is given. */
+export const getDefaultDtype = (): DType => DTYPES[defaultCode]!;
+export const defaultFloat = (): Code => defaultCode;
+/** Sets the dtype that floating-point tensors get where none is given: 'float32' (as it starts) or 'float64'. */
+export function setDefaultDtype(dtype: DType): void {
+  const code = codeOf('setDefaultDtype', dtype);
+  if (!isFloatCode(code)) throw new TypeError(`setDefaultDtype: '${dtype}' is not a floating-point dtype`);
+  defaultCode = code;
+}
+
+// Result of two dtypes of equal standing. Rows and columns in the order of the codes.
+const PROMOTE: readonly (readonly Code[])[] = (() => {
+  const order = [Code.u8, Code.i8, Code.i16, Code.i32, Code.i64];
+  const pair = (a: Code, b: Code): Code => {
+    if (a === b) return a;
+    if (a === Code.bool) return b;
+    if (b === Code.bool) return a;
+    const fa = isFloatCode(a);
+    const fb = isFloatCode(b);
+    if (fa && fb) return a === Code.f64 || b === Code.f64 ? Code.f64 : Code.f32; // f16 with bf16 is f32 too
+    if (fa !== fb) return fa ? a : b;
+    if (a === Code.u8 || b === Code.u8) {
+      const other = a === Code.u8 ? b : a;
+      return other === Code.i8 ? Code.i16 : other;
+    }
+    return order.indexOf(a) > order.indexOf(b) ? a : b;
+  };
+  return DTYPES.map((_, a) => DTYPES.map((_, b) => pair(a as Code, b as Code)));
+})();
+
+/** dtype that holds both, as torch.promote_types. */
+export const promoteCodes = (a: Code, b: Code): Code => PROMOTE[a]![b]!;
+
+/** Kind of a scalar operand in promotion: an integral number counts as an integer, any other as a float. */
+export function scalarCode(value: number | boolean | bigint): Code {
+  if (typeof value === 'boolean') return Code.bool;
+  return typeof value === 'bigint' || Number.isInteger(value) ? Code.i64 : defaultCode;
+}
+
+const category = (c: Code): number => (isFloatCode(c) ? 2 : c === Code.bool ? 0 : 1);
+
+/**
+ * PyTorch's promotion: among operands with dims, 0-dim tensors and plain numbers, a lower standing changes the dtype
+ * only when its category (bool < integer < float) is higher. -1 stands for "none of this standing".
+ */
+export function promoteStandings(dimmed: number, zeroDim: number, scalar: number): Code {
+  let result = dimmed;
+  if (zeroDim >= 0) {
+    if (result < 0) result = zeroDim;
+    else if (category(zeroDim) > category(result)) result = zeroDim;
+  }
+  if (scalar >= 0) {
+    if (result < 0) result = scalar;
+    else if (category(scalar) > category(result)) result = isFloatCode(scalar) ? defaultCode : scalar;
+  }
+  return result;
+}
+
+/** dtype in which elementwise kernels compute a dtype that has none of its own: halves in f32, small integers in i32. */
+export const COMPUTE: readonly Code[] = [
+  Code.f32,
+  Code.f64,
+  Code.i64,
+  Code.i32,
+  Code.i32,
+  Code.i32,
+  Code.i32,
+  Code.i32,
+  Code.f32,
+  Code.f32,
+];

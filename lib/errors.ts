@@ -1,0 +1,78 @@
+/**
+ * The errors Tenfold throws: TypeError for a wrong kind of argument, RangeError for an index, dim or size out of range,
+ * TenfoldError for the rest. Every message names the call, what it got, and what would do.
+ */
+
+/** What went wrong, for programs: stable across releases. */
+export type ErrorCode =
+  | 'shape' // shapes that don't fit each other
+  | 'dtype' // a dtype that the call has no meaning for
+  | 'graph' // a backward that can't run: no graph, freed graph, in-place change of a saved tensor
+  | 'inplace' // an in-place change that autograd or memory layout forbids
+  | 'freed' // use of a tensor after dispose() or after its scope ended
+  | 'memory' // an allocation that can't be made
+  | 'state' // a checkpoint that doesn't match its model, a file that is not what it should be
+  | 'capture' // something that can't be recorded by compile()
+  | 'native' // the native library: not found, not loadable
+  | 'value'; // anything else
+
+/** Error of this library, with a stable `code`. */
+export class TenfoldError extends Error {
+  override readonly name: string = 'TenfoldError';
+  readonly code: ErrorCode;
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The word of `known` that is nearest to `word`, as ", did you mean 'x'?", or nothing where none is near. */
+export function didYouMean(word: string, known: Iterable<string>): string {
+  let best = '';
+  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const k of known) {
+    const d = editDistance(word.toLowerCase(), k.toLowerCase());
+    if (d < bestDistance) [best, bestDistance] = [k, d];
+  }
+  return best ? `, did you mean '${best}'?` : '';
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** Checks that `options` holds known keys only; a misspelled option is refused, never ignored. */
+export function checkOptions(call: string, options: object, known: readonly string[]): void {
+  for (const key of Object.keys(options)) {
+    if (!known.includes(key)) {
+      throw new TypeError(
+        `${call}: unknown option '${key}'${didYouMean(key, known) || ` (options: ${known.join(', ') || 'none'})`}`,
+      );
+    }
+  }
+}
+
+/** A value as an error message shows it: short, with its kind. */
+export function show(value: unknown): string {
+  if (value === null) return 'null';
+  if (typeof value === 'string') return `'${value.length > 40 ? value.slice(0, 40) + '…' : value}'`;
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return `a function`;
+  if (Array.isArray(value)) {
+    return value.length <= 8 ? `[${value.map(show).join(', ')}]` : `an array of ${value.length} elements`;
+  }
+  if (typeof value === 'object') {
+    const kind = value.constructor?.name ?? 'Object';
+    const shape = (value as { shape?: unknown }).shape;
+    return kind === 'Object' ? 'an object' : Array.isArray(shape) ? `a ${kind} of shape [${shape}]` : `a ${kind}`;
+  }
+  return String(value);
+}

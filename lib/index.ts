@@ -1,0 +1,9 @@
+/** Tenfold: tensors, autograd and neural networks for Node.js, with PyTorch's semantics and names. */
+export * from './ops/index.js';
+export * from './ops/creation.js';
+export { Tensor } from './tensor/tensor.js';
+export { setPrintOptions } from './tensor/format.js';
+export { getDefaultDtype, setDefaultDtype, type DType } from './dtype.js';
+export { TenfoldError } from './errors.js';
+export { getNumThreads, setNumThreads } from './native/launch.js';
+export { noGrad, enableGrad, isGradEnabled, setGradEnabled, inferenceMode, isInferenceModeEnabled } from './autograd/mode.js';

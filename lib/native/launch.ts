@@ -1,0 +1,74 @@
+/**
+ * The one way across the border: numbers written into a frame whose address the addon knows, then one call without
+ * arguments (10 ns, where passing three typed arrays costs 98). Every kernel runs through here, so capture, profiling
+ * and tracing need to know this place only.
+ */
+import { TenfoldError, type ErrorCode } from '../errors.js';
+import { loadAddon } from './load.js';
+
+const addon = loadAddon();
+
+/** Arguments of the next launch; frame[0] is the kernel's id. Layouts: native/loops/elementwise.h and each kernel. */
+export const frame = new Float64Array(512);
+addon.setFrame(frame);
+
+const ids = new Map<string, Int32Array>();
+addon.kernels().forEach(([name, code], id) => {
+  let byDtype = ids.get(name);
+  if (!byDtype) ids.set(name, (byDtype = new Int32Array(10).fill(-1)));
+  byDtype[code] = id;
+});
+
+/** A kernel's ids by the code of the dtype it computes in, -1 where it doesn't exist for a dtype. */
+export type Kernel = Int32Array;
+
+/** Kernel of a name; a missing name is an error at load, not at the first call. */
+export function kernel(name: string): Kernel {
+  const found = ids.get(name);
+  if (!found) throw new TenfoldError('native', `tenfold: the native library has no kernel '${name}'; rebuild it`);
+  return found;
+}
+
+/** Names of all kernels, for tests. */
+export const kernelNames = (): string[] => [...ids.keys()];
+
+/** Runs the kernel whose arguments stand in the frame. */
+export function launch(): void {
+  try {
+    addon.launch();
+  } catch (error) {
+    throw translate(error as Error & { code?: string });
+  }
+}
+
+/** Launches a kernel with these numbers behind its id. */
+export function launchRaw(id: number, ...numbers: number[]): void {
+  frame[0] = id;
+  for (let i = 0; i < numbers.length; i++) frame[i + 1] = numbers[i]!;
+  launch();
+}
+
+function translate(error: Error & { code?: string }): Error {
+  const { code, message } = error;
+  if (code === 'RangeError') return new RangeError(message);
+  if (code === 'TypeError') return new TypeError(message);
+  return new TenfoldError((code ?? 'native') as ErrorCode, message);
+}
+
+export const address = addon.address;
+export const adviseHuge = addon.adviseHuge;
+
+/** Threads that kernels may use, the calling one included. */
+export const getNumThreads = (): number => addon.getNumThreads();
+/**
+ * Sets how many threads kernels may use, the calling one included. Starts as the processors that the affinity mask and
+ * the container's limits allow, or as TENFOLD_NUM_THREADS.
+ */
+export function setNumThreads(n: number): void {
+  if (!Number.isInteger(n) || n < 1 || n > 1024) {
+    throw new RangeError(`setNumThreads: expected an integer from 1 to 1024, got ${n}`);
+  }
+  addon.setNumThreads(n);
+}
+/** What the native library is: instruction set in use, matrix-product library, Node-API version. */
+export const nativeInfo = (): { target: string; blas: string; napi: number } => addon.info();

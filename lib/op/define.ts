@@ -1,0 +1,421 @@
+/**
+ * defineOp: an op is one block. Its schema gives types, parsing and messages; `forward` computes; `backward` has one
+ * formula per input, written with public ops, so that second derivatives come free.
+ *
+ *   /** Elementwise product; shapes broadcast. *\/
+ *   export const mul = defineOp('mul[_](Tensor self, Tensor|Scalar other)', (): OpDef => ({
+ *     forward: (self: Tensor, other: Operand) => binary(K, 'mul', self, other),
+ *     backward: {
+ *       self: d('other', (grad, other) => grad.mul(other)),
+ *       other: d('self', (grad, self) => grad.mul(self)),
+ *     },
+ *   }));
+ *
+ * - `d(...names, formula)`: what the formula gets besides the gradient: saved inputs by name, or 'result' ('result1', …
+ *   for further outputs), then, if it has one more parameter, the call: an object with every argument by name, tensors
+ *   as { shape, dtype }. Formulas don't undo broadcasting, cast, or accumulate: the engine does.
+ * - `backward: all([names], formula)`: one function for all inputs at once, where a kernel computes them together.
+ * - An op has `backward`, or is `composite` (forward is written with public ops and autograd runs through them), or says
+ *   `differentiable: false`.
+ * - The block is a function with the return type written out, so that the type of an op is its schema alone: Tensor's
+ *   methods are typed by the ops, and the ops' bodies use Tensor's methods.
+ */
+import { TenfoldError } from '../errors.js';
+import { DTYPES, isFloatCode } from '../dtype.js';
+import { mode } from '../autograd/mode.js';
+import { Node, unpack, type BackwardRule, type Edge } from '../autograd/graph.js';
+import { edgeOf } from '../autograd/engine.js';
+import { Tensor } from '../tensor/tensor.js';
+import { rebaseHistory, checkInplace, writeTarget } from './inplace.js';
+import { fits, parseArguments, parseSchema, type Op, type Signature } from './schema.js';
+
+export type { Op } from './schema.js';
+
+/** A derivative formula and the names of what it reads. */
+export interface Formula {
+  readonly saves: readonly string[];
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly fn: (...args: any[]) => Tensor | (Tensor | null)[] | null;
+  readonly joint: boolean;
+}
+
+/* eslint-disable @typescript-eslint/no-explicit-any -- a saved value is a tensor, or the number that stood in its place */
+type T = any;
+export function d(fn: (grad: T, call: T) => T): Formula;
+export function d(a: string, fn: (grad: T, a: T, call: T) => T): Formula;
+export function d(a: string, b: string, fn: (grad: T, a: T, b: T, call: T) => T): Formula;
+export function d(a: string, b: string, c: string, fn: (grad: T, a: T, b: T, c: T, call: T) => T): Formula;
+/** A derivative: names of what to save, then the formula. For an op with several outputs `grad` is their list. */
+export function d(...parts: unknown[]): Formula {
+  return { saves: parts.slice(0, -1) as string[], fn: parts.at(-1) as Formula['fn'], joint: false };
+}
+
+/**
+ * All derivatives by one function: `(grad, saved, call, needs) => gradients`, in the order of the tensor inputs; `saved`
+ * has the saved values by name, `needs[i]` says whether input i's gradient is wanted.
+ */
+export function all(
+  saves: string[],
+  fn: (grad: T, saved: Record<string, T>, call: T, needs: readonly boolean[]) => T[],
+): Formula {
+  return { saves, fn, joint: true };
+}
+
+/** An op's block. */
+export interface OpDef {
+  forward: (...args: any[]) => any;
+  backward?: Record<string, Formula> | Formula;
+  differentiable?: false;
+  composite?: true;
+  /** Name of the node as it prints; the op's name with a capital and Backward0 where not given. */
+  gradName?: string;
+}
+/* eslint-enable @typescript-eslint/no-explicit-any */
+
+/** An op at work: its signature, forward and rule. */
+export class OpRecord implements BackwardRule {
+  readonly sig: Signature;
+  readonly escapes = false;
+  private def: OpDef | null = null;
+  /** Positions of the parameters that can hold tensors. */
+  readonly tensorParams: readonly number[];
+  readonly hasList: boolean;
+  private readonly selfOnly: boolean;
+  private readonly defaults: readonly unknown[];
+  // Filled from the block at first use.
+  forward!: OpDef['forward'];
+  kind!: 'formulas' | 'composite' | 'none';
+  gradName!: string;
+  private formulas: (Formula | null)[] = [];
+  private joint: Formula | null = null;
+  /** Everything that any formula saves: its parameter (or -1 - output), and the inputs whose gradient needs it. */
+  private saved: { name: string; param: number; for: number[] }[] = [];
+  private slots: number[][] = [];
+  private keepsArgs = false;
+
+  constructor(
+    schema: string,
+    private readonly block: () => OpDef,
+  ) {
+    this.sig = parseSchema(schema);
+    const tensorKinds = ['Tensor', 'Tensor[]', 'Tensor|Scalar'];
+    const { params } = this.sig;
+    this.tensorParams = params.flatMap((p, i) => (tensorKinds.includes(p.kind) ? [i] : []));
+    this.hasList = params.some((p) => p.kind === 'Tensor[]');
+    this.defaults = params.map((p) => p.default);
+    this.selfOnly = params[0]?.kind === 'Tensor' && params.slice(1).every((p) => p.optional);
+  }
+
+  /** Reads the block; later calls do nothing. */
+  ready(): OpDef {
+    if (this.def !== null) return this.def;
+    const def = this.block();
+    const { name, params, results } = this.sig;
+    this.forward = def.forward;
+    this.gradName = def.gradName ?? `${name[0]!.toUpperCase()}${name.slice(1)}Backward0`;
+    this.kind = def.backward ? 'formulas' : def.composite ? 'composite' : 'none';
+    if (this.kind === 'none' && def.differentiable !== false) {
+      throw new Error(`op ${name}: give it a backward, composite: true, or differentiable: false`);
+    }
+    if (def.backward) {
+      const backward = def.backward;
+      if ('joint' in backward && typeof backward.fn === 'function') this.joint = backward as Formula;
+      else this.formulas = this.tensorParams.map((p) => (backward as Record<string, Formula>)[params[p]!.name] ?? null);
+      for (const key of this.joint ? [] : Object.keys(backward)) {
+        if (!this.tensorParams.some((p) => params[p]!.name === key)) throw new Error(`op ${name}: no tensor input '${key}'`);
+      }
+      const paramOf = (save: string): number => {
+        const result = /^result(\d?)$/.exec(save);
+        if (result) return -1 - Number(result[1] || 0);
+        const at = params.findIndex((p) => p.name === save);
+        if (at < 0) throw new Error(`op ${name}: a formula saves '${save}', which is no input (nor result)`);
+        return at;
+      };
+      const list = this.joint ? this.tensorParams.map(() => this.joint!) : this.formulas;
+      this.slots = list.map((f, input) =>
+        f === null
+          ? []
+          : f.saves.map((save) => {
+              let at = this.saved.findIndex((s) => s.name === save);
+              if (at < 0) at = this.saved.push({ name: save, param: paramOf(save), for: [] }) - 1;
+              this.saved[at]!.for.push(input);
+              return 2 * at;
+            }),
+      );
+      this.keepsArgs = this.joint !== null || this.formulas.some((f) => f !== null && f.fn.length > f.saves.length + 1);
+    }
+    void results;
+    return (this.def = def);
+  }
+
+  /** A call with arguments as the user gave them. */
+  call(args: readonly unknown[]): unknown {
+    if (this.def === null) this.ready();
+    return this.run(parseArguments(this.sig, args));
+  }
+
+  /** A call of f(self) or f(self, other) whose arguments need no parsing. */
+  callQuick(self: Tensor, other: unknown): unknown {
+    if (this.def === null) this.ready();
+    const args = this.defaults.slice();
+    args[0] = self;
+    if (other !== undefined) args[1] = other;
+    return this.run(args);
+  }
+
+  get quickUnary(): boolean {
+    return this.selfOnly;
+  }
+
+  /** A call with arguments in the order of the schema. */
+  run(args: unknown[]): unknown {
+    if (this.kind === 'composite') return this.forward(...args);
+    if (!mode.grad || this.kind === 'none' || !this.anyNeedsGrad(args)) return this.compute(args);
+    const out = this.compute(args);
+    this.record(args, out as Tensor | Tensor[]);
+    return out;
+  }
+
+  private compute(args: unknown[]): unknown {
+    const before = mode.grad;
+    mode.grad = false;
+    try {
+      switch (args.length) {
+        case 1:
+          return this.forward(args[0]);
+        case 2:
+          return this.forward(args[0], args[1]);
+        case 3:
+          return this.forward(args[0], args[1], args[2]);
+        default:
+          return this.forward(...args);
+      }
+    } finally {
+      mode.grad = before;
+    }
+  }
+
+  private anyNeedsGrad(args: readonly unknown[]): boolean {
+    const { tensorParams } = this;
+    for (let i = 0; i < tensorParams.length; i++) {
+      const value = args[tensorParams[i]!];
+      if (value instanceof Tensor) {
+        if ((value.leafGrad || value.node !== null || value.base !== null) && value.requiresGrad) return true;
+      } else if (Array.isArray(value) && value.some((t) => t instanceof Tensor && t.requiresGrad)) return true;
+    }
+    return false;
+  }
+
+  /** Leaves a node behind the outputs of a call. `self`: what stands for the first argument where it was overwritten. */
+  record(args: unknown[], out: Tensor | Tensor[], self?: Tensor): Node | null {
+    const edges = this.edges(args);
+    if (edges === null) return null;
+    const node = new Node(this, edges);
+    if (Array.isArray(out)) {
+      if (!out.some((t) => isFloatCode(t.code))) return null;
+      node.outputs = out.map((t) => ({ shape: t.shape, code: t.code }));
+      out.forEach((t, nr) => isFloatCode(t.code) && t.setNode(node, nr));
+    } else {
+      if (!isFloatCode(out.code)) return null;
+      if (self === undefined) out.setNode(node, 0);
+    }
+    this.save(node, edges, args, out, self);
+    return node;
+  }
+
+  private edges(args: readonly unknown[]): (Edge | null)[] | null {
+    const { tensorParams, formulas, joint } = this;
+    const edges: (Edge | null)[] = [];
+    let any = false;
+    for (let i = 0; i < tensorParams.length; i++) {
+      const value = args[tensorParams[i]!];
+      const differentiable = joint !== null || formulas[i] !== null;
+      if (value instanceof Tensor) {
+        const edge = differentiable && isFloatCode(value.code) ? edgeOf(value) : null;
+        if (edge !== null) any = true;
+        edges.push(edge);
+      } else if (Array.isArray(value)) {
+        for (const t of value as Tensor[]) {
+          const edge = differentiable ? edgeOf(t) : null;
+          if (edge !== null) any = true;
+          edges.push(edge);
+        }
+      } else edges.push(null);
+    }
+    return any ? edges : null;
+  }
+
+  private save(node: Node, edges: readonly (Edge | null)[], args: unknown[], out: Tensor | Tensor[], self?: Tensor): void {
+    const { saved } = this;
+    const list = new Array<unknown>(2 * saved.length);
+    for (let i = 0; i < saved.length; i++) {
+      const s = saved[i]!;
+      let value: unknown = null;
+      if (this.hasList || this.joint !== null || s.for.some((input) => edges[input] !== null)) {
+        if (s.param < 0) value = Array.isArray(out) ? out[-1 - s.param] : out;
+        else value = s.param === 0 && self !== undefined ? self : args[s.param];
+      }
+      list[2 * i] = value;
+      list[2 * i + 1] = value instanceof Tensor ? value.storage.version : -1;
+    }
+    node.saved = list;
+    if (this.keepsArgs) {
+      node.args = args.map((v) => (v instanceof Tensor ? about(v) : Array.isArray(v) ? v.map((t) => (t instanceof Tensor ? about(t) : t)) : v));
+    }
+  }
+
+  /** Whether the formulas that will run save the first input, so that an in-place call must keep its old value. */
+  savesSelf(args: readonly unknown[]): boolean {
+    const edges = this.edges(args);
+    return edges !== null && this.saved.some((s) => s.param === 0 && (this.joint !== null || s.for.some((i) => edges[i] !== null)));
+  }
+
+  backward(node: Node, grads: (Tensor | null)[], needs: readonly boolean[]): (Tensor | null)[] {
+    const grad: unknown = node.outputs === null ? grads[0] : node.outputs.map((o, i) => grads[i] ?? Tensor.zeros(o.shape, o.code));
+    const call = node.args === null ? null : this.describe(node.args);
+    if (this.joint !== null) {
+      const saved: Record<string, unknown> = {};
+      this.saved.forEach((s, i) => (saved[s.name] = unpack(node, 2 * i)));
+      return this.joint.fn(grad, saved, call, needs) as (Tensor | null)[];
+    }
+    const { formulas, slots } = this;
+    const results: (Tensor | null)[] = [];
+    for (let i = 0; i < formulas.length; i++) {
+      const formula = formulas[i]!;
+      const isList = this.hasList && this.sig.params[this.tensorParams[i]!]!.kind === 'Tensor[]';
+      const wanted = isList ? needs.some((n) => n) : needs[i];
+      if (!wanted || formula === null) {
+        results.push(null);
+        continue;
+      }
+      const s = slots[i]!;
+      let value: Tensor | (Tensor | null)[] | null;
+      if (s.length === 0) value = formula.fn(grad, call);
+      else if (s.length === 1) value = formula.fn(grad, unpack(node, s[0]!), call);
+      else if (s.length === 2) value = formula.fn(grad, unpack(node, s[0]!), unpack(node, s[1]!), call);
+      else value = formula.fn(grad, ...s.map((at) => unpack(node, at)), call);
+      if (isList) results.push(...(value as (Tensor | null)[]));
+      else results.push(value as Tensor | null);
+    }
+    // A node without saved tensors must refuse a second run too.
+    if (node.saved === null) unpack(node, 0);
+    return results;
+  }
+
+  private describe(args: readonly unknown[]): Record<string, unknown> {
+    const call: Record<string, unknown> = {};
+    this.sig.params.forEach((p, i) => (call[p.name] = args[i]));
+    return call;
+  }
+
+  /** The in-place call: the same op, its result written into `self`. */
+  callInplace(args: readonly unknown[]): Tensor {
+    const call = `${this.sig.name}_`;
+    this.ready();
+    const parsed = parseArguments(this.sig, args, call);
+    const self = parsed[0] as Tensor;
+    const recording = mode.grad && this.kind !== 'none' && this.anyNeedsGrad(parsed);
+    checkInplace(call, self, mode.grad);
+    const old = recording && this.kind === 'formulas' && this.savesSelf(parsed) ? self.rawClone() : undefined;
+    if (this.kind === 'composite') {
+      const result = this.forward(...parsed) as Tensor;
+      return self.copy_(checkFits(call, self, result));
+    }
+    const before = mode.grad;
+    mode.grad = false;
+    try {
+      writeTarget(call, self, () => this.forward(...parsed) as Tensor);
+    } finally {
+      mode.grad = before;
+    }
+    self.storage.version++;
+    if (recording) {
+      const node = this.record(parsed, self, old ?? self);
+      if (node !== null) {
+        if (old === undefined) this.resave(node, self);
+        rebaseHistory(self, node);
+      }
+    }
+    return self;
+  }
+
+  // 'result' was saved as self, whose version has just been raised: take the new one.
+  private resave(node: Node, self: Tensor): void {
+    const list = node.saved!;
+    for (let i = 0; i < list.length; i += 2) if (list[i] === self) list[i + 1] = self.storage.version;
+  }
+}
+
+function checkFits(call: string, self: Tensor, result: Tensor): Tensor {
+  if (result.shape.length !== self.shape.length || result.shape.some((s, i) => s !== self.shape[i])) {
+    throw new TenfoldError('shape', `${call}: the result's shape [${result.shape}] is not self's [${self.shape}]`);
+  }
+  return result;
+}
+
+const about = (t: Tensor): { shape: readonly number[]; dtype: string; code: number } => ({
+  shape: t.shape,
+  dtype: DTYPES[t.code]!,
+  code: t.code,
+});
+
+/** All ops by name, for tests and for tools that read graphs. */
+export const registry = new Map<string, OpRecord>();
+
+/** Makes an op from its schema and its block, and the methods of Tensor that the schema asks for. */
+export function defineOp<S extends string>(schema: S, block: () => OpDef): Op<S> {
+  const op = new OpRecord(schema, block);
+  const { name, params } = op.sig;
+  registry.set(name, op);
+  if (params[0]?.name === 'self') addMethods(op);
+  return Object.assign((...args: unknown[]) => op.call(args), { schema, op }) as unknown as Op<S>;
+}
+
+function addMethods(op: OpRecord): void {
+  const { name, inplace, params } = op.sig;
+  const prototype = Tensor.prototype as unknown as Record<string, unknown>;
+  const other = params[1];
+  if (other?.kind === 'Tensor|Scalar' && !other.optional && params.slice(2).every((p) => p.optional)) {
+    prototype[name] = function (this: Tensor, x: unknown, ...rest: unknown[]) {
+      if (rest.length === 0 && (x instanceof Tensor || typeof x === 'number')) return op.callQuick(this, x);
+      return op.call([this, x, ...rest]);
+    };
+  } else if (op.quickUnary) {
+    prototype[name] = function (this: Tensor, ...rest: unknown[]) {
+      return rest.length === 0 ? op.callQuick(this, undefined) : op.call([this, ...rest]);
+    };
+  } else {
+    prototype[name] = function (this: Tensor, ...rest: unknown[]) {
+      return op.call([this, ...rest]);
+    };
+  }
+  if (inplace) {
+    prototype[`${name}_`] = function (this: Tensor, ...rest: unknown[]) {
+      return op.callInplace([this, ...rest]);
+    };
+  }
+}
+
+type AnyOp = Op & { op: OpRecord };
+
+/**
+ * One name for several ops, as PyTorch's overloads: the first whose schema takes the arguments is called. The type is
+ * what the caller states, usually an intersection of the ops' types.
+ */
+export function overload<F>(name: string, ...ops: { schema: string }[]): F {
+  const records = ops.map((o) => (o as unknown as AnyOp).op);
+  const pick = (args: unknown[]): OpRecord => {
+    for (const r of records) if (fits(r.sig, args)) return r;
+    // No schema fits: let the one with as many arguments say what is wrong.
+    const nearest = records.find((r) => r.sig.positional >= args.length) ?? records[0]!;
+    parseArguments(nearest.sig, args, name);
+    throw new TypeError(`${name}: arguments fit none of ${records.map((r) => r.sig.schema).join('; ')}`);
+  };
+  if (records.some((r) => r.sig.params[0]?.name === 'self')) {
+    (Tensor.prototype as unknown as Record<string, unknown>)[name] = function (this: Tensor, ...args: unknown[]) {
+      const all = [this, ...args];
+      return pick(all).call(all);
+    };
+  }
+  return ((...args: unknown[]) => pick(args).call(args)) as F;
+}

@@ -1,0 +1,179 @@
+/** In-place ops: what may be written, where the result goes, and what becomes of the graph. */
+import { TenfoldError } from '../errors.js';
+import { DTYPES, isFloatCode, Code } from '../dtype.js';
+import { Node, type BackwardRule, type Edge } from '../autograd/graph.js';
+import { edgeOf } from '../autograd/engine.js';
+import { gradFnOf, tensorOps } from '../autograd/meta.js';
+import { sameShape, formatShape } from '../tensor/shape.js';
+import { Tensor } from '../tensor/tensor.js';
+
+/** Refuses an in-place change that autograd or the memory layout forbids, before anything is written. */
+export function checkInplace(call: string, self: Tensor, gradEnabled: boolean): void {
+  if (gradEnabled) {
+    if (self.leafGrad) {
+      throw new TenfoldError(
+        'inplace',
+        `${call}: a leaf tensor that requires grad can't be changed in place; do it inside noGrad(() => …), or on a copy`,
+      );
+    }
+    if (self.base !== null && self.base.leafGrad) {
+      throw new TenfoldError(
+        'inplace',
+        `${call}: a view of a leaf tensor that requires grad can't be changed in place; do it inside noGrad(() => …)`,
+      );
+    }
+  }
+  for (let i = 0; i < self.shape.length; i++) {
+    if (self.strides[i] === 0 && self.shape[i]! > 1) {
+      throw new TenfoldError(
+        'inplace',
+        `${call}: several elements of this ${formatShape(self.shape)} tensor are the same memory (it was expanded); clone() it first`,
+      );
+    }
+  }
+}
+
+/** The tensor that the running in-place op writes into, until an output takes it. */
+let target: Tensor | null = null;
+let targetCall = '';
+let targetInputs = false;
+
+/** Runs an op's forward so that its result lands in `self`. */
+export function writeTarget(call: string, self: Tensor, forward: () => Tensor): void {
+  target = self;
+  targetCall = call;
+  targetInputs = false;
+  let result: Tensor;
+  try {
+    result = forward();
+  } finally {
+    target = null;
+  }
+  if (result === self) return;
+  checkResult(call, self, result.shape, result.code);
+  tensorOps.addInto === undefined ? undefined : copyInto(self, result);
+}
+
+function copyInto(self: Tensor, result: Tensor): void {
+  self.rawCopy(result);
+}
+
+function checkResult(call: string, self: Tensor, shape: readonly number[], code: Code): void {
+  if (!sameShape(self.shape, shape)) {
+    throw new TenfoldError('shape', `${call}: the result's shape ${formatShape(shape)} is not self's ${formatShape(self.shape)}`);
+  }
+  const lossy = isFloatCode(code) ? !isFloatCode(self.code) : self.code === Code.bool && code !== Code.bool;
+  if (lossy) {
+    throw new TenfoldError('dtype', `${call}: a ${DTYPES[code]} result can't be written into a ${DTYPES[self.code]} tensor`);
+  }
+}
+
+/**
+ * Where an elementwise result goes: the target of a running in-place op, if it fits, else null (a new tensor). Inputs
+ * that overlap the target otherwise than element by element make the result go through a new tensor.
+ */
+export function takeTarget(shape: readonly number[], code: Code, a: unknown, b?: unknown, c?: unknown): Tensor | null {
+  if (target === null) return null;
+  const self = target;
+  if (!sameShape(self.shape, shape)) return null; // reported by writeTarget, or an inner result of a longer forward
+  if (overlaps(self, a) || overlaps(self, b) || overlaps(self, c)) return null;
+  checkResult(targetCall, self, shape, code);
+  target = null;
+  void targetInputs;
+  return self;
+}
+
+function overlaps(self: Tensor, x: unknown): boolean {
+  if (!(x instanceof Tensor) || x.storage !== self.storage || x === self) return false;
+  return x.offset !== self.offset || x.code !== self.code || !sameShape(x.strides, self.strides);
+}
+
+/** After an in-place op: `self`'s value now comes from `node`, and so does the part of its base that it shows. */
+export function rebaseHistory(self: Tensor, node: Node): void {
+  const { base } = self;
+  if (base === null) {
+    self.leafGrad = false;
+    self.setNode(node, 0);
+    return;
+  }
+  const baseEdge: Edge = edgeOf(base) ?? { node: null, leaf: null, nr: 0, shape: base.shape, code: base.code };
+  const slices = new Node(new CopySlices(self, base, node), [edgeOrNull(baseEdge), ...node.edges.slice(1)]);
+  slices.saved = [];
+  base.setNode(slices, 0);
+  self.viewVersion = -1; // made anew from the base when it is asked for
+}
+
+const edgeOrNull = (e: Edge): Edge | null => (e.node === null && e.leaf === null ? null : e);
+
+interface Geometry {
+  shape: readonly number[];
+  strides: readonly number[];
+  offset: number;
+}
+const geometry = (view: Tensor, base: Tensor): Geometry => ({
+  shape: view.shape,
+  strides: view.strides,
+  offset: view.offset - base.offset,
+});
+
+/** Backward of an in-place op on a view: the gradient of the part goes through the op, the rest passes. */
+class CopySlices implements BackwardRule {
+  readonly gradName = 'CopySlices';
+  readonly escapes = true;
+  private readonly part: Geometry;
+  constructor(
+    view: Tensor,
+    base: Tensor,
+    private readonly inner: Node,
+  ) {
+    this.part = geometry(view, base);
+  }
+  backward(_node: Node, grads: (Tensor | null)[], needs: readonly boolean[]): (Tensor | null)[] {
+    const { inner, part } = this;
+    const rest = tensorOps.clone(grads[0]!);
+    const gradPart = rest.asStrided(part.shape, part.strides, rest.offset + part.offset);
+    const innerNeeds = inner.edges.map((e, i) => e !== null && (i === 0 || needs[i]!));
+    const results = inner.rule.backward(inner, [tensorOps.clone(gradPart)], innerNeeds);
+    const first = results[0];
+    if (first) gradPart.copy_(first);
+    else gradPart.zero_();
+    return [rest, ...results.slice(1)];
+  }
+}
+
+/** Node of a view as a piece of its base's memory. */
+class AsStridedView implements BackwardRule {
+  readonly gradName = 'AsStridedBackward0';
+  readonly escapes = false;
+  private readonly part: Geometry;
+  private readonly baseShape: readonly number[];
+  constructor(view: Tensor, base: Tensor) {
+    this.part = geometry(view, base);
+    this.baseShape = base.shape;
+  }
+  backward(_node: Node, grads: (Tensor | null)[]): (Tensor | null)[] {
+    return [scatterStrided(grads[0]!, this.baseShape, this.part)];
+  }
+}
+
+/** Gradient of a strided view for its dense base: zeros, with the view's gradient added where it lies. */
+export function scatterStrided(grad: Tensor, baseShape: readonly number[], part: Geometry): Tensor {
+  const out = Tensor.zeros(baseShape, grad.code);
+  // Along expanded dims several elements are one: their gradients add up.
+  const repeated = part.strides.flatMap((s, i) => (s === 0 && part.shape[i]! > 1 ? [i] : []));
+  const summed = repeated.length > 0 ? grad.sum(repeated, true) : grad;
+  out.asStrided(summed.shape, part.strides, part.offset).copy_(summed);
+  return out;
+}
+
+tensorOps.regenerateView = (view: Tensor): Node | null => {
+  const base = view.base!;
+  if (base.leafGrad || gradFnOf(base) !== null) {
+    const node = new Node(new AsStridedView(view, base), [edgeOf(base)]);
+    node.saved = [];
+    view.node = node;
+    view.nr = 0;
+    view.viewVersion = view.storage.version;
+  }
+  return view.node;
+};

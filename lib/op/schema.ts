@@ -1,0 +1,284 @@
+/**
+ * The schema of an op: one string in PyTorch's notation that its types, argument parsing, defaults, option names and
+ * error messages all come from.
+ *
+ *   'sum(Tensor self, int[]? dim=null, bool keepdim=false, *, dtype? dtype=null)'
+ *
+ * - Kinds: Tensor, Tensor[], Scalar, Tensor|Scalar, int, int[] (a number or a list), int... (variadic or a list), float,
+ *   float[], bool, string, dtype, generator, any. A trailing ? admits null.
+ * - A first parameter named `self` makes the op a method of Tensor too. `name[_](…)` adds the in-place method `name_`.
+ * - From the first parameter with a default on, arguments go by position or by name in one trailing options object;
+ *   those behind `*` by name only.
+ * - Results: nothing for a Tensor, else `-> Tensor[]`, `-> (values, indices)`, `-> bool`, `-> number`.
+ */
+import { TenfoldError, checkOptions, show } from '../errors.js';
+import type { DType } from '../dtype.js';
+import type { Tensor } from '../tensor/tensor.js';
+import type { Generator } from '../random/generator.js';
+
+// ---- types ---------------------------------------------------------------------------------------------------------
+
+/** A scalar operand. */
+export type Scalar = number | boolean | bigint;
+
+interface Kinds {
+  Tensor: Tensor;
+  'Tensor[]': readonly Tensor[];
+  Scalar: Scalar;
+  'Tensor|Scalar': Tensor | Scalar;
+  int: number;
+  'int[]': number | readonly number[];
+  float: number;
+  'float[]': readonly number[];
+  bool: boolean;
+  string: string;
+  dtype: DType;
+  generator: Generator;
+  any: unknown;
+}
+type KindOf<K extends string> = K extends `${infer B}?` ? KindOf<B> | null : K extends keyof Kinds ? Kinds[K] : never;
+
+interface AnyParam {
+  kind: unknown;
+  name: string;
+  optional: boolean;
+}
+type Param<S extends string> = S extends `int... ${infer N}`
+  ? { kind: '...'; name: N; optional: false }
+  : S extends `${infer K} ${infer N}=${string}`
+    ? { kind: KindOf<K>; name: N; optional: true }
+    : S extends `${infer K} ${infer N}`
+      ? { kind: KindOf<K>; name: N; optional: false }
+      : never;
+type Split<S extends string> = S extends `${infer A}, ${infer B}` ? [A, ...Split<B>] : S extends '' ? [] : [S];
+type Positional<L extends string[]> = L extends [infer H extends string, ...infer R extends string[]]
+  ? H extends '*'
+    ? []
+    : [Param<H>, ...Positional<R>]
+  : [];
+type Named<L extends string[]> = L extends [infer H extends string, ...infer R extends string[]]
+  ? H extends '*'
+    ? Named<R>
+    : Param<H> | Named<R>
+  : never;
+type ParamList<S extends string> = S extends `${string}(${infer A})${string}` ? Split<A> : never;
+type Options<S extends string> = {
+  [X in Extract<Named<ParamList<S>>, { optional: true }> as X['name']]?: X['kind'];
+};
+type ArgsOf<L extends AnyParam[], O> = L extends [infer H extends AnyParam, ...infer R extends AnyParam[]]
+  ? H['kind'] extends '...'
+    ? [...size: number[]] | [size: readonly number[]]
+    : H['optional'] extends true
+      ? [a?: H['kind'] | O, ...ArgsOf<R, O>]
+      : [H['kind'], ...ArgsOf<R, O>]
+  : [options?: O];
+type Args<S extends string> = ArgsOf<Positional<ParamList<S>>, Options<S>>;
+type Behind<T extends unknown[]> = T extends [unknown, ...infer R] ? R : [];
+type NamedTensors<S extends string> = S extends `${infer A}, ${infer B}`
+  ? { [K in A]: Tensor } & NamedTensors<B>
+  : { [K in S]: Tensor };
+type Result<S extends string> = S extends `${string}-> (${infer N})`
+  ? Tensor[] & NamedTensors<N>
+  : S extends `${string}-> ${infer R}`
+    ? R extends 'Tensor[]'
+      ? Tensor[]
+      : R extends 'bool'
+        ? boolean
+        : R extends 'number'
+          ? number
+          : never
+    : Tensor;
+
+/** An op as users call it. Its schema is its type. */
+export interface Op<S extends string = string> {
+  (...args: Args<S>): Result<S>;
+  readonly schema: S;
+}
+
+type SchemaOf<X> = X extends { readonly schema: infer S extends string } ? S : never;
+type MethodName<S extends string> = S extends `${infer N}(Tensor self${string}`
+  ? N extends `${infer B}[_]`
+    ? B
+    : N
+  : never;
+type InplaceName<S extends string> = S extends `${infer N}[_](Tensor self${string}` ? `${N}_` : never;
+
+/** The methods that a module of ops gives to Tensor. */
+export type Methods<M> = {
+  [K in keyof M as MethodName<SchemaOf<M[K]>>]: (...args: Behind<Args<SchemaOf<M[K]>>>) => Result<SchemaOf<M[K]>>;
+} & {
+  [K in keyof M as InplaceName<SchemaOf<M[K]>>]: (...args: Behind<Args<SchemaOf<M[K]>>>) => Tensor;
+};
+
+// ---- parsing the notation ------------------------------------------------------------------------------------------
+
+/** One parameter of a schema. */
+export interface Parameter {
+  readonly name: string;
+  readonly kind: string;
+  readonly nullable: boolean;
+  readonly optional: boolean;
+  readonly keywordOnly: boolean;
+  readonly default: unknown;
+  readonly accepts: (value: unknown) => boolean;
+}
+
+/** A schema, read. */
+export interface Signature {
+  readonly name: string;
+  readonly inplace: boolean;
+  readonly params: readonly Parameter[];
+  readonly positional: number;
+  readonly optionNames: readonly string[];
+  readonly results: readonly string[];
+  readonly schema: string;
+}
+
+/** How Tensor is recognised here, without importing it (it imports us). */
+export const isTensor = (value: unknown): value is Tensor =>
+  value !== null && typeof value === 'object' && (value as { isTensor?: unknown }).isTensor === true;
+
+const isScalar = (v: unknown): boolean => typeof v === 'number' || typeof v === 'boolean' || typeof v === 'bigint';
+const isNumberList = (v: unknown): boolean => Array.isArray(v) && v.every((x) => typeof x === 'number');
+const ACCEPTS: Record<string, (v: unknown) => boolean> = {
+  Tensor: isTensor,
+  'Tensor[]': (v) => Array.isArray(v) && v.every(isTensor),
+  Scalar: isScalar,
+  'Tensor|Scalar': (v) => isScalar(v) || isTensor(v),
+  int: (v) => Number.isInteger(v),
+  'int[]': (v) => Number.isInteger(v) || (Array.isArray(v) && v.every(Number.isInteger)),
+  'int...': (v) => Number.isInteger(v) || (Array.isArray(v) && v.every(Number.isInteger)),
+  float: (v) => typeof v === 'number',
+  'float[]': isNumberList,
+  bool: (v) => typeof v === 'boolean',
+  string: (v) => typeof v === 'string',
+  dtype: (v) => typeof v === 'string',
+  generator: (v) => typeof v === 'object' && v !== null && 'manualSeed' in v,
+  any: () => true,
+};
+const EXPECTED: Record<string, string> = {
+  Tensor: 'a tensor',
+  'Tensor[]': 'a list of tensors',
+  Scalar: 'a number, boolean or bigint',
+  'Tensor|Scalar': 'a tensor or a number',
+  int: 'an integer',
+  'int[]': 'an integer or a list of integers',
+  'int...': 'integers or a list of integers',
+  float: 'a number',
+  'float[]': 'a list of numbers',
+  bool: 'a boolean',
+  string: 'a string',
+  dtype: 'a dtype',
+  generator: 'a Generator',
+};
+
+/** Reads a schema; a mistake in it is an error at load. */
+export function parseSchema(schema: string): Signature {
+  const match = /^(\w+)(\[_\])?\((.*)\)(?: -> (.+))?$/.exec(schema);
+  if (!match) throw new Error(`unreadable schema: ${schema}`);
+  const params: Parameter[] = [];
+  let keywordOnly = false;
+  for (const text of match[3]!.split(', ').filter(Boolean)) {
+    if (text === '*') {
+      keywordOnly = true;
+      continue;
+    }
+    const p = /^(\S+?)(\?)? (\w+)(?:=(.+))?$/.exec(text);
+    const accepts = p && ACCEPTS[p[1]!];
+    if (!p || !accepts) throw new Error(`unreadable parameter '${text}' in schema ${schema}`);
+    params.push({
+      name: p[3]!,
+      kind: p[1]!,
+      nullable: p[2] === '?',
+      optional: p[4] !== undefined,
+      keywordOnly,
+      default: p[4] === undefined ? undefined : readDefault(p[4]),
+      accepts,
+    });
+  }
+  const results = /^\((.*)\)$/.exec(match[4] ?? '');
+  return {
+    name: match[1]!,
+    inplace: match[2] !== undefined,
+    params,
+    positional: params.filter((p) => !p.keywordOnly).length,
+    optionNames: params.filter((p) => p.optional).map((p) => p.name),
+    results: results ? results[1]!.split(', ') : [],
+    schema,
+  };
+}
+
+function readDefault(text: string): unknown {
+  if (/^'.*'$/.test(text)) return text.slice(1, -1);
+  return JSON.parse(text === 'inf' ? '1e999' : text);
+}
+
+// ---- parsing a call ------------------------------------------------------------------------------------------------
+
+const isOptions = (v: unknown): v is Record<string, unknown> =>
+  typeof v === 'object' && v !== null && (Object.getPrototypeOf(v) === Object.prototype || Object.getPrototypeOf(v) === null);
+
+/** The arguments of a call in the order of the schema, checked and with defaults filled in. */
+export function parseArguments(sig: Signature, args: readonly unknown[], call = sig.name): unknown[] {
+  const { params, positional } = sig;
+  const out = new Array<unknown>(params.length);
+  let count = args.length;
+  let options: Record<string, unknown> | null = null;
+  if (count > 0 && isOptions(args[count - 1]) && !(count <= positional && params[count - 1]!.kind === 'any')) {
+    options = args[--count] as Record<string, unknown>;
+    // Any parameter may be named here; only the optional ones are advertised.
+    checkOptions(call, options, params.map((p) => p.name));
+  }
+  let at = 0; // next positional argument
+  for (let i = 0; i < params.length; i++) {
+    const p = params[i]!;
+    let value: unknown;
+    if (p.kind === 'int...' && !p.keywordOnly) {
+      value = count - at === 1 && Array.isArray(args[at]) ? args[at] : args.slice(at, count);
+      if (options && p.name in options) value = options[p.name];
+      at = count;
+    } else if (!p.keywordOnly && at < count) {
+      value = args[at++];
+      if (options && options[p.name] !== undefined) {
+        throw new TypeError(`${call}: '${p.name}' is given twice, by position and by name`);
+      }
+    } else {
+      value = options?.[p.name];
+    }
+    if (value === undefined) {
+      if (!p.optional && !p.nullable) {
+        throw new TypeError(`${call}: missing argument '${p.name}' (${EXPECTED[p.kind] ?? p.kind}); ${sig.schema}`);
+      }
+      out[i] = p.optional ? p.default : null;
+    } else if (value === null) {
+      // null stands for Python's None: what a parameter without one takes it for is its default.
+      if (!p.nullable && !p.optional) badArgument(call, p, value);
+      out[i] = p.nullable ? null : p.default;
+    } else {
+      if (!p.accepts(value)) badArgument(call, p, value);
+      out[i] = value;
+    }
+  }
+  if (at < count) {
+    throw new TypeError(`${call}: takes at most ${positional} arguments, got ${count}; ${sig.schema}`);
+  }
+  return out;
+}
+
+function badArgument(call: string, p: Parameter, value: unknown): never {
+  if (p.kind === 'Tensor' && Array.isArray(value)) {
+    throw new TypeError(`${call}: '${p.name}' must be a tensor, got ${show(value)}; wrap it in tensor(…)`);
+  }
+  throw new TypeError(`${call}: '${p.name}' must be ${EXPECTED[p.kind]}${p.nullable ? ' or null' : ''}, got ${show(value)}`);
+}
+
+/** Whether arguments fit a schema, for ops with several. */
+export function fits(sig: Signature, args: readonly unknown[]): boolean {
+  try {
+    parseArguments(sig, args);
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof TenfoldError) return false;
+    throw error;
+  }
+}

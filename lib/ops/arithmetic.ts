@@ -1,0 +1,231 @@
+/** Binary arithmetic, comparisons and logic. To add one: a functor line in native/kernels/binary.cc, a block here, a row in the tests. */
+import { TenfoldError } from '../errors.js';
+import { Code, defaultFloat, isFloatCode } from '../dtype.js';
+import { kernel } from '../native/launch.js';
+import { Tensor } from '../tensor/tensor.js';
+import { d, defineOp, type OpDef } from '../op/define.js';
+import { To, binary, elementwise, promote, type Operand } from '../op/elementwise.js';
+import type { Scalar } from '../op/schema.js';
+
+const K = {
+  add: kernel('add'),
+  sub: kernel('sub'),
+  mul: kernel('mul'),
+  div: kernel('div'),
+  divTrunc: kernel('divTrunc'),
+  floorDivide: kernel('floorDivide'),
+  remainder: kernel('remainder'),
+  fmod: kernel('fmod'),
+  pow: kernel('pow'),
+  atan2: kernel('atan2'),
+  maximum: kernel('maximum'),
+  minimum: kernel('minimum'),
+};
+
+/** x times a scalar factor, where the factor isn't 1. */
+const scaled = (x: Operand, factor: Scalar): Operand =>
+  factor === 1 ? x : x instanceof Tensor ? x.mul(factor) : Number(x) * Number(factor);
+
+const noBool = (call: string, self: Tensor, other: Operand): void => {
+  if (self.code === Code.bool || (other instanceof Tensor ? other.code === Code.bool : typeof other === 'boolean')) {
+    throw new TenfoldError('dtype', `${call}: not defined for bool; use logicalXor, or logicalNot for an inverted mask`);
+  }
+};
+
+/** Elementwise self + alpha · other; shapes broadcast, dtypes promote. See torch.add. */
+export const add = defineOp('add[_](Tensor self, Tensor|Scalar other, *, Scalar alpha=1)', (): OpDef => ({
+  forward: (self: Tensor, other: Operand, alpha: Scalar) => binary(K.add, 'add', self, scaled(other, alpha)),
+  backward: {
+    self: d((grad) => grad),
+    other: d((grad, call) => scaled(grad, call.alpha) as Tensor),
+  },
+}));
+
+/** Elementwise self − alpha · other. Not for bool. See torch.sub. */
+export const sub = defineOp('sub[_](Tensor self, Tensor|Scalar other, *, Scalar alpha=1)', (): OpDef => ({
+  forward(self: Tensor, other: Operand, alpha: Scalar) {
+    noBool('sub', self, other);
+    return binary(K.sub, 'sub', self, scaled(other, alpha));
+  },
+  backward: {
+    self: d((grad) => grad),
+    other: d((grad, call) => (call.alpha === 1 ? grad.neg() : grad.mul(-Number(call.alpha)))),
+  },
+}));
+
+/** other − alpha · self. See torch.rsub. */
+export const rsub = defineOp('rsub(Tensor self, Tensor|Scalar other, *, Scalar alpha=1)', (): OpDef => ({
+  forward(self: Tensor, other: Operand, alpha: Scalar) {
+    noBool('rsub', self, other);
+    return binary(K.sub, 'rsub', other, scaled(self, alpha));
+  },
+  backward: {
+    self: d((grad, call) => (call.alpha === 1 ? grad.neg() : grad.mul(-Number(call.alpha)))),
+    other: d((grad) => grad),
+  },
+}));
+
+/** Elementwise product; shapes broadcast, dtypes promote. See torch.mul. */
+export const mul = defineOp('mul[_](Tensor self, Tensor|Scalar other)', (): OpDef => ({
+  forward: (self: Tensor, other: Operand) => binary(K.mul, 'mul', self, other),
+  backward: {
+    self: d('other', (grad, other) => grad.mul(other)),
+    other: d('self', (grad, self) => grad.mul(self)),
+  },
+}));
+
+/**
+ * Elementwise quotient. roundingMode null divides truly (integers become floats), 'trunc' rounds towards zero, 'floor'
+ * down. See torch.div.
+ */
+export const div = defineOp('div[_](Tensor self, Tensor|Scalar other, *, string? roundingMode=null)', (): OpDef => ({
+  forward(self: Tensor, other: Operand, roundingMode: string | null) {
+    if (roundingMode === null) return binary(K.div, 'div', self, other, To.float);
+    if (roundingMode === 'trunc') return binary(K.divTrunc, 'div', self, other);
+    if (roundingMode === 'floor') return binary(K.floorDivide, 'div', self, other);
+    throw new TypeError(`div: roundingMode must be null, 'trunc' or 'floor', got '${roundingMode}'`);
+  },
+  backward: {
+    self: d('other', (grad, other, call) => (call.roundingMode === null ? grad.div(other) : grad.mul(0))),
+    other: d('self', 'other', (grad, self, other, call) =>
+      call.roundingMode === null ? grad.neg().mul(other.reciprocal().mul(self).div(other)) : grad.mul(0),
+    ),
+  },
+}));
+
+/** Quotient rounded down. See torch.floor_divide. */
+export const floorDivide = defineOp('floorDivide[_](Tensor self, Tensor|Scalar other)', (): OpDef => ({
+  forward: (self: Tensor, other: Operand) => binary(K.floorDivide, 'floorDivide', self, other),
+  differentiable: false,
+}));
+
+/** Remainder with the sign of the divisor, as Python's %. See torch.remainder. */
+export const remainder = defineOp('remainder[_](Tensor self, Tensor|Scalar other)', (): OpDef => ({
+  forward: (self: Tensor, other: Operand) => binary(K.remainder, 'remainder', self, other),
+  backward: {
+    self: d((grad) => grad),
+    other: d('self', 'other', (grad, self, other) => grad.neg().mul(self.div(other, { roundingMode: 'floor' }))),
+  },
+}));
+
+/** Remainder with the sign of the dividend, as C's fmod. See torch.fmod. */
+export const fmod = defineOp('fmod[_](Tensor self, Tensor|Scalar other)', (): OpDef => ({
+  forward: (self: Tensor, other: Operand) => binary(K.fmod, 'fmod', self, other),
+  backward: {
+    self: d((grad) => grad),
+    other: d('self', 'other', (grad, self, other) => grad.neg().mul(self.div(other, { roundingMode: 'trunc' }))),
+  },
+}));
+
+/** Elementwise power. Integers to a negative integer power are refused. See torch.pow. */
+export const powTensor = defineOp('pow[_](Tensor self, Tensor|Scalar exponent)', (): OpDef => ({
+  forward(self: Tensor, exponent: Operand) {
+    if (!(exponent instanceof Tensor) && Number(exponent) < 0 && !isFloatCode(promote(self, exponent))) {
+      throw new TenfoldError('value', 'pow: integers to negative integer powers are not allowed');
+    }
+    return binary(K.pow, 'pow', self, exponent);
+  },
+  backward: {
+    self: d('self', 'exponent', (grad, self, exponent) => {
+      if (!(exponent instanceof Tensor)) {
+        const p = Number(exponent);
+        if (p === 0) return grad.mul(0);
+        return p === 2 ? grad.mul(self.mul(2)) : grad.mul(self.pow(p - 1).mul(p));
+      }
+      return grad.mul(where(exponent.eq(0), 0, exponent.mul(self.pow(exponent.sub(1)))));
+    }),
+    exponent: d('self', 'exponent', 'result', (grad, self, exponent, result) => {
+      const zero = self.eq(0).logicalAnd(exponent.ge(0));
+      return grad.mul(where(zero, 0, result.mul(self.log())));
+    }),
+  },
+}));
+
+/** A number to elementwise powers; pow(2, t). */
+export const powScalar = defineOp('pow(Scalar input, Tensor exponent)', (): OpDef => ({
+  forward: (input: Scalar, exponent: Tensor) => binary(K.pow, 'pow', input, exponent),
+  backward: {
+    exponent: d('exponent', 'result', (grad, exponent, result, call) =>
+      Number(call.input) === 0
+        ? where(exponent.ge(0), 0, grad.mul(result.mul(-Infinity)))
+        : grad.mul(result.mul(Math.log(Number(call.input)))),
+    ),
+  },
+}));
+
+/** Angle of (other, self), in radians, in (−π, π]. See torch.atan2. */
+export const atan2 = defineOp('atan2[_](Tensor self, Tensor other)', (): OpDef => ({
+  forward: (self: Tensor, other: Tensor) => binary(K.atan2, 'atan2', self, other, To.float),
+  backward: {
+    self: d('self', 'other', (grad, self, other) => grad.mul(other.div(self.square().add(other.square())))),
+    other: d('self', 'other', (grad, self, other) => grad.mul(self.neg().div(self.square().add(other.square())))),
+  },
+}));
+
+// Gradient of the larger (smaller) of two; equal ones share it, as PyTorch does.
+const chosen = (grad: Tensor, mine: Tensor, wins: Tensor): Tensor => where(wins, grad, 0).sub(where(mine, grad.div(2), 0));
+const extremum = (name: 'maximum' | 'minimum', beats: 'ge' | 'le'): (() => OpDef) => {
+  return (): OpDef => ({
+    forward: (self: Tensor, other: Tensor) => binary(K[name], name, self, other),
+    backward: {
+      self: d('self', 'other', (grad, self, other) => chosen(grad, self.eq(other), self[beats](other))),
+      other: d('self', 'other', (grad, self, other) => chosen(grad, self.eq(other), other[beats](self))),
+    },
+  });
+};
+
+/** Elementwise maximum; NaN wins. See torch.maximum. */
+export const maximum = defineOp('maximum(Tensor self, Tensor other)', extremum('maximum', 'ge'));
+/** Elementwise minimum; NaN wins. See torch.minimum. */
+export const minimum = defineOp('minimum(Tensor self, Tensor other)', extremum('minimum', 'le'));
+
+const comparison = (name: string): (() => OpDef) => {
+  const k = kernel(name);
+  return (): OpDef => ({
+    forward: (self: Tensor, other: Operand) => binary(k, name, self, other, To.bool),
+    differentiable: false,
+  });
+};
+
+/** Elementwise self = other, as bool. See torch.eq. */
+export const eq = defineOp('eq[_](Tensor self, Tensor|Scalar other)', comparison('eq'));
+/** Elementwise self ≠ other, as bool. See torch.ne. */
+export const ne = defineOp('ne[_](Tensor self, Tensor|Scalar other)', comparison('ne'));
+/** Elementwise self < other, as bool. See torch.lt. */
+export const lt = defineOp('lt[_](Tensor self, Tensor|Scalar other)', comparison('lt'));
+/** Elementwise self ≤ other, as bool. See torch.le. */
+export const le = defineOp('le[_](Tensor self, Tensor|Scalar other)', comparison('le'));
+/** Elementwise self > other, as bool. See torch.gt. */
+export const gt = defineOp('gt[_](Tensor self, Tensor|Scalar other)', comparison('gt'));
+/** Elementwise self ≥ other, as bool. See torch.ge. */
+export const ge = defineOp('ge[_](Tensor self, Tensor|Scalar other)', comparison('ge'));
+
+/** Elementwise logical and of what is not zero, as bool. See torch.logical_and. */
+export const logicalAnd = defineOp('logicalAnd[_](Tensor self, Tensor other)', comparison('logicalAnd'));
+/** Elementwise logical or of what is not zero, as bool. See torch.logical_or. */
+export const logicalOr = defineOp('logicalOr[_](Tensor self, Tensor other)', comparison('logicalOr'));
+/** Elementwise exclusive or of what is not zero, as bool. See torch.logical_xor. */
+export const logicalXor = defineOp('logicalXor[_](Tensor self, Tensor other)', comparison('logicalXor'));
+
+const WHERE = kernel('where');
+/** Elements of self where condition holds, of other elsewhere; all three broadcast. See torch.where. */
+export const where = defineOp('where(Tensor condition, Tensor|Scalar self, Tensor|Scalar other)', (): OpDef => ({
+  forward(condition: Tensor, self: Operand, other: Operand) {
+    if (condition.code !== Code.bool && condition.code !== Code.u8) {
+      throw new TenfoldError('dtype', `where: the condition must be bool, got ${condition.dtype}`);
+    }
+    let code = promote(self, other);
+    if (!(self instanceof Tensor) && !(other instanceof Tensor) && isFloatCode(code)) code = defaultFloat();
+    return elementwise(WHERE, 'where', [condition, self, other], code);
+  },
+  backward: {
+    self: d('condition', (grad, condition) => where(condition, grad, 0)),
+    other: d('condition', (grad, condition) => where(condition, 0, grad)),
+  },
+}));
+
+/** self where condition holds, other elsewhere: the method's order of arguments. */
+export const whereMethod = defineOp('where(Tensor self, Tensor condition, Tensor|Scalar other)', (): OpDef => ({
+  forward: (self: Tensor, condition: Tensor, other: Operand) => where(condition, self, other),
+  composite: true,
+}));

@@ -1,0 +1,341 @@
+/** Making tensors: from data, filled, ranges. */
+import { TenfoldError, checkOptions, show } from '../errors.js';
+import { Code, DTYPES, codeOf, defaultFloat, isFloatCode, type DType } from '../dtype.js';
+import { fillElements } from '../tensor/copy.js';
+import { ARRAY_OF, elementsOf, type TypedArray } from '../tensor/elements.js';
+import { checkSizes, formatShape, numelOf, type Shape } from '../tensor/shape.js';
+import { Tensor, type Nested } from '../tensor/tensor.js';
+import type { Scalar } from '../op/schema.js';
+
+/** Options of functions that make tensors. */
+export interface TensorOptions {
+  dtype?: DType | null;
+  requiresGrad?: boolean;
+  /** Only 'cpu' exists; accepted so that scripts carry over. */
+  device?: string | null;
+}
+const OPTIONS = ['dtype', 'requiresGrad', 'device'];
+
+/** Numbers, booleans or bigints, nested arrays of them, a typed array, or a tensor. */
+export type TensorData = Nested | readonly TensorData[] | ArrayBufferView | Tensor;
+
+function readOptions(call: string, options: TensorOptions | null | undefined): { code: Code | null; requiresGrad: boolean } {
+  const o = options ?? {};
+  if (typeof o !== 'object') throw new TypeError(`${call}: options must be an object, got ${show(o)}`);
+  checkOptions(call, o, OPTIONS);
+  if (o.device !== undefined && o.device !== null && o.device !== 'cpu') {
+    throw new TenfoldError('value', `${call}: device ${show(o.device)} doesn't exist here; only 'cpu' does`);
+  }
+  return { code: o.dtype === undefined || o.dtype === null ? null : codeOf(call, o.dtype), requiresGrad: o.requiresGrad ?? false };
+}
+
+/** dtype of a typed array; null for kinds that have none. */
+export function codeOfArray(array: unknown): Code | null {
+  if (array instanceof Float32Array) return Code.f32;
+  if (array instanceof Float64Array) return Code.f64;
+  if (array instanceof BigInt64Array) return Code.i64;
+  if (array instanceof Int32Array) return Code.i32;
+  if (array instanceof Uint8Array || array instanceof Uint8ClampedArray) return Code.u8;
+  if (array instanceof Int8Array) return Code.i8;
+  if (array instanceof Int16Array) return Code.i16;
+  return null;
+}
+function arrayCode(call: string, array: ArrayBufferView): Code {
+  const code = codeOfArray(array);
+  if (code === null) throw new TypeError(`${call}: a ${array.constructor.name} has no dtype of its own; convert it first`);
+  return code;
+}
+
+// Shape of nested arrays, which must not be ragged; leaves go to `flat`.
+function flatten(data: unknown, shape: number[], depth: number, flat: unknown[]): void {
+  if (Array.isArray(data)) {
+    if (shape.length === depth) {
+      if (flat.length > 0) ragged(data, depth, shape);
+      shape.push(data.length);
+    } else if (shape[depth] !== data.length) ragged(data, depth, shape);
+    for (const x of data) flatten(x, shape, depth + 1, flat);
+  } else {
+    if (shape.length !== depth) ragged(data, depth, shape);
+    flat.push(data);
+  }
+}
+function ragged(data: unknown, depth: number, shape: readonly number[]): never {
+  throw new TenfoldError(
+    'shape',
+    `tensor: ragged nested arrays: at depth ${depth} there is ${Array.isArray(data) ? `an array of ${data.length}` : show(data)} where ${
+      depth < shape.length ? `arrays of ${shape[depth]} stood before` : 'numbers stood before'
+    }`,
+  );
+}
+
+function writeElements(out: TypedArray, code: Code, flat: readonly unknown[]): void {
+  if (code === Code.i64) {
+    const big = out as BigInt64Array;
+    flat.forEach((x, i) => (big[i] = typeof x === 'bigint' ? x : BigInt(Math.trunc(Number(x)))));
+  } else if (code === Code.bool) flat.forEach((x, i) => (out[i] = x ? 1 : 0));
+  else for (let i = 0; i < flat.length; i++) (out as Float32Array)[i] = Number(flat[i]);
+}
+
+/**
+ * A tensor with a copy of the data. Without a dtype: numbers give the default dtype, booleans bool, bigints int64; a typed
+ * array keeps its own. TenfoldError for ragged arrays. See torch.tensor.
+ */
+export function tensor(data: TensorData, options?: TensorOptions): Tensor {
+  const { code, requiresGrad } = readOptions('tensor', options);
+  const out = fromData(data, code);
+  return requiresGrad ? out.requiresGrad_(true) : out;
+}
+
+function fromData(data: TensorData, code: Code | null): Tensor {
+  if (data instanceof Tensor) {
+    const copy = data.rawClone();
+    return code === null || code === copy.code ? copy : copy.to(DTYPES[code]!);
+  }
+  if (ArrayBuffer.isView(data)) {
+    const own = arrayCode('tensor', data);
+    const array = data as unknown as TypedArray;
+    const out = Tensor.raw([array.length], own);
+    (elementsOf(out) as Float32Array).set(array as Float32Array);
+    return code === null || code === own ? out : out.to(DTYPES[code]!);
+  }
+  // The usual short list of numbers, without the detour over `flat`.
+  const shape: number[] = [];
+  const flat: unknown[] = [];
+  flatten(data, shape, 0, flat);
+  if (flat.some((x) => x instanceof Tensor || ArrayBuffer.isView(x))) return stackData(flat, shape, code);
+  let own = code;
+  let guess = -1;
+  for (const x of flat) {
+    const kind = typeof x;
+    if (kind !== 'number' && kind !== 'boolean' && kind !== 'bigint') {
+      throw new TypeError(`tensor: elements must be numbers, booleans or bigints, got ${show(x)}`);
+    }
+    const c = kind === 'number' ? defaultFloat() : kind === 'bigint' ? Code.i64 : Code.bool;
+    if (guess < 0) guess = c;
+    else if (guess !== c) guess = isFloatCode(guess) || isFloatCode(c) ? defaultFloat() : Code.i64;
+  }
+  own ??= guess < 0 ? defaultFloat() : (guess as Code);
+  if (own >= Code.f16 || (own !== Code.i64 && own !== Code.bool && !isFloatCode(own) && flat.some((x) => !Number.isInteger(Number(x))))) {
+    const wide = Tensor.raw(shape, Code.f64);
+    writeElements(elementsOf(wide), Code.f64, flat);
+    return wide.to(DTYPES[own]!);
+  }
+  if (own === Code.i64 && flat.some((x) => typeof x === 'number' && !Number.isFinite(x))) {
+    throw new TenfoldError('value', 'tensor: NaN and infinity have no int64 value');
+  }
+  const out = Tensor.raw(shape, own);
+  writeElements(elementsOf(out), own, flat);
+  return out;
+}
+
+// Arrays that hold tensors or typed arrays: their values, stacked.
+function stackData(flat: readonly unknown[], shape: readonly number[], code: Code | null): Tensor {
+  const parts = flat.map((x) => fromData(x as TensorData, null));
+  const inner = parts[0]!.shape;
+  const stacked = parts[0]!.constructor && (stackRaw(parts) as Tensor);
+  const out = stacked.reshape([...shape, ...inner]);
+  return code === null ? out : out.to(DTYPES[code]!);
+}
+function stackRaw(parts: readonly Tensor[]): Tensor {
+  const first = parts[0]!;
+  for (const p of parts) {
+    if (formatShape(p.shape) !== formatShape(first.shape)) {
+      throw new TenfoldError('shape', `tensor: parts of shapes ${formatShape(first.shape)} and ${formatShape(p.shape)} can't stack`);
+    }
+  }
+  const out = Tensor.raw([parts.length, ...first.shape], first.code);
+  parts.forEach((p, i) => out.select(0, i).rawCopy(p));
+  return out;
+}
+
+/** As tensor(), but without a copy where data is a tensor of that dtype already. See torch.as_tensor. */
+export function asTensor(data: TensorData, options?: TensorOptions): Tensor {
+  const { code } = readOptions('asTensor', options);
+  if (data instanceof Tensor) return code === null ? data : data.to(DTYPES[code]!);
+  return ArrayBuffer.isView(data) && (code === null || code === codeOfArray(data)) ? fromTypedArray(data) : tensor(data, options);
+}
+
+/** A tensor over a typed array's own memory, which both then share. Without a shape it has one dim. See torch.from_numpy. */
+export function fromTypedArray(array: ArrayBufferView, shape?: readonly number[]): Tensor {
+  if (!ArrayBuffer.isView(array)) throw new TypeError(`fromTypedArray: expected a typed array, got ${show(array)}`);
+  const code = arrayCode('fromTypedArray', array);
+  const { length } = array as unknown as TypedArray;
+  const size = shape ?? [length];
+  checkSizes('fromTypedArray', size);
+  if (numelOf(size) !== length) {
+    throw new TenfoldError('shape', `fromTypedArray: shape ${formatShape(size)} doesn't hold the array's ${length} elements`);
+  }
+  return Tensor.wrap(array, size, code);
+}
+
+// Sizes by position or as a list, then options.
+function readSizes(call: string, args: readonly unknown[]): { shape: Shape; options: TensorOptions | undefined } {
+  let rest = args;
+  let options: TensorOptions | undefined;
+  const last = args.at(-1);
+  if (typeof last === 'object' && last !== null && !Array.isArray(last)) {
+    options = last as TensorOptions;
+    rest = args.slice(0, -1);
+  } else if (last === null || last === undefined) rest = args.slice(0, -1);
+  const shape = rest.length === 1 && Array.isArray(rest[0]) ? (rest[0] as number[]) : (rest as number[]);
+  checkSizes(call, shape);
+  return { shape, options };
+}
+
+type Sizes = [...size: number[]] | [...size: number[], options: TensorOptions] | [size: readonly number[], options?: TensorOptions];
+
+function filled(call: string, shape: Shape, value: Scalar | null, options: TensorOptions | undefined, code?: Code): Tensor {
+  const o = readOptions(call, options);
+  const out = Tensor.raw(shape, o.code ?? code ?? defaultFloat());
+  if (value !== null) fillElements(out, value);
+  return o.requiresGrad ? out.requiresGrad_(true) : out;
+}
+
+/** Zeros of a shape, given as `zeros(2, 3)` or `zeros([2, 3])`. See torch.zeros. */
+export function zeros(...args: Sizes): Tensor {
+  const { shape, options } = readSizes('zeros', args);
+  return filled('zeros', shape, 0, options);
+}
+/** Ones of a shape. See torch.ones. */
+export function ones(...args: Sizes): Tensor {
+  const { shape, options } = readSizes('ones', args);
+  return filled('ones', shape, 1, options);
+}
+/** Memory of a shape, with whatever it holds. See torch.empty. */
+export function empty(...args: Sizes): Tensor {
+  const { shape, options } = readSizes('empty', args);
+  return filled('empty', shape, null, options);
+}
+/** A shape filled with a value: float32 for a number, bool for a boolean, int64 for a bigint. See torch.full. */
+export function full(size: readonly number[], fillValue: Scalar, options?: TensorOptions): Tensor {
+  if (!Array.isArray(size)) throw new TypeError(`full: size must be a list of integers, got ${show(size)}`);
+  checkSizes('full', size as number[]);
+  checkScalar('full', fillValue);
+  return filled('full', size, fillValue, options, valueCode(fillValue));
+}
+const valueCode = (v: Scalar): Code => (typeof v === 'boolean' ? Code.bool : typeof v === 'bigint' ? Code.i64 : defaultFloat());
+function checkScalar(call: string, v: unknown): asserts v is Scalar {
+  if (typeof v !== 'number' && typeof v !== 'boolean' && typeof v !== 'bigint') {
+    throw new TypeError(`${call}: the value must be a number, boolean or bigint, got ${show(v)}`);
+  }
+}
+function checkTensorArgument(call: string, x: unknown): asserts x is Tensor {
+  if (!(x instanceof Tensor)) throw new TypeError(`${call}: 'input' must be a tensor, got ${show(x)}`);
+}
+
+const like =
+  (call: string, value: Scalar | null) =>
+  (input: Tensor, options?: TensorOptions): Tensor => {
+    checkTensorArgument(call, input);
+    return filled(call, input.shape, value, options, input.code);
+  };
+/** Zeros of another tensor's shape and dtype. See torch.zeros_like. */
+export const zerosLike = like('zerosLike', 0);
+/** Ones of another tensor's shape and dtype. See torch.ones_like. */
+export const onesLike = like('onesLike', 1);
+/** Memory of another tensor's shape and dtype, with whatever it holds. See torch.empty_like. */
+export const emptyLike = like('emptyLike', null);
+/** A value in another tensor's shape and dtype. See torch.full_like. */
+export function fullLike(input: Tensor, fillValue: Scalar, options?: TensorOptions): Tensor {
+  checkTensorArgument('fullLike', input);
+  checkScalar('fullLike', fillValue);
+  return filled('fullLike', input.shape, fillValue, options, input.code);
+}
+
+function range(call: string, args: readonly unknown[]): { numbers: number[]; options: TensorOptions | undefined } {
+  const last = args.at(-1);
+  const options = typeof last === 'object' && last !== null ? (last as TensorOptions) : undefined;
+  const given = (options ? args.slice(0, -1) : args).filter((x) => x !== undefined && x !== null);
+  for (const x of given) {
+    if ((typeof x !== 'number' && typeof x !== 'bigint') || !Number.isFinite(Number(x))) {
+      throw new TypeError(`${call}: expected finite numbers, got ${show(x)}`);
+    }
+  }
+  return { numbers: given.map(Number), options };
+}
+
+/**
+ * start, start + step, … below end (above, for a negative step). Integral arguments give int64. Called as arange(end),
+ * arange(start, end) or arange(start, end, step). See torch.arange.
+ */
+export function arange(end: number, options?: TensorOptions): Tensor;
+export function arange(start: number, end: number, options?: TensorOptions): Tensor;
+export function arange(start: number, end: number, step: number, options?: TensorOptions): Tensor;
+export function arange(...args: unknown[]): Tensor {
+  const { numbers, options } = range('arange', args);
+  if (numbers.length < 1 || numbers.length > 3) throw new TypeError(`arange: takes 1 to 3 numbers, got ${numbers.length}`);
+  const [start, end, step] = numbers.length === 1 ? [0, numbers[0]!, 1] : [numbers[0]!, numbers[1]!, numbers[2] ?? 1];
+  if (step === 0) throw new RangeError('arange: step must not be 0');
+  if ((end - start) / step < 0) throw new RangeError(`arange: end ${end} can't be reached from start ${start} by step ${step}`);
+  const count = Math.ceil((end - start) / step);
+  const integral = numbers.every(Number.isInteger);
+  return sequence('arange', count, (i) => start + i * step, options, integral ? Code.i64 : defaultFloat());
+}
+/** `steps` evenly spaced numbers from start to end, both included. See torch.linspace. */
+export function linspace(start: number, end: number, steps: number, options?: TensorOptions): Tensor {
+  range('linspace', [start, end, steps]);
+  if (!Number.isInteger(steps) || steps < 0) throw new RangeError(`linspace: steps must be a non-negative integer, got ${show(steps)}`);
+  // From both ends, as PyTorch does: symmetric, and the last one is exactly `end`.
+  const o = readOptions('linspace', options);
+  const single = (o.code ?? defaultFloat()) === Code.f32;
+  const f = (x: number): number => (single ? Math.fround(x) : x);
+  const step = steps > 1 ? f((f(end) - f(start)) / (steps - 1)) : 0;
+  const half = Math.floor(steps / 2);
+  return sequence('linspace', steps, (i) => (i < half ? f(start) + step * i : f(end) - step * (steps - i - 1)), options, defaultFloat(), start);
+}
+/** `steps` numbers base^x for x evenly spaced from start to end. See torch.logspace. */
+export function logspace(start: number, end: number, steps: number, base = 10, options?: TensorOptions): Tensor {
+  return tensor(base).pow(linspace(start, end, steps, options));
+}
+
+function sequence(call: string, count: number, at: (i: number) => number, options: TensorOptions | undefined, code: Code, only?: number): Tensor {
+  const o = readOptions(call, options);
+  checkSizes(call, [count]);
+  const own = o.code ?? code;
+  const wide = own === Code.i64 || own <= Code.f64 ? own : Code.f64;
+  const out = Tensor.raw([count], wide);
+  const memory = elementsOf(out);
+  if (wide === Code.i64) for (let i = 0; i < count; i++) (memory as BigInt64Array)[i] = BigInt(Math.trunc(at(i)));
+  else for (let i = 0; i < count; i++) (memory as Float64Array)[i] = count === 1 && only !== undefined ? only : at(i);
+  const result = wide === own ? out : out.to(DTYPES[own]!);
+  return o.requiresGrad ? result.requiresGrad_(true) : result;
+}
+
+/** The n × m identity matrix; m is n where not given. See torch.eye. */
+export function eye(n: number, m?: number | TensorOptions | null, options?: TensorOptions): Tensor {
+  const columns = typeof m === 'number' ? m : n;
+  const o = typeof m === 'object' && m !== null ? m : options;
+  checkSizes('eye', [n, columns]);
+  const out = filled('eye', [n, columns], 0, { ...o, requiresGrad: false });
+  const count = Math.min(n, columns);
+  if (count > 0) fillElements(out.asStrided([count], [columns + 1], out.offset), 1);
+  return o?.requiresGrad ? out.requiresGrad_(true) : out;
+}
+
+/** A 0-dim tensor of a number. See torch.scalar_tensor. */
+export const scalarTensor = (value: Scalar, options?: TensorOptions): Tensor => filled('scalarTensor', [], value, options, defaultFloat());
+
+const news =
+  (call: string, value: Scalar) =>
+  (self: Tensor, ...args: Sizes): Tensor => {
+    const { shape, options } = readSizes(call, args);
+    return filled(call, shape, value, options, self.code);
+  };
+/** Methods that make a tensor of this one's dtype. */
+export const creationMethods = {
+  newZeros: news('newZeros', 0),
+  newOnes: news('newOnes', 1),
+  newEmpty: news('newEmpty', 0),
+  newFull: (self: Tensor, size: readonly number[], fillValue: Scalar, options?: TensorOptions): Tensor => {
+    checkScalar('newFull', fillValue);
+    checkSizes('newFull', size);
+    return filled('newFull', size, fillValue, options, self.code);
+  },
+  newTensor: (self: Tensor, data: TensorData, options?: TensorOptions): Tensor => tensor(data, { dtype: self.dtype, ...options }),
+};
+for (const [name, make] of Object.entries(creationMethods)) {
+  (Tensor.prototype as unknown as Record<string, unknown>)[name] = function (this: Tensor, ...args: unknown[]) {
+    return (make as (self: Tensor, ...args: unknown[]) => Tensor)(this, ...args);
+  };
+}
+void ARRAY_OF;

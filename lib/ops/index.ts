@@ -1,0 +1,7 @@
+/** Every op. A family's file is listed here once; its schemas make Tensor's methods. */
+export * from './arithmetic.js';
+export * from './convert.js';
+export * from './matrix.js';
+export * from './reduction.js';
+export * from './unary.js';
+export * from './view.js';

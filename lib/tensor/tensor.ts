@@ -1,0 +1,445 @@
+/**
+ * Tensor: shape, strides and dtype over a storage, and its place in the graph. Operators are added to it by the blocks in
+ * lib/ops; here is only what they stand on.
+ */
+import { TenfoldError, checkOptions, show } from '../errors.js';
+import { Code, DTYPES, SIZE, codeOf, isFloatCode, type DType } from '../dtype.js';
+import { mode } from '../autograd/mode.js';
+import { runBackward } from '../autograd/engine.js';
+import { gradFnOf, leafMeta, tensorOps, type AutogradMeta } from '../autograd/meta.js';
+import type { Hook, Node } from '../autograd/graph.js';
+import type { Methods } from '../op/schema.js';
+import type * as ops from '../ops/index.js';
+import { allocate, allocateOwn, checkStorage, release, wrapMemory, type Storage } from './storage.js';
+import { denseStrides, isDense, numelOf, sameShape, wrapDim, type Shape } from './shape.js';
+import { copyElements, fillElements } from './copy.js';
+import { formatTensor } from './format.js';
+import { elementsOf, readElement, type TypedArray } from './elements.js';
+
+/** Nested arrays of a tensor's elements. */
+export type Nested = number | bigint | boolean | Nested[];
+
+let nextHook = 1;
+
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- the ops' methods; see lib/op/define.ts
+export class Tensor {
+  /** The function that made this tensor, where it is part of a graph; use `gradFn`. */
+  node: Node | null = null;
+  /** Which output of `node` this is. */
+  nr = 0;
+  /** Whether this is a leaf that gathers a gradient. */
+  leafGrad = false;
+  /** Gradient and hooks, made when first needed. */
+  meta: AutogradMeta | null = null;
+  /** Version of the storage that `node` was made for, of a view. */
+  viewVersion = 0;
+  readonly dense: boolean;
+
+  /** Not for users: `tensor()`, `zeros()`, … make tensors. */
+  constructor(
+    public storage: Storage,
+    public readonly offset: number,
+    public readonly shape: Shape,
+    public readonly strides: readonly number[],
+    public readonly code: Code,
+    public readonly count: number,
+    dense: boolean,
+    /** The tensor that this is a view of. */
+    public readonly base: Tensor | null,
+  ) {
+    this.dense = dense;
+  }
+
+  // ---- making --------------------------------------------------------------------------------------------------------
+
+  /** A dense tensor with memory that is not cleared. */
+  static raw(shape: Shape, code: Code, own = false): Tensor {
+    const count = numelOf(shape);
+    const storage = own ? allocateOwn(count * SIZE[code]!) : allocate(count * SIZE[code]!);
+    return new Tensor(storage, 0, Object.isFrozen(shape) ? shape : Object.freeze([...shape]), denseStrides(shape), code, count, true, null);
+  }
+  /** A dense tensor of the shape and strides of a dense one. */
+  static rawLike(t: Tensor, code: Code): Tensor {
+    return new Tensor(allocate(t.count * SIZE[code]!), 0, t.shape, t.dense ? t.strides : denseStrides(t.shape), code, t.count, true, null);
+  }
+  static zeros(shape: Shape, code: Code): Tensor {
+    const t = Tensor.raw(shape, code);
+    fillElements(t, 0);
+    return t;
+  }
+  /** A tensor over a typed array's own memory. */
+  static wrap(array: ArrayBufferView, shape: Shape, code: Code): Tensor {
+    return new Tensor(wrapMemory(array), 0, Object.freeze([...shape]), denseStrides(shape), code, numelOf(shape), true, null);
+  }
+  /** A view: other sizes and strides over the same memory. Strides and offset in elements of the storage. */
+  viewAs(shape: Shape, strides: readonly number[], offset: number): Tensor {
+    const frozen = Object.isFrozen(shape) ? shape : Object.freeze([...shape]);
+    const view = new Tensor(this.storage, offset, frozen, strides, this.code, numelOf(frozen), isDense(frozen, strides), this.base ?? this);
+    view.viewVersion = this.storage.version;
+    return view;
+  }
+  /** The same memory as another tensor, outside any graph. */
+  alias(): Tensor {
+    return new Tensor(this.storage, this.offset, this.shape, this.strides, this.code, this.count, this.dense, null);
+  }
+  /** A dense copy, outside any graph. */
+  rawClone(): Tensor {
+    const out = Tensor.rawLike(this, this.code);
+    copyElements(out, this);
+    return out;
+  }
+  /** Copies another tensor's elements, broadcast and cast, without touching graph or version. */
+  rawCopy(source: Tensor): void {
+    copyElements(this, source);
+  }
+
+  // ---- asking --------------------------------------------------------------------------------------------------------
+
+  /** True for every tensor. */
+  get isTensor(): true {
+    return true;
+  }
+  /** Element type. */
+  get dtype(): DType {
+    return DTYPES[this.code]!;
+  }
+  /** Always 'cpu'. */
+  get device(): string {
+    return 'cpu';
+  }
+  /** Number of dimensions. */
+  get ndim(): number {
+    return this.shape.length;
+  }
+  /** Number of dimensions. */
+  dim(): number {
+    return this.shape.length;
+  }
+  /** Number of elements. */
+  numel(): number {
+    return this.count;
+  }
+  /** Number of elements, as PyTorch's nelement(). */
+  nelement(): number {
+    return this.count;
+  }
+  /** Shape, or the size of one dim. RangeError for a dim out of range. */
+  size(): Shape;
+  size(dim: number): number;
+  size(dim?: number): Shape | number {
+    return dim === undefined ? this.shape : this.shape[wrapDim('size', dim, this.shape.length)]!;
+  }
+  /** Strides in elements, or the stride of one dim. */
+  stride(): readonly number[];
+  stride(dim: number): number;
+  stride(dim?: number): readonly number[] | number {
+    return dim === undefined ? this.strides : this.strides[wrapDim('stride', dim, this.shape.length)]!;
+  }
+  /** Position of the first element in the storage, in elements. */
+  storageOffset(): number {
+    return this.offset;
+  }
+  /** Bytes per element. */
+  elementSize(): number {
+    return SIZE[this.code]!;
+  }
+  /** Whether elements lie row-major without gaps. */
+  isContiguous(): boolean {
+    return this.dense;
+  }
+  isFloatingPoint(): boolean {
+    return isFloatCode(this.code);
+  }
+  /** Address of the first element, for telling whether tensors share memory. */
+  dataPtr(): number {
+    return addressOf(this);
+  }
+  /** Number of times this memory was changed in place. */
+  get version(): number {
+    return this.storage.version;
+  }
+
+  // ---- autograd ------------------------------------------------------------------------------------------------------
+
+  /** Whether gradients are computed for this tensor. Settable on leaves. */
+  get requiresGrad(): boolean {
+    return this.leafGrad || gradFnOf(this) !== null;
+  }
+  set requiresGrad(value: boolean) {
+    this.requiresGrad_(value);
+  }
+  /** Sets whether this leaf gathers a gradient; returns the tensor. Floating-point dtypes only. */
+  requiresGrad_(requiresGrad = true): this {
+    if (typeof requiresGrad !== 'boolean') {
+      throw new TypeError(`requiresGrad_: expected a boolean, got ${show(requiresGrad)}`);
+    }
+    if (gradFnOf(this) !== null) {
+      if (requiresGrad) return this;
+      throw new TenfoldError('graph', 'requiresGrad_: only a leaf can stop requiring grad; use detach() for the others');
+    }
+    if (requiresGrad && !isFloatCode(this.code)) {
+      throw new TenfoldError('dtype', `requiresGrad_: only floating-point tensors can require grad, this one is ${this.dtype}`);
+    }
+    this.leafGrad = requiresGrad;
+    return this;
+  }
+  /** Function that made this tensor, null for a leaf. */
+  get gradFn(): Node | null {
+    return gradFnOf(this);
+  }
+  /** Whether no recorded op made this tensor. */
+  get isLeaf(): boolean {
+    return gradFnOf(this) === null;
+  }
+  /** Gradient gathered by backward(); null where none was. */
+  get grad(): Tensor | null {
+    if (this.meta === null) return null;
+    this.meta.gradExposed = true;
+    return this.meta.grad;
+  }
+  set grad(value: Tensor | null) {
+    if (value === null || value === undefined) {
+      this.dropGrad();
+      return;
+    }
+    if (!(value instanceof Tensor)) throw new TypeError(`grad: expected a tensor or null, got ${show(value)}`);
+    if (!sameShape(value.shape, this.shape)) {
+      throw new TenfoldError('shape', `grad: a gradient of shape [${value.shape}] for a tensor of shape [${this.shape}]`);
+    }
+    if (value.code !== this.code) {
+      throw new TenfoldError('dtype', `grad: a ${value.dtype} gradient for a ${this.dtype} tensor`);
+    }
+    const meta = leafMeta(this);
+    meta.grad = value;
+    meta.gradExposed = true;
+  }
+  /** Forgets the gradient, and gives its memory back where nobody has seen it. */
+  dropGrad(): void {
+    const { meta } = this;
+    if (meta === null || meta.grad === null) return;
+    if (!meta.gradExposed) release(meta.grad.storage);
+    meta.grad = null;
+    meta.gradExposed = false;
+  }
+  setNode(node: Node, nr: number): void {
+    this.node = node;
+    this.nr = nr;
+    this.viewVersion = this.storage.version;
+  }
+  /**
+   * Computes the gradients of this tensor's leaves and adds them to their `.grad`.
+   * `gradient` is needed for tensors of more than one element. `retainGraph` keeps the graph for another run,
+   * `createGraph` records the backward itself, `inputs` limits which leaves gather.
+   */
+  backward(
+    gradient?: Tensor | null | { gradient?: Tensor; retainGraph?: boolean; createGraph?: boolean; inputs?: Tensor[] },
+    retainGraph?: boolean | { retainGraph?: boolean; createGraph?: boolean; inputs?: Tensor[] },
+    createGraph?: boolean,
+    inputs?: Tensor[],
+  ): void {
+    let named: { gradient?: Tensor; retainGraph?: boolean; createGraph?: boolean; inputs?: Tensor[] } = {};
+    if (gradient && !(gradient instanceof Tensor)) named = gradient;
+    else if (typeof retainGraph === 'object' && retainGraph !== null) named = retainGraph;
+    checkOptions('backward', named, ['gradient', 'retainGraph', 'createGraph', 'inputs']);
+    const g = gradient instanceof Tensor ? gradient : (named.gradient ?? null);
+    const create = (typeof createGraph === 'boolean' ? createGraph : named.createGraph) ?? false;
+    const retain = (typeof retainGraph === 'boolean' ? retainGraph : named.retainGraph) ?? create;
+    const only = inputs ?? named.inputs ?? null;
+    const options = { retainGraph: retain, createGraph: create, inputs: only, accumulate: only !== null };
+    runBackward([this], [rootGradient('backward', this, g)], options);
+  }
+  /** Keeps the gradient of a tensor that is no leaf. */
+  retainGrad(): void {
+    const node = gradFnOf(this);
+    if (node === null) {
+      if (this.leafGrad) return;
+      throw new TenfoldError('graph', "retainGrad: this tensor doesn't require grad");
+    }
+    leafMeta(this).retainsGrad = true;
+    (node.retain ??= [])[this.nr] = this;
+  }
+  /** Whether retainGrad() was called on this non-leaf. */
+  get retainsGrad(): boolean {
+    return this.meta?.retainsGrad === true;
+  }
+  /** Calls `hook` with this tensor's gradient in backward; what it returns replaces the gradient. */
+  registerHook(hook: Hook): { remove(): void } {
+    if (typeof hook !== 'function') throw new TypeError(`registerHook: expected a function, got ${show(hook)}`);
+    if (!this.requiresGrad) throw new TenfoldError('graph', "registerHook: this tensor doesn't require grad");
+    const node = gradFnOf(this);
+    let hooks: Map<number, Hook>;
+    if (node === null) hooks = leafMeta(this).hooks ??= new Map();
+    else hooks = (node.hooks ??= [])[this.nr] ??= new Map();
+    const id = nextHook++;
+    hooks.set(id, hook);
+    return { remove: () => void hooks.delete(id) };
+  }
+  /** Calls `hook` with this leaf after its gradient has been accumulated. */
+  registerPostAccumulateGradHook(hook: (leaf: Tensor) => void): { remove(): void } {
+    if (!this.leafGrad) throw new TenfoldError('graph', 'registerPostAccumulateGradHook: only for leaves that require grad');
+    const hooks = (leafMeta(this).postHooks ??= new Map());
+    const id = nextHook++;
+    hooks.set(id, hook);
+    return { remove: () => void hooks.delete(id) };
+  }
+  /** A tensor of the same memory outside the graph. In-place changes of either are seen by both, and by backward. */
+  detach(): Tensor {
+    return this.alias();
+  }
+  /** Takes this tensor out of its graph; it becomes a leaf. */
+  detach_(): this {
+    if (this.base !== null) throw new TenfoldError('inplace', 'detach_: a view can’t be detached in place; use detach()');
+    this.node = null;
+    this.nr = 0;
+    this.leafGrad = false;
+    return this;
+  }
+  /** The same memory outside the graph, with in-place changes that backward doesn't notice. Prefer detach(). */
+  get data(): Tensor {
+    const view = this.alias();
+    const { storage } = this;
+    view.storage = Object.assign(Object.create(Object.getPrototypeOf(storage) as object) as Storage, storage, { version: 0, recyclable: false });
+    return view;
+  }
+
+  // ---- reading -------------------------------------------------------------------------------------------------------
+
+  /**
+   * Value of a tensor with one element: a number, or a boolean for bool. An int64 beyond 2^53 throws; `itemBigInt()`
+   * reads it.
+   */
+  item(): number | boolean extends never ? never : number {
+    if (this.count !== 1) {
+      throw new TenfoldError('shape', `item: a tensor of ${this.count} elements has no single value; shape [${this.shape}]`);
+    }
+    return readElement(this, this.offset) as number;
+  }
+  /** Value of an int64 tensor with one element, exactly. */
+  itemBigInt(): bigint {
+    if (this.count !== 1) {
+      throw new TenfoldError('shape', `itemBigInt: a tensor of ${this.count} elements has no single value; shape [${this.shape}]`);
+    }
+    return this.code === Code.i64 ? new BigInt64Array(this.storageBuffer(), this.byteStart(this.offset), 1)[0]! : BigInt(this.item());
+  }
+  /** Elements as nested arrays; a number for a 0-dim tensor. */
+  tolist(): Nested {
+    const flat = this.dense ? this : this.rawClone();
+    const at = { i: flat.offset };
+    const build = (dim: number): Nested => {
+      if (dim === this.shape.length) return readElement(flat, at.i++);
+      return Array.from({ length: this.shape[dim]! }, () => build(dim + 1));
+    };
+    checkTensor(this);
+    return build(0);
+  }
+  /** A dense copy of the elements: Float32Array for float32, BigInt64Array for int64, Uint8Array for bool, …; halves as Float32Array. */
+  toTypedArray(): TypedArray {
+    const half = this.code >= Code.f16;
+    const source = half ? tensorOps.cast(this, Code.f32) : this.dense ? this : this.rawClone();
+    return elementsOf(source).slice() as TypedArray;
+  }
+  /** The tensor's own memory as a typed array; contiguous tensors only. Halves show as Uint16Array of their bits. */
+  asTypedArray(): TypedArray {
+    if (!this.dense) throw new TenfoldError('shape', 'asTypedArray: the tensor is not contiguous; use toTypedArray(), or contiguous() first');
+    this.storage.recyclable = false; // the user sees the memory from now on
+    return elementsOf(this);
+  }
+  /** Rows along the first dim. */
+  *[Symbol.iterator](): IterableIterator<Tensor> {
+    if (this.shape.length === 0) throw new TypeError('a 0-dim tensor is not iterable; use item()');
+    for (let i = 0; i < this.shape[0]!; i++) yield this.select(0, i);
+  }
+  /** Size of the first dim, as Python's len(). */
+  get length(): number {
+    return this.shape.length === 0 ? 0 : this.shape[0]!;
+  }
+  /** What PyTorch prints. */
+  toString(): string {
+    return formatTensor(this);
+  }
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return formatTensor(this);
+  }
+  /** Nested arrays, so that JSON.stringify works. */
+  toJSON(): Nested {
+    return this.tolist();
+  }
+  /** A number in arithmetic with one-element tensors (`Number(t)`, `+t`), the printed tensor in strings. */
+  [Symbol.toPrimitive](hint: string): string | number {
+    return hint === 'number' ? Number(this.item()) : this.toString();
+  }
+
+  // ---- memory --------------------------------------------------------------------------------------------------------
+
+  /** Frees the memory at once, for this tensor and all that share it; using one of them later is an error. */
+  dispose(): void {
+    release(this.storage);
+  }
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+  storageBuffer(): ArrayBufferLike {
+    if (this.storage.guarded) checkStorage(this.storage);
+    return this.storage.buffer;
+  }
+  /** Byte position, in the buffer, of an element of the storage. */
+  byteStart(element: number): number {
+    return this.storage.byteOffset + element * SIZE[this.code]!;
+  }
+}
+
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type, @typescript-eslint/no-unsafe-declaration-merging
+export interface Tensor extends Methods<typeof ops> {}
+
+/** Address of a tensor's first element; refuses freed and detached memory. */
+export function addressOf(t: Tensor): number {
+  const { storage } = t;
+  if (storage.guarded) checkStorage(storage);
+  return storage.address + t.offset * SIZE[t.code]!;
+}
+
+export function checkTensor(t: Tensor): void {
+  if (t.storage.guarded) checkStorage(t.storage);
+}
+
+/** Gradient that backward starts from: what was given, checked, or 1 for a single element. */
+export function rootGradient(call: string, root: Tensor, gradient: Tensor | null): Tensor {
+  if (!root.requiresGrad) {
+    throw new TenfoldError('graph', `${call}: the tensor doesn't require grad and has no gradFn: nothing was recorded`);
+  }
+  if (gradient === null) {
+    if (root.count !== 1) {
+      throw new TenfoldError('graph', `${call}: a gradient can be left out only for a single element; this tensor has shape [${root.shape}]`);
+    }
+    const one = Tensor.raw(root.shape, root.code);
+    fillElements(one, 1);
+    return one;
+  }
+  if (!sameShape(gradient.shape, root.shape)) {
+    throw new TenfoldError('shape', `${call}: a gradient of shape [${gradient.shape}] for a tensor of shape [${root.shape}]`);
+  }
+  return gradient.code === root.code ? gradient : tensorOps.cast(gradient, root.code);
+}
+
+tensorOps.alias = (t) => t.alias();
+tensorOps.clone = (t) => (mode.grad ? t.clone() : t.rawClone());
+tensorOps.cast = (t, code) => t.to(DTYPES[code]!);
+tensorOps.add = (a, b) => a.add(b);
+tensorOps.addInto = (a, b) => {
+  const before = mode.grad;
+  mode.grad = false;
+  try {
+    return a.add_(b);
+  } finally {
+    mode.grad = before;
+  }
+};
+tensorOps.sumTo = (t, shape) => {
+  const shift = t.shape.length - shape.length;
+  const dims: number[] = [];
+  for (let i = 0; i < t.shape.length; i++) if (i < shift || (shape[i - shift] === 1 && t.shape[i] !== 1)) dims.push(i);
+  const summed = dims.length > 0 ? t.sum(dims, true) : t;
+  return shift > 0 ? summed.reshape(shape) : summed;
+};
+tensorOps.hasNaN = (t) => t.isnan().any().item() as unknown as boolean;
+void codeOf;
