@@ -1,7 +1,5 @@
 #include "kernels/all.h"
 
-#include "loops/cast.h"
-
 namespace tenfold {
 namespace {
 
@@ -19,13 +17,15 @@ std::vector<Kernel> allKernels(int64_t target) {
   const KernelTable tables[] = {
       {kDriver, sizeof(kDriver) / sizeof(kDriver[0])},
       randomKernels(target),
+      unaryKernels(target),
+      binaryKernels(target),
+      compareKernels(target),
+      ternaryKernels(target),
       reduceKernels(target),
   };
   std::vector<Kernel> all;
   for (const KernelTable& table : tables) all.insert(all.end(), table.kernels, table.kernels + table.count);
   return all;
 }
-
-CastTileFn castTileFor(int64_t) { return castTile; }
 
 }  // namespace tenfold

@@ -8,10 +8,14 @@
 namespace tenfold {
 
 KernelTable randomKernels(int64_t target);  // native/random
+KernelTable unaryKernels(int64_t target);    // one input: arithmetic, rounding, exp, log, trigonometry, special
+KernelTable binaryKernels(int64_t target);   // two inputs: arithmetic, powers, remainders, bits
+KernelTable compareKernels(int64_t target);  // comparisons and predicates: out is bool
+KernelTable ternaryKernels(int64_t target);  // three inputs: where, clamp, lerp, addcmul
 KernelTable reduceKernels(int64_t target);
 
 // Every kernel for one instruction set; the index is the id that a frame begins with.
 std::vector<Kernel> allKernels(int64_t target);
-CastTileFn castTileFor(int64_t target);
+CastTileFn castTileFor(int64_t target);  // cast.cc
 
 }  // namespace tenfold

@@ -1,0 +1,157 @@
+// Holds every math kernel, on every instruction set that this machine has, to its bound in units in the last place,
+// against the C library in the next wider type: samples spread over all bit patterns and over the usual range, and
+// C's special values (zeros with their signs, infinities, NaN, subnormals, huge arguments).
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <string>
+
+#include "check.h"
+#include "kernels/all.h"
+#include "simd/cpu.h"
+
+using namespace tenfold;
+
+namespace {
+
+const Kernel* find(const KernelTable& table, const char* name, DType dtype) {
+  for (size_t i = 0; i < table.count; ++i) {
+    if (table.kernels[i].dtype == dtype && !std::strcmp(table.kernels[i].name, name)) return &table.kernels[i];
+  }
+  return nullptr;
+}
+
+template <class T> struct Wider;
+template <> struct Wider<float> { using type = double; };
+template <> struct Wider<double> { using type = long double; };
+
+// Distance from the true value, in units of T's last place at the true value.
+template <class T, class W> double ulps(T got, W want) {
+  const T rounded = static_cast<T>(want);
+  if (std::isnan(want) || std::isnan(got)) return std::isnan(want) && std::isnan(got) ? 0 : 1e30;
+  if (std::isinf(got) || std::isinf(rounded)) return got == rounded ? 0 : 1e30;
+  if (want == 0 || got == 0) {
+    if (want == 0 && got == 0) return std::signbit(want) == std::signbit(got) ? 0 : 1e30;
+  }
+  int exponent;
+  std::frexp(want, &exponent);
+  const int digits = std::numeric_limits<T>::digits, lowest = std::numeric_limits<T>::min_exponent;
+  const W ulp = std::ldexp(W{1}, (exponent > lowest ? exponent : lowest) - digits);
+  return static_cast<double>(std::fabs(static_cast<W>(got) - want) / ulp);
+}
+
+uint64_t scramble(uint64_t i) {
+  i *= 0x9e3779b97f4a7c15u;
+  i ^= i >> 32;
+  i *= 0xd6e8feb86659fd93u;
+  return i ^ i >> 32;
+}
+
+template <class T> std::vector<T> samples(size_t spread, size_t usual) {
+  std::vector<T> x;
+  using L = std::numeric_limits<T>;
+  for (const T v : {T(0), L::denorm_min(), L::min(), T(1e-30), L::epsilon(), T(0.25), T(0.5), T(1), T(2), T(3), T(10), T(100),
+                    T(1000), T(88.722839), T(89), T(103.97), T(709.78), T(710.4), T(745.1), T(30000), T(1e6), T(1e10),
+                    T(1e22), T(3.1415926535897932), T(1.5707963267948966), L::max(), L::infinity(), L::quiet_NaN()}) {
+    x.push_back(v);
+    x.push_back(-v);
+  }
+  for (size_t i = 0; i < spread; ++i) {
+    T v;
+    const uint64_t bits = scramble(i);
+    std::memcpy(&v, &bits, sizeof v);
+    x.push_back(v);
+  }
+  for (const double width : {1.2, 6.0, 120.0, 2e5}) {
+    for (size_t i = 0; i < usual; ++i) x.push_back(static_cast<T>((scramble(i) * 0x1p-63 - 1) * width));
+  }
+  return x;
+}
+
+// One tile over all samples on each instruction set; `reference` in the wider type.
+template <class T, class Reference>
+void hold(const char* name, double bound, Reference reference, const std::vector<T>& x, const std::vector<T>* y = nullptr,
+          double slack = 0) {
+  using W = typename Wider<T>::type;
+  std::vector<W> want(x.size());
+  for (size_t i = 0; i < x.size(); ++i) want[i] = reference(static_cast<W>(x[i]), y ? static_cast<W>((*y)[i]) : W{0});
+  const double params[8] = {};
+  for (const int64_t target : kTargets) {
+    if (!supports(target)) continue;
+    const Kernel* kernel = nullptr;
+    for (const auto table : {unaryKernels(target), binaryKernels(target)}) {
+      if (!kernel) kernel = find(table, name, DTypeOf<T>::value);
+    }
+    CHECK(kernel, "%s has no kernel", name);
+    if (!kernel) return;
+    std::vector<T> got(x.size());
+    const void* in[] = {x.data(), y ? y->data() : nullptr};
+    kernel->tile(got.data(), in, x.size(), params);
+    double worst = 0;
+    size_t where = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      if (slack && std::fabs(static_cast<W>(got[i]) - want[i]) < slack) continue;
+      const double e = ulps(got[i], want[i]);
+      if (e > worst) worst = e, where = i;
+    }
+    if (std::getenv("TENFOLD_SHOW_ULPS")) {
+      std::printf("  %-10s %-8s %-7s %.3g at %.17g\n", name, nameOf(kernel->dtype), targetName(target), worst,
+                  static_cast<double>(x[where]));
+    }
+    CHECK(worst <= bound, "%s %s %s: %.3g ulp at %.17g, %.17g: got %.17g, want %.17g", name, nameOf(kernel->dtype),
+          targetName(target), worst, static_cast<double>(x[where]), y ? static_cast<double>((*y)[where]) : 0.,
+          static_cast<double>(got[where]), static_cast<double>(want[where]));
+  }
+}
+
+const std::vector<float>& floats() { static const auto x = samples<float>(400000, 150000); return x; }
+const std::vector<double>& doubles() { static const auto x = samples<double>(50000, 40000); return x; }
+
+}  // namespace
+
+#define HOLD(NAME, FLOAT_ULPS, DOUBLE_ULPS, ...)                                        \
+  TEST(math_##NAME) {                                                                   \
+    const auto reference = [](auto x, auto) { return __VA_ARGS__; };                    \
+    hold<float>(#NAME, FLOAT_ULPS, reference, floats());                                \
+    hold<double>(#NAME, DOUBLE_ULPS, reference, doubles());                             \
+  }
+#define HOLD_SLACK(NAME, FLOAT_ULPS, DOUBLE_ULPS, FLOAT_SLACK, DOUBLE_SLACK, ...)       \
+  TEST(math_##NAME) {                                                                   \
+    const auto reference = [](auto x, auto) { return __VA_ARGS__; };                    \
+    hold<float>(#NAME, FLOAT_ULPS, reference, floats(), nullptr, FLOAT_SLACK);          \
+    hold<double>(#NAME, DOUBLE_ULPS, reference, doubles(), nullptr, DOUBLE_SLACK);      \
+  }
+
+HOLD(sqrt, 0.5, 0.51, std::sqrt(x))
+HOLD(rsqrt, 1.5, 1.5, 1 / std::sqrt(x))
+HOLD(reciprocal, 0.5, 0.51, 1 / x)
+HOLD(exp, 1.1, 1.1, std::exp(x))
+HOLD(exp2, 1.1, 1.1, std::exp2(x))
+HOLD(expm1, 2, 2, std::expm1(x))
+HOLD(log, 1, 1, std::log(x))
+HOLD(log2, 0.51, 2, std::log2(x))
+HOLD(log10, 0.51, 2, std::log10(x))
+HOLD(log1p, 1.5, 1.5, std::log1p(x))
+HOLD(sin, 1.5, 1, std::sin(x))
+HOLD(cos, 1.5, 1, std::cos(x))
+HOLD(tan, 0.51, 3, std::tan(x))
+HOLD(asin, 0.51, 2, std::asin(x))
+HOLD(acos, 0.51, 2, std::acos(x))
+HOLD(atan, 0.51, 2, std::atan(x))
+HOLD(sinh, 0.51, 3, std::sinh(x))
+HOLD(cosh, 0.51, 3, std::cosh(x))
+HOLD(tanh, 1.5, 2.5, std::tanh(x))
+HOLD(asinh, 0.51, 3, std::asinh(x))
+HOLD(acosh, 0.51, 3, std::acosh(x))
+HOLD(atanh, 0.51, 3, std::atanh(x))
+// 1 / (1 + exp(-x)) overflows to 0 where the value is subnormal, in PyTorch as here.
+HOLD_SLACK(sigmoid, 2.1, 2.1, 1.2e-38, 2.3e-308, 1 / (1 + std::exp(-x)))
+HOLD(erf, 1.5, 2, std::erf(x))
+HOLD(erfc, 0.51, 4, std::erfc(x))
+HOLD(neg, 0, 0, -x)
+HOLD(abs, 0, 0, std::fabs(x))
+HOLD(floor, 0, 0, std::floor(x))
+HOLD(ceil, 0, 0, std::ceil(x))
+HOLD(trunc, 0, 0, std::trunc(x))
+HOLD(round, 0, 0, std::nearbyint(x))
