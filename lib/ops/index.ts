@@ -2,6 +2,7 @@
 export * from './arithmetic.js';
 export * from './convert.js';
 export * from './matrix.js';
+export * from './random.js';
 export * from './reduction.js';
 export * from './unary.js';
 export * from './view.js';

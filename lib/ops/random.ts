@@ -1,0 +1,328 @@
+/** Random numbers, equal to those of PyTorch's CPU generator for a seed (native/random). */
+import { TenfoldError, checkOptions, show } from '../errors.js';
+import { COMPUTE, Code, DTYPES, codeOf, defaultFloat, isFloatCode } from '../dtype.js';
+import { mode } from '../autograd/mode.js';
+import { kernel, launchRaw, type Kernel } from '../native/launch.js';
+import { Generator, defaultGenerator, halves } from '../random/generator.js';
+import { checkSizes, type Shape } from '../tensor/shape.js';
+import { Tensor, addressOf } from '../tensor/tensor.js';
+import { defineOp, type OpDef } from '../op/define.js';
+import { checkInplace } from '../op/inplace.js';
+import type { TensorOptions } from './creation.js';
+
+const K = {
+  uniform: kernel('uniform'),
+  normal: kernel('normal'),
+  random: kernel('random'),
+  randperm: kernel('randperm'),
+  bernoulli: kernel('bernoulli'),
+  bernoulliTensor: kernel('bernoulliTensor'),
+  exponential: kernel('exponential'),
+  geometric: kernel('geometric'),
+  cauchy: kernel('cauchy'),
+  logNormal: kernel('logNormal'),
+  poisson: kernel('poisson'),
+  multinomial: kernel('multinomial'),
+};
+
+/** Seeds the default generator and returns it; the numbers that follow are PyTorch's for that seed. See torch.manual_seed. */
+export function manualSeed(seed: number | bigint): Generator {
+  return defaultGenerator.manualSeed(seed);
+}
+/** Seeds the default generator from the system's randomness and returns the seed. See torch.seed. */
+export const seed = (): number => defaultGenerator.seed();
+/** The seed that the default generator began with. See torch.initial_seed. */
+export const initialSeed = (): number | bigint => defaultGenerator.initialSeed();
+/** The default generator's state, as a uint8 tensor. See torch.get_rng_state. */
+export function getRngState(): Tensor {
+  const state = defaultGenerator.getState();
+  return Tensor.wrap(state, [state.length], Code.u8);
+}
+/** Sets the default generator's state, from a tensor or bytes. See torch.set_rng_state. */
+export function setRngState(state: Tensor | Uint8Array): void {
+  defaultGenerator.setState(state instanceof Tensor ? (state.toTypedArray() as Uint8Array) : state);
+}
+
+/** Draws into a dense tensor of a dtype that the kernel has; halves are drawn as float32 and cast. */
+function draw(k: Kernel, call: string, out: Tensor, generator: Generator | null, numbers: readonly number[]): void {
+  const id = k[out.code]!;
+  if (id < 0 && (out.code === Code.f16 || out.code === Code.bf16)) {
+    const wide = Tensor.raw(out.shape, Code.f32);
+    draw(k, call, wide, generator, numbers);
+    out.rawCopy(wide);
+    return;
+  }
+  if (id < 0) throw new TenfoldError('dtype', `${call}: not defined for ${out.dtype}`);
+  if (out.count === 0) return;
+  launchRaw(id, (generator ?? defaultGenerator).address, addressOf(out), out.count, ...numbers);
+}
+
+/** Fills a tensor of any layout in place: dense memory directly, else through a dense copy. */
+function fillRandom(call: string, self: Tensor, k: Kernel, generator: Generator | null, numbers: readonly number[], strided = numbers): Tensor {
+  checkInplace(call, self, mode.grad);
+  if (self.dense) draw(k, call, self, generator, numbers);
+  else {
+    const out = Tensor.raw(self.shape, self.code);
+    draw(k, call, out, generator, strided);
+    self.rawCopy(out);
+  }
+  self.storage.version++;
+  return self;
+}
+
+/** Fills with numbers uniform in [from, to). See torch.Tensor.uniform_. */
+export const uniform_ = defineOp('uniform_(Tensor self, float from=0, float to=1, *, generator? generator=null)', (): OpDef => ({
+  forward(self: Tensor, from: number, to: number, generator: Generator | null) {
+    if (!(from <= to)) throw new RangeError(`uniform_: expected from <= to, got from ${from} and to ${to}`);
+    return fillRandom('uniform_', self, K.uniform, generator, [from, to]);
+  },
+  differentiable: false,
+}));
+/** Fills with normal numbers of this mean and standard deviation. See torch.Tensor.normal_. */
+export const normal_ = defineOp('normal_(Tensor self, float mean=0, float std=1, *, generator? generator=null)', (): OpDef => ({
+  forward(self: Tensor, mean: number, std: number, generator: Generator | null) {
+    if (!(std >= 0)) throw new RangeError(`normal_: expected std >= 0, got ${std}`);
+    return fillRandom('normal_', self, K.normal, generator, [mean, std, 0], [mean, std, 1]);
+  },
+  differentiable: false,
+}));
+/** Fills with 1 with probability p, else 0; p may be a tensor of probabilities. See torch.Tensor.bernoulli_. */
+export const bernoulli_ = defineOp('bernoulli_(Tensor self, Tensor|Scalar p=0.5, *, generator? generator=null)', (): OpDef => ({
+  forward(self: Tensor, p: Tensor | number, generator: Generator | null) {
+    if (p instanceof Tensor) {
+      checkInplace('bernoulli_', self, mode.grad);
+      self.rawCopy(drawBernoulli('bernoulli_', p.expand([...self.shape]), generator));
+      self.storage.version++;
+      return self;
+    }
+    checkProbability('bernoulli_', p);
+    return fillRandom('bernoulli_', self, K.bernoulli, generator, [p, 1]);
+  },
+  differentiable: false,
+}));
+const checkProbability = (call: string, p: number): void => {
+  if (!(p >= 0 && p <= 1)) throw new RangeError(`${call}: expected a probability in [0, 1], got ${p}`);
+};
+function drawBernoulli(call: string, p: Tensor, generator: Generator | null): Tensor {
+  if (!isFloatCode(p.code)) throw new TenfoldError('dtype', `${call}: probabilities must be floating-point, got ${p.dtype}`);
+  const wide = p.code > Code.f64 ? p.to('float32') : p;
+  const dense = wide.dense ? wide : wide.rawClone();
+  const out = Tensor.raw(dense.shape, dense.code);
+  draw(K.bernoulliTensor, call, out, generator, [addressOf(dense)]);
+  return out.code === p.code ? out : out.to(p.dtype);
+}
+/** 1 with the probability that each element gives, else 0. See torch.bernoulli. */
+export const bernoulli = defineOp('bernoulli(Tensor self, float? p=null, *, generator? generator=null)', (): OpDef => ({
+  forward(self: Tensor, p: number | null, generator: Generator | null) {
+    if (p === null) return drawBernoulli('bernoulli', self, generator);
+    checkProbability('bernoulli', p);
+    const out = Tensor.raw(self.shape, self.code);
+    draw(K.bernoulli, 'bernoulli', out, generator, [p, 1]);
+    return out;
+  },
+  differentiable: false,
+}));
+/** Fills with exponential numbers of rate lambd. See torch.Tensor.exponential_. */
+export const exponential_ = defineOp('exponential_(Tensor self, float lambd=1, *, generator? generator=null)', (): OpDef => ({
+  forward(self: Tensor, lambd: number, generator: Generator | null) {
+    if (!(lambd > 0)) throw new RangeError(`exponential_: expected lambd > 0, got ${lambd}`);
+    return fillRandom('exponential_', self, K.exponential, generator, [lambd]);
+  },
+  differentiable: false,
+}));
+/** Fills with the number of trials up to the first success. See torch.Tensor.geometric_. */
+export const geometric_ = defineOp('geometric_(Tensor self, float p, *, generator? generator=null)', (): OpDef => ({
+  forward(self: Tensor, p: number, generator: Generator | null) {
+    if (!(p > 0 && p < 1)) throw new RangeError(`geometric_: expected p in (0, 1), got ${p}`);
+    return fillRandom('geometric_', self, K.geometric, generator, [p]);
+  },
+  differentiable: false,
+}));
+/** Fills with Cauchy numbers. See torch.Tensor.cauchy_. */
+export const cauchy_ = defineOp('cauchy_(Tensor self, float median=0, float sigma=1, *, generator? generator=null)', (): OpDef => ({
+  forward: (self: Tensor, median: number, sigma: number, generator: Generator | null) =>
+    fillRandom('cauchy_', self, K.cauchy, generator, [median, sigma]),
+  differentiable: false,
+}));
+/** Fills with numbers whose logarithm is normal. See torch.Tensor.log_normal_. */
+export const logNormal_ = defineOp('logNormal_(Tensor self, float mean=1, float std=2, *, generator? generator=null)', (): OpDef => ({
+  forward(self: Tensor, mean: number, std: number, generator: Generator | null) {
+    if (!(std > 0)) throw new RangeError(`logNormal_: expected std > 0, got ${std}`);
+    return fillRandom('logNormal_', self, K.logNormal, generator, [mean, std]);
+  },
+  differentiable: false,
+}));
+
+const integerArguments = (call: string, from: number | bigint, to: bigint): number[] => {
+  if (BigInt(from) >= to) throw new RangeError(`${call}: expected low < high, got low ${from} and high ${to}`);
+  return [...halves(BigInt(from)), ...halves(to - BigInt(from))];
+};
+// Numbers of values of random_() without bounds: PyTorch's, all integers that the dtype holds exactly.
+const FULL_RANGE: Partial<Record<Code, bigint>> = {
+  [Code.f32]: (1n << 24n) + 1n,
+  [Code.f64]: (1n << 53n) + 1n,
+  [Code.i64]: 1n << 63n,
+  [Code.i32]: 1n << 31n,
+  [Code.i16]: 1n << 15n,
+  [Code.i8]: 1n << 7n,
+  [Code.u8]: 1n << 8n,
+  [Code.bool]: 2n,
+  [Code.f16]: (1n << 11n) + 1n,
+  [Code.bf16]: (1n << 8n) + 1n,
+};
+/** Fills with integers in [from, to); random_(to) starts at 0, random_() takes the dtype's range. See torch.Tensor.random_. */
+export const random_ = defineOp('random_(Tensor self, int? from=null, int? to=null, *, generator? generator=null)', (): OpDef => ({
+  forward(self: Tensor, from: number | null, to: number | null, generator: Generator | null) {
+    const numbers =
+      from === null
+        ? [...halves(0n), ...halves(FULL_RANGE[self.code]!)]
+        : integerArguments('random_', to === null ? 0 : from, BigInt(to ?? from));
+    return fillRandom('random_', self, K.random, generator, numbers);
+  },
+  differentiable: false,
+}));
+
+/** Options of functions that make random tensors. */
+export interface RandomOptions extends TensorOptions {
+  generator?: Generator | null;
+}
+
+function readRandom(call: string, args: readonly unknown[]): { rest: readonly unknown[]; options: RandomOptions } {
+  const last = args.at(-1);
+  const has = typeof last === 'object' && last !== null && !Array.isArray(last) && !(last instanceof Tensor);
+  const options = has ? (last as RandomOptions) : {};
+  checkOptions(call, options, ['dtype', 'requiresGrad', 'device', 'generator', 'size', 'low', 'high', 'mean', 'std']);
+  return { rest: has ? args.slice(0, -1) : args, options };
+}
+function sizesOf(call: string, rest: readonly unknown[]): Shape {
+  const shape = rest.length === 1 && Array.isArray(rest[0]) ? (rest[0] as number[]) : (rest as number[]);
+  return checkSizes(call, shape);
+}
+function sample(call: string, shape: Shape, k: Kernel, numbers: readonly number[], o: RandomOptions, fallback: Code): Tensor {
+  const code = o.dtype ? codeOf(call, o.dtype) : fallback;
+  if (!isFloatCode(code)) throw new TenfoldError('dtype', `${call}: needs a floating-point dtype, got ${DTYPES[code]}`);
+  const out = Tensor.raw(shape, code);
+  draw(k, call, out, o.generator ?? null, numbers);
+  return o.requiresGrad ? out.requiresGrad_(true) : out;
+}
+type Sizes = [...size: number[]] | [...size: number[], options: RandomOptions] | [size: readonly number[], options?: RandomOptions];
+
+/** Numbers uniform in [0, 1), of a shape given as rand(2, 3) or rand([2, 3]). See torch.rand. */
+export function rand(...args: Sizes): Tensor {
+  const { rest, options } = readRandom('rand', args);
+  return sample('rand', sizesOf('rand', rest), K.uniform, [0, 1], options, defaultFloat());
+}
+/** Normal numbers of mean 0 and standard deviation 1. See torch.randn. */
+export function randn(...args: Sizes): Tensor {
+  const { rest, options } = readRandom('randn', args);
+  return sample('randn', sizesOf('randn', rest), K.normal, [0, 1, 0], options, defaultFloat());
+}
+/** rand() of another tensor's shape and dtype. See torch.rand_like. */
+export const randLike = (input: Tensor, options: RandomOptions = {}): Tensor =>
+  sample('randLike', needTensor('randLike', input).shape, K.uniform, [0, 1], options, input.code);
+/** randn() of another tensor's shape and dtype. See torch.randn_like. */
+export const randnLike = (input: Tensor, options: RandomOptions = {}): Tensor =>
+  sample('randnLike', needTensor('randnLike', input).shape, K.normal, [0, 1, 0], options, input.code);
+function needTensor(call: string, x: unknown): Tensor {
+  if (!(x instanceof Tensor)) throw new TypeError(`${call}: 'input' must be a tensor, got ${show(x)}`);
+  return x;
+}
+
+function integers(call: string, low: number, high: number, shape: Shape, o: RandomOptions, fallback: Code): Tensor {
+  for (const x of [low, high]) if (!Number.isInteger(x)) throw new TypeError(`${call}: low and high must be integers, got ${show(x)}`);
+  const out = Tensor.raw(shape, o.dtype ? codeOf(call, o.dtype) : fallback);
+  draw(K.random, call, out, o.generator ?? null, integerArguments(call, low, BigInt(high)));
+  return o.requiresGrad ? out.requiresGrad_(true) : out;
+}
+/** Integers in [low, high) as int64: randint(high, size) or randint(low, high, size). See torch.randint. */
+export function randint(high: number, size: readonly number[], options?: RandomOptions): Tensor;
+export function randint(low: number, high: number, size: readonly number[], options?: RandomOptions): Tensor;
+export function randint(options: RandomOptions & { low?: number; high: number; size: readonly number[] }): Tensor;
+export function randint(...args: unknown[]): Tensor {
+  const { rest, options } = readRandom('randint', args);
+  const named = options as RandomOptions & { low?: number; high?: number; size?: readonly number[] };
+  const numbers = rest.filter((x) => typeof x === 'number') as number[];
+  const size = (rest.find(Array.isArray) ?? named.size) as number[] | undefined;
+  if (!size) throw new TypeError(`randint: missing the size, a list of integers; got ${rest.map(show).join(', ')}`);
+  const [low, high] = numbers.length === 2 ? numbers : [named.low ?? 0, numbers[0] ?? named.high];
+  if (high === undefined) throw new TypeError("randint: missing 'high'");
+  return integers('randint', low!, high, checkSizes('randint', size), options, Code.i64);
+}
+/** randint() of another tensor's shape and dtype. See torch.randint_like. */
+export function randintLike(input: Tensor, ...args: [high: number, options?: RandomOptions] | [low: number, high: number, options?: RandomOptions]): Tensor {
+  const { rest, options } = readRandom('randintLike', args);
+  const [low, high] = rest.length > 1 ? rest : [0, rest[0]];
+  return integers('randintLike', low as number, high as number, needTensor('randintLike', input).shape, options, input.code);
+}
+/** The integers 0 … n − 1 in random order, as int64. See torch.randperm. */
+export function randperm(n: number, options: RandomOptions = {}): Tensor {
+  checkSizes('randperm', [n]);
+  readRandom('randperm', [options]);
+  const out = Tensor.raw([n], Code.i64);
+  draw(K.randperm, 'randperm', out, options.generator ?? null, []);
+  return options.dtype && options.dtype !== 'int64' ? out.to(options.dtype) : out;
+}
+/**
+ * Normal numbers: normal(mean, std, size) with numbers, or with tensors for either, element by element. See torch.normal.
+ */
+export function normal(mean: number | Tensor, std?: number | Tensor, size?: readonly number[] | RandomOptions, options?: RandomOptions): Tensor {
+  const o = (Array.isArray(size) ? options : ((size as RandomOptions | undefined) ?? options)) ?? {};
+  readRandom('normal', [o]);
+  const spread = std ?? 1;
+  if (typeof mean === 'number' && typeof spread === 'number') {
+    const shape = Array.isArray(size) ? size : (o as { size?: number[] }).size;
+    if (!shape) throw new TypeError('normal: with two numbers it needs a size');
+    if (!(spread >= 0)) throw new RangeError(`normal: expected std >= 0, got ${spread}`);
+    return sample('normal', checkSizes('normal', shape), K.normal, [mean, spread, 0], o, defaultFloat());
+  }
+  const like = mean instanceof Tensor ? (spread instanceof Tensor ? mean.add(spread) : mean) : (spread as Tensor);
+  const z = sample('normal', like.shape, K.normal, [0, 1, 0], o, like.code);
+  return z.mul(spread).add(mean);
+}
+/** Poisson numbers with the rates that each element gives. See torch.poisson. */
+export const poisson = defineOp('poisson(Tensor input, *, generator? generator=null)', (): OpDef => ({
+  forward(input: Tensor, generator: Generator | null) {
+    const dense = input.contiguous();
+    const out = Tensor.raw(input.shape, COMPUTE[input.code]!);
+    draw(K.poisson, 'poisson', out, generator, [addressOf(dense)]);
+    return out;
+  },
+  differentiable: false,
+}));
+/**
+ * Indices of categories, drawn with the probabilities that rows of weights give (they need not sum to 1): int64
+ * [numSamples] or [rows, numSamples]. See torch.multinomial.
+ */
+export const multinomial = defineOp(
+  'multinomial(Tensor self, int numSamples, bool replacement=false, *, generator? generator=null)',
+  (): OpDef => ({
+    forward(self: Tensor, numSamples: number, replacement: boolean, generator: Generator | null) {
+      const n = self.shape.length;
+      if (n < 1 || n > 2) throw new TenfoldError('shape', `multinomial: weights must have 1 or 2 dims, got shape [${self.shape}]`);
+      if (!isFloatCode(self.code)) throw new TenfoldError('dtype', `multinomial: weights must be floating-point, got ${self.dtype}`);
+      const categories = self.shape[n - 1]!;
+      if (numSamples < 1) throw new RangeError(`multinomial: numSamples must be at least 1, got ${numSamples}`);
+      if (!replacement && numSamples > categories) {
+        throw new RangeError(`multinomial: ${numSamples} samples without replacement from ${categories} categories`);
+      }
+      const wide = (self.code > Code.f64 ? self.to('float32') : self).contiguous();
+      const rows = n === 2 ? self.shape[0]! : 1;
+      const out = Tensor.raw(n === 2 ? [rows, numSamples] : [numSamples], Code.i64);
+      if (out.count > 0) {
+        launchRaw(
+          K.multinomial[wide.code]!,
+          (generator ?? defaultGenerator).address,
+          addressOf(out),
+          out.count,
+          addressOf(wide),
+          rows,
+          categories,
+          numSamples,
+          replacement ? 1 : 0,
+        );
+      }
+      return out;
+    },
+    differentiable: false,
+  }),
+);
