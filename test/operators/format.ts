@@ -121,7 +121,7 @@ export function decode(c: Coded, leaves: Tensor[] | null): unknown {
   if ('float' in c) return toNumber(c.float);
   if ('int' in c) return BigInt(c.int);
   if ('torch' in c) return c.torch;
-  if ('slice' in c) return tf.slice(...(c.slice as [number, number, number]));
+  if ('slice' in c) return (tf.slice as unknown as (...range: (number | null)[]) => unknown)(...c.slice);
   return '...';
 }
 
