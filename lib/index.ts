@@ -7,3 +7,6 @@ export { getDefaultDtype, setDefaultDtype, type DType } from './dtype.js';
 export { TenfoldError } from './errors.js';
 export { getNumThreads, setNumThreads } from './native/launch.js';
 export { noGrad, enableGrad, isGradEnabled, setGradEnabled, inferenceMode, isInferenceModeEnabled } from './autograd/mode.js';
+export * as autograd from './autograd/index.js';
+export { detectAnomaly } from './autograd/mode.js';
+export { Generator, defaultGenerator } from './random/generator.js';

@@ -26,7 +26,7 @@ import { mode } from '../autograd/mode.js';
 import { Node, unpack, type BackwardRule, type Edge } from '../autograd/graph.js';
 import { edgeOf } from '../autograd/engine.js';
 import { Tensor } from '../tensor/tensor.js';
-import { rebaseHistory, checkInplace, writeTarget } from './inplace.js';
+import { checkInplace, rebaseHistory, setTarget, target, writeTarget } from './inplace.js';
 import { fits, parseArguments, parseSchema, type Op, type Signature } from './schema.js';
 
 export type { Op } from './schema.js';
@@ -169,11 +169,22 @@ export class OpRecord implements BackwardRule {
 
   /** A call with arguments in the order of the schema. */
   run(args: unknown[]): unknown {
+    if (target !== null) return this.runInside(args);
     if (this.kind === 'composite') return this.forward(...args);
     if (!mode.grad || this.kind === 'none' || !this.anyNeedsGrad(args)) return this.compute(args);
     const out = this.compute(args);
     this.record(args, out as Tensor | Tensor[]);
     return out;
+  }
+
+  // A call from the forward of an in-place op, whose target is not this op's.
+  private runInside(args: unknown[]): unknown {
+    const outer = setTarget(null);
+    try {
+      return this.run(args);
+    } finally {
+      setTarget(outer);
+    }
   }
 
   private compute(args: unknown[]): unknown {

@@ -34,15 +34,13 @@ export function checkInplace(call: string, self: Tensor, gradEnabled: boolean): 
 }
 
 /** The tensor that the running in-place op writes into, until an output takes it. */
-let target: Tensor | null = null;
+export let target: Tensor | null = null;
 let targetCall = '';
-let targetInputs = false;
 
 /** Runs an op's forward so that its result lands in `self`. */
 export function writeTarget(call: string, self: Tensor, forward: () => Tensor): void {
   target = self;
   targetCall = call;
-  targetInputs = false;
   let result: Tensor;
   try {
     result = forward();
@@ -51,11 +49,14 @@ export function writeTarget(call: string, self: Tensor, forward: () => Tensor): 
   }
   if (result === self) return;
   checkResult(call, self, result.shape, result.code);
-  tensorOps.addInto === undefined ? undefined : copyInto(self, result);
+  self.rawCopy(result);
 }
 
-function copyInto(self: Tensor, result: Tensor): void {
-  self.rawCopy(result);
+/** Ops that an in-place op's forward calls must not write into its target: sets another, returns the one before. */
+export function setTarget(next: Tensor | null): Tensor | null {
+  const before = target;
+  target = next;
+  return before;
 }
 
 function checkResult(call: string, self: Tensor, shape: readonly number[], code: Code): void {
@@ -79,7 +80,6 @@ export function takeTarget(shape: readonly number[], code: Code, a: unknown, b?:
   if (overlaps(self, a) || overlaps(self, b) || overlaps(self, c)) return null;
   checkResult(targetCall, self, shape, code);
   target = null;
-  void targetInputs;
   return self;
 }
 

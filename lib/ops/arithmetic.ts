@@ -95,7 +95,10 @@ export const div = defineOp('div[_](Tensor self, Tensor|Scalar other, *, string?
 
 /** Quotient rounded down. See torch.floor_divide. */
 export const floorDivide = defineOp('floorDivide[_](Tensor self, Tensor|Scalar other)', (): OpDef => ({
-  forward: (self: Tensor, other: Operand) => binary(K.floorDivide, 'floorDivide', self, other),
+  forward(self: Tensor, other: Operand) {
+    if (promote(self, other) === Code.bool) throw new TenfoldError('dtype', 'floorDivide: not defined for bool');
+    return binary(K.floorDivide, 'floorDivide', self, other);
+  },
   differentiable: false,
 }));
 

@@ -261,8 +261,17 @@ function range(call: string, args: readonly unknown[]): { numbers: number[]; opt
 export function arange(end: number, options?: TensorOptions): Tensor;
 export function arange(start: number, end: number, options?: TensorOptions): Tensor;
 export function arange(start: number, end: number, step: number, options?: TensorOptions): Tensor;
+export function arange(options: TensorOptions & { start?: number; end: number; step?: number }): Tensor;
 export function arange(...args: unknown[]): Tensor {
-  const { numbers, options } = range('arange', args);
+  const last = args.at(-1);
+  const named = typeof last === 'object' && last !== null ? (last as TensorOptions & { start?: number; end?: number; step?: number }) : null;
+  const { start: from, end: until, step: by, ...rest } = named ?? {};
+  const given = named ? args.slice(0, -1) : args;
+  const byName = from !== undefined || until !== undefined || by !== undefined;
+  const all = byName
+    ? [from ?? (given.length > 1 || until !== undefined ? (given[0] ?? 0) : 0), until ?? given.at(-1), by ?? 1]
+    : given;
+  const { numbers, options } = range('arange', [...all, ...(named ? [rest] : [])]);
   if (numbers.length < 1 || numbers.length > 3) throw new TypeError(`arange: takes 1 to 3 numbers, got ${numbers.length}`);
   const [start, end, step] = numbers.length === 1 ? [0, numbers[0]!, 1] : [numbers[0]!, numbers[1]!, numbers[2] ?? 1];
   if (step === 0) throw new RangeError('arange: step must not be 0');

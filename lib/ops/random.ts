@@ -219,10 +219,14 @@ export function randn(...args: Sizes): Tensor {
 }
 /** rand() of another tensor's shape and dtype. See torch.rand_like. */
 export const randLike = (input: Tensor, options: RandomOptions = {}): Tensor =>
-  sample('randLike', needTensor('randLike', input).shape, K.uniform, [0, 1], options, input.code);
+  sampleLike('randLike', input, K.uniform, [0, 1], options);
 /** randn() of another tensor's shape and dtype. See torch.randn_like. */
 export const randnLike = (input: Tensor, options: RandomOptions = {}): Tensor =>
-  sample('randnLike', needTensor('randnLike', input).shape, K.normal, [0, 1, 0], options, input.code);
+  sampleLike('randnLike', input, K.normal, [0, 1, 0], options);
+function sampleLike(call: string, input: Tensor, k: Kernel, numbers: readonly number[], options: RandomOptions): Tensor {
+  readRandom(call, [options]);
+  return sample(call, needTensor(call, input).shape, k, numbers, options, input.code);
+}
 function needTensor(call: string, x: unknown): Tensor {
   if (!(x instanceof Tensor)) throw new TypeError(`${call}: 'input' must be a tensor, got ${show(x)}`);
   return x;
@@ -262,15 +266,26 @@ export function randperm(n: number, options: RandomOptions = {}): Tensor {
   draw(K.randperm, 'randperm', out, options.generator ?? null, []);
   return options.dtype && options.dtype !== 'int64' ? out.to(options.dtype) : out;
 }
+/** Options of normal(). */
+export interface NormalOptions extends RandomOptions {
+  std?: number | Tensor;
+  size?: readonly number[];
+}
 /**
  * Normal numbers: normal(mean, std, size) with numbers, or with tensors for either, element by element. See torch.normal.
  */
-export function normal(mean: number | Tensor, std?: number | Tensor, size?: readonly number[] | RandomOptions, options?: RandomOptions): Tensor {
-  const o = (Array.isArray(size) ? options : ((size as RandomOptions | undefined) ?? options)) ?? {};
+export function normal(
+  mean: number | Tensor,
+  std?: number | Tensor | NormalOptions,
+  size?: readonly number[] | NormalOptions,
+  options?: NormalOptions,
+): Tensor {
+  const named = [std, size, options].find((x) => typeof x === 'object' && x !== null && !Array.isArray(x) && !(x instanceof Tensor));
+  const o = (named ?? {}) as NormalOptions;
   readRandom('normal', [o]);
-  const spread = std ?? 1;
+  const spread = (std === named ? undefined : (std as number | Tensor | undefined)) ?? o.std ?? 1;
   if (typeof mean === 'number' && typeof spread === 'number') {
-    const shape = Array.isArray(size) ? size : (o as { size?: number[] }).size;
+    const shape = Array.isArray(size) ? (size as number[]) : o.size;
     if (!shape) throw new TypeError('normal: with two numbers it needs a size');
     if (!(spread >= 0)) throw new RangeError(`normal: expected std >= 0, got ${spread}`);
     return sample('normal', checkSizes('normal', shape), K.normal, [mean, spread, 0], o, defaultFloat());

@@ -50,7 +50,7 @@ export function asBlock(x: Tensor, dims: readonly number[]): Block {
     };
   }
   const kept = shape.map((_, i) => i).filter((i) => !dims.includes(i));
-  const source = x.viewAs(
+  const source = x.stridedView(
     [...kept, ...dims].map((i) => shape[i]!),
     [...kept, ...dims].map((i) => x.strides[i]!),
     x.offset,

@@ -32,6 +32,7 @@ const noBool = (call: string, x: Tensor): void => {
 };
 
 const NEG = kernel('neg');
+const SQUARE = kernel('square');
 /** −x. Not for bool. See torch.neg. */
 export const neg = defineOp('neg[_](Tensor self)', (): OpDef => ({
   forward(x: Tensor) {
@@ -45,7 +46,11 @@ export const abs = defineOp('abs[_](Tensor self)', same('abs', d('self', (grad, 
 /** −1, 0 or 1. See torch.sign. */
 export const sign = defineOp('sign[_](Tensor self)', same('sign', d((grad) => grad.mul(0))));
 /** x². See torch.square. */
-export const square = defineOp('square[_](Tensor self)', same('square', d('self', (grad, x) => grad.mul(x.mul(2)))));
+export const square = defineOp('square[_](Tensor self)', (): OpDef => ({
+  forward: (x: Tensor) => unary(SQUARE, 'square', x.code === Code.bool ? x.to('int64') : x),
+  backward: { self: d('self', (grad, x) => grad.mul(x.mul(2))) },
+  gradName: 'PowBackward0',
+}));
 
 /** eˣ. See torch.exp. */
 export const exp = defineOp('exp[_](Tensor self)', float('exp', d('result', (grad, y) => grad.mul(y))));

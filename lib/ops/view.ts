@@ -28,7 +28,7 @@ export const view = defineOp('view(Tensor self, int... size)', (): OpDef => ({
         `view: a ${formatShape(self.shape)} tensor with strides [${self.strides}] can't show as ${formatShape(shape)} without a copy; use reshape`,
       );
     }
-    return self.viewAs(shape, strides, self.offset);
+    return self.stridedView(shape, strides, self.offset);
   },
   backward: { self: d((grad, call) => grad.reshape(call.self.shape)) },
 }));
@@ -53,7 +53,7 @@ export const expand = defineOp('expand(Tensor self, int... size)', (): OpDef => 
       shape.push(wanted);
       strides.push(i < shift || (own === 1 && wanted !== 1) ? 0 : self.strides[i - shift]!);
     });
-    return self.viewAs(shape, strides, self.offset);
+    return self.stridedView(shape, strides, self.offset);
   },
   backward: { self: d((grad) => grad) }, // the engine sums over what was broadcast
 }));
@@ -65,7 +65,7 @@ export const permute = defineOp('permute(Tensor self, int... dims)', (): OpDef =
     if (dims.length !== n) throw new TenfoldError('shape', `permute: ${dims.length} dims for a tensor of ${n}`);
     const order = dims.map((i) => wrapDim('permute', i, n));
     if (new Set(order).size !== n) throw new TenfoldError('value', `permute: a dim appears twice in [${dims}]`);
-    return self.viewAs(order.map((i) => self.shape[i]!), order.map((i) => self.strides[i]!), self.offset);
+    return self.stridedView(order.map((i) => self.shape[i]!), order.map((i) => self.strides[i]!), self.offset);
   },
   backward: {
     self: d((grad, call) => {
@@ -82,12 +82,12 @@ export const transpose = defineOp('transpose(Tensor self, int dim0, int dim1)', 
   forward(self: Tensor, dim0: number, dim1: number) {
     const a = wrapDim('transpose', dim0, self.shape.length);
     const b = wrapDim('transpose', dim1, self.shape.length);
-    if (self.shape.length === 0) return self.viewAs([], [], self.offset);
+    if (self.shape.length === 0) return self.stridedView([], [], self.offset);
     const shape = [...self.shape];
     const strides = [...self.strides];
     [shape[a], shape[b]] = [shape[b]!, shape[a]!];
     [strides[a], strides[b]] = [strides[b]!, strides[a]!];
-    return self.viewAs(shape, strides, self.offset);
+    return self.stridedView(shape, strides, self.offset);
   },
   backward: { self: d((grad, call) => grad.transpose(call.dim0, call.dim1)) },
 }));
@@ -96,7 +96,7 @@ export const transpose = defineOp('transpose(Tensor self, int dim0, int dim1)', 
 export const t = defineOp('t(Tensor self)', (): OpDef => ({
   forward(self: Tensor) {
     if (self.shape.length > 2) throw new TenfoldError('shape', `t: needs at most 2 dims, got ${formatShape(self.shape)}; use transpose or mT`);
-    return self.viewAs([...self.shape].reverse(), [...self.strides].reverse(), self.offset);
+    return self.stridedView([...self.shape].reverse(), [...self.strides].reverse(), self.offset);
   },
   backward: { self: d((grad) => grad.t()) },
   gradName: 'TBackward0',
@@ -110,7 +110,7 @@ export const unsqueeze = defineOp('unsqueeze(Tensor self, int dim)', (): OpDef =
     const strides = [...self.strides];
     strides.splice(at, 0, at < shape.length ? shape[at]! * strides[at]! : 1);
     shape.splice(at, 0, 1);
-    return self.viewAs(shape, strides, self.offset);
+    return self.stridedView(shape, strides, self.offset);
   },
   backward: { self: d((grad, call) => grad.squeeze(wrapDim('unsqueeze', call.dim, call.self.shape.length + 1))) },
 }));
@@ -120,7 +120,7 @@ export const squeeze = defineOp('squeeze(Tensor self, int[]? dim=null)', (): OpD
   forward(self: Tensor, dim: number | number[] | null) {
     const dims = dim !== null && typeof dim !== 'number' && dim.length === 0 ? [] : wrapDims('squeeze', dim, self.shape.length);
     const kept = self.shape.map((_, i) => i).filter((i) => self.shape[i] !== 1 || !dims.includes(i));
-    return self.viewAs(kept.map((i) => self.shape[i]!), kept.map((i) => self.strides[i]!), self.offset);
+    return self.stridedView(kept.map((i) => self.shape[i]!), kept.map((i) => self.strides[i]!), self.offset);
   },
   backward: { self: d((grad, call) => grad.reshape(call.self.shape)) },
 }));
@@ -135,7 +135,7 @@ export const select = defineOp('select(Tensor self, int dim, int index)', (): Op
       throw new RangeError(`select: index ${index} is out of range for dim ${at} of size ${size}`);
     }
     const i = index < 0 ? index + size : index;
-    return self.viewAs(without(self.shape, at), without(self.strides, at), self.offset + i * self.strides[at]!);
+    return self.stridedView(without(self.shape, at), without(self.strides, at), self.offset + i * self.strides[at]!);
   },
   backward: { self: d((grad, call) => intoZeros(grad, call.self.shape, (z) => z.select(call.dim, call.index))) },
 }));
@@ -149,7 +149,7 @@ function intoZeros(grad: Tensor, shape: Shape, part: (zeros: Tensor) => Tensor):
 }
 
 /** Indices start … end − 1 of a dim, every `step`-th; negative ones count from the end, and both are cut to the size. */
-export const slice = defineOp('slice(Tensor self, int dim=0, int? start=null, int? end=null, int step=1)', (): OpDef => ({
+export const sliceOp = defineOp('slice(Tensor self, int dim=0, int? start=null, int? end=null, int step=1)', (): OpDef => ({
   forward(self: Tensor, dim: number, start: number | null, end: number | null, step: number) {
     if (step < 1) throw new RangeError(`slice: step must be at least 1, got ${step}`);
     const at = wrapDim('slice', dim, self.shape.length);
@@ -161,7 +161,7 @@ export const slice = defineOp('slice(Tensor self, int dim=0, int? start=null, in
     const strides = [...self.strides];
     shape[at] = Math.ceil((last - first) / step);
     strides[at] = strides[at]! * step;
-    return self.viewAs(shape, strides, self.offset + first * self.strides[at]!);
+    return self.stridedView(shape, strides, self.offset + first * self.strides[at]!);
   },
   backward: {
     self: d((grad, call) => intoZeros(grad, call.self.shape, (z) => z.slice(call.dim, call.start, call.end, call.step))),
@@ -197,7 +197,7 @@ export const asStrided = defineOp('asStrided(Tensor self, int[] size, int[] stri
         `asStrided: size [${size}], stride [${stride}] and offset ${offset} reach element ${last} of a storage of ${room}`,
       );
     }
-    return self.viewAs(size, stride, offset);
+    return self.stridedView(size, stride, offset);
   },
   backward: {
     self: d((grad, call) =>

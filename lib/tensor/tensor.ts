@@ -72,7 +72,7 @@ export class Tensor {
     return new Tensor(wrapMemory(array), 0, Object.freeze([...shape]), denseStrides(shape), code, numelOf(shape), true, null);
   }
   /** A view: other sizes and strides over the same memory. Strides and offset in elements of the storage. */
-  viewAs(shape: Shape, strides: readonly number[], offset: number): Tensor {
+  stridedView(shape: Shape, strides: readonly number[], offset: number): Tensor {
     const frozen = Object.isFrozen(shape) ? shape : Object.freeze([...shape]);
     const view = new Tensor(this.storage, offset, frozen, strides, this.code, numelOf(frozen), isDense(frozen, strides), this.base ?? this);
     view.viewVersion = this.storage.version;

@@ -17,10 +17,10 @@
   OP(mul, 1, Mul(a, b))                                                       \
   OP(div, 1, Div(a, b))                                                       \
   OP(addScaled, 1, MulAdd(C(d, p[0]), b, a)) /* a + p0 b: add, sub with alpha */ \
-  OP(maximum, 1, IfThenElse(Or(Gt(a, b), Ne(a, a)), a, b))                    \
-  OP(minimum, 1, IfThenElse(Or(Lt(a, b), Ne(a, a)), a, b))                    \
-  OP(fmax, 1, IfThenElse(Or(Gt(a, b), Ne(b, b)), a, b))                       \
-  OP(fmin, 1, IfThenElse(Or(Lt(a, b), Ne(b, b)), a, b))                       \
+  OP(maximum, 1, IfThenElse(Or(Gt(a, b), IsNaN(a)), a, b))                    \
+  OP(minimum, 1, IfThenElse(Or(Lt(a, b), IsNaN(a)), a, b))                    \
+  OP(fmax, 1, IfThenElse(Or(Gt(a, b), IsNaN(b)), a, b))                       \
+  OP(fmin, 1, IfThenElse(Or(Lt(a, b), IsNaN(b)), a, b))                       \
   OP(divTrunc, 1, Trunc(Div(a, b)))                                           \
   OP(floorDivide, 6, FloorDivide(d, a, b))                                    \
   OP(remainder, 4, Remainder(d, a, b))                                        \
@@ -30,7 +30,7 @@
   OP(atan2, 8, Atan2(d, a, b))                                                \
   OP(logaddexp, 4, LogAddExp(d, a, b))                                        \
   OP(logaddexp2, 8, LogAddExp2(d, a, b))                                      \
-  OP(xlogy, 2, IfThenZeroElse(AndNot(Ne(b, b), Eq(a, Zero(d))), Mul(a, Log(d, b)))) \
+  OP(xlogy, 2, IfThenZeroElse(AndNot(IsNaN(b), Eq(a, Zero(d))), Mul(a, Log(d, b)))) \
   OP(heaviside, 1, IfThenElse(Eq(a, Zero(d)), b, IfThenElseZero(Gt(a, Zero(d)), C(d, 1)))) \
   OP(copysign, 1, CopySign(a, b))                                             \
   OP(nextafter, 8, PerLanePair<NextAfter>(d, a, b))
@@ -65,12 +65,12 @@ namespace HWY_NAMESPACE {
 
 // log(e^a + e^b) from the larger on; equal infinities stay what they are.
 template <class D, class V> HWY_INLINE V LogAddExp(D d, V a, V b) {
-  const V larger = IfThenElse(Or(Gt(a, b), Ne(a, a)), a, b);
+  const V larger = IfThenElse(Or(Gt(a, b), IsNaN(a)), a, b);
   const V y = Add(larger, Log1p(d, Exp(d, Neg(Abs(Sub(a, b))))));
   return IfThenElse(And(Eq(a, b), Eq(Abs(a), C(d, kInf))), a, y);
 }
 template <class D, class V> HWY_INLINE V LogAddExp2(D d, V a, V b) {
-  const V larger = IfThenElse(Or(Gt(a, b), Ne(a, a)), a, b);
+  const V larger = IfThenElse(Or(Gt(a, b), IsNaN(a)), a, b);
   const V y = MulAdd(Log1p(d, Exp2(d, Neg(Abs(Sub(a, b))))), C(d, 1.4426950408889634), larger);
   return IfThenElse(And(Eq(a, b), Eq(Abs(a), C(d, kInf))), a, y);
 }

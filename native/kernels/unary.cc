@@ -101,7 +101,7 @@ template <class D, class V> HWY_INLINE V RoundDecimals(D d, V x, double decimals
 }
 // p: what stands for NaN, inf, -inf
 template <class D, class V> HWY_INLINE V NanToNum(D d, V x, const double* p) {
-  V y = IfThenElse(Ne(x, x), C(d, p[0]), x);
+  V y = IfThenElse(IsNaN(x), C(d, p[0]), x);
   y = IfThenElse(Eq(x, C(d, kInf)), C(d, p[1]), y);
   return IfThenElse(Eq(x, C(d, -kInf)), C(d, p[2]), y);
 }

@@ -1,0 +1,6 @@
+/** Automatic differentiation: gradients as values, user-defined functions, checks. Namespace `autograd`. */
+export { grad, backward, jacobian, hessian, vjp } from './functional.js';
+export { Function, FunctionContext } from './function.js';
+export { gradcheck, gradgradcheck, type GradcheckOptions } from './gradcheck.js';
+export { detectAnomaly, inferenceMode, noGrad, enableGrad, setGradEnabled } from './mode.js';
+export type { Node, Hook } from './graph.js';
