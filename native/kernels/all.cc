@@ -22,6 +22,7 @@ std::vector<Kernel> allKernels(int64_t target) {
       compareKernels(target),
       ternaryKernels(target),
       reduceKernels(target),
+      gemmKernels(target),
   };
   std::vector<Kernel> all;
   for (const KernelTable& table : tables) all.insert(all.end(), table.kernels, table.kernels + table.count);

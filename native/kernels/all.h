@@ -8,6 +8,7 @@
 namespace tenfold {
 
 KernelTable randomKernels(int64_t target);  // native/random
+KernelTable gemmKernels(int64_t target);    // native/gemm: matmul
 KernelTable unaryKernels(int64_t target);    // one input: arithmetic, rounding, exp, log, trigonometry, special
 KernelTable binaryKernels(int64_t target);   // two inputs: arithmetic, powers, remainders, bits
 KernelTable compareKernels(int64_t target);  // comparisons and predicates: out is bool

@@ -1,0 +1,329 @@
+// The packed product: blocks of k and of columns that fit the caches, cut into tiles that the threads share.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "gemm/gemm.cc"
+#include "simd/targets.h"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <type_traits>
+#include <utility>
+
+#include "gemm/dot-inl.h"
+#include "gemm/gemm.h"
+#include "gemm/micro-inl.h"
+#include "gemm/pack-inl.h"
+#include "gemm/scratch.h"
+#include "kernel.h"
+#include "simd/cpu.h"
+#include "threads/pool.h"
+
+#ifndef TENFOLD_GEMM_FNS_
+#define TENFOLD_GEMM_FNS_
+namespace tenfold {
+struct GemmFns {  // what each target exports
+  void (*f32)(const Gemm<float>&);
+  void (*f64)(const Gemm<double>&);
+  void (*i64)(const Gemm<int64_t>&);
+  void (*i32)(const Gemm<int32_t>&);
+};
+}  // namespace tenfold
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace tenfold {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// A panel of a (at most 16 rows of kDepth) stays in L1, a block of b (kBlockBytes) in L2. Depths of 256 and blocks of
+// 768 KB measured the same within 2 %.
+constexpr int64_t kDepth = 384;
+constexpr int64_t kBlockBytes = 512 << 10;
+// Multiply-adds that are worth a thread: about 10 us with AVX-512.
+constexpr int64_t kGrainWork = 1 << 20;
+
+constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+constexpr int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+// Where part i begins, of n things in `parts` parts that differ by one at most.
+constexpr int64_t cut(int64_t n, int64_t parts, int64_t i) { return n / parts * i + least(i, n % parts); }
+
+// A factor, seen along its index i (rows of op(a), columns of op(b)) and k: element (i, p) is at[p * ld + i], or
+// at[i * ld + p] where it is `turned`.
+template <class T> struct Factor {
+  const T* at;
+  int64_t ld;
+  bool turned;
+  Packer<T> packer;
+};
+
+// c[i, j] = sum over p of left(i, p) * right(j, p), …: a Gemm item, or that of its transpose.
+template <class T> struct Product {
+  int64_t item, m, n, k;
+  Factor<T> left, right;  // left is broadcast, right is read in vectors
+  TileOut<T> out;
+
+  TileOut<T> outAt(int64_t i, int64_t j, bool first, bool last) const {
+    return {out.c + i * out.row + j * out.column, out.row, out.column, out.add || !first,
+            last && out.columnBias ? out.columnBias + j : nullptr, last && out.rowBias ? out.rowBias + i : nullptr,
+            last && out.relu};
+  }
+};
+
+template <class T> Product<T> productOf(const Gemm<T>& g, int64_t item) {
+  const T* const bias = g.bias;
+  return {item, g.m, g.n, g.k,
+          {g.a + item * g.aStride, g.lda, !g.transA, g.packA},
+          {g.b + item * g.bStride, g.ldb, g.transB, g.packB},
+          {g.c + item * g.cStride, g.ldc, 1, g.accumulate, g.biasKind == Bias::column ? bias : nullptr,
+           g.biasKind == Bias::row ? bias : nullptr, g.activation == Activation::relu}};
+}
+
+template <class T> Product<T> transposed(const Product<T>& p) {
+  return {p.item, p.n, p.m, p.k, p.right, p.left,
+          {p.out.c, p.out.column, p.out.row, p.out.add, p.out.rowBias, p.out.columnBias, p.out.relu}};
+}
+
+// One block of k and of columns. Tiles are numbered row panel by row panel, so that a thread's run of them keeps its
+// panel of left.
+template <class T> struct Section {
+  const Product<T>& x;
+  int64_t p0, depth, j0, columns;
+  int64_t rowPanels, vectors, columnPanels;
+  T* packed;     // right's panels one after the other; nullptr: right is read where it lies …
+  T* lastPanel;  // … but for the last panel, where it is no whole number of vectors
+
+  int64_t panelAt(int64_t j) const { return cut(vectors, columnPanels, j) * kLanes<T>; }
+
+  void packRight(int64_t j, T* to) const {
+    const int64_t begin = panelAt(j), width = panelAt(j + 1) - begin, count = least(columns - begin, width);
+    const int64_t at = j0 + begin;
+    const Factor<T>& f = x.right;
+    if (f.packer) {
+      f.packer.fn(f.packer.context, x.item, to, width, p0, p0 + depth, at, at + count);
+    } else if (f.turned) {
+      packTurned(to, width, f.at + at * f.ld + p0, f.ld, depth, count);
+    } else {
+      packStraight(to, width, f.at + p0 * f.ld + at, f.ld, depth, count);
+    }
+  }
+
+  void packLeft(int64_t i0, int64_t rows, T* to) const {
+    const Factor<T>& f = x.left;
+    if (f.packer) {
+      f.packer.fn(f.packer.context, x.item, to, rows, p0, p0 + depth, i0, i0 + rows);
+    } else {
+      kPackRows<T>[static_cast<size_t>(rows - 1)](to, f.at + p0 * f.ld + i0, f.ld, depth);
+    }
+  }
+
+  void tiles(int64_t begin, int64_t end) const {
+    HWY_ALIGN T panel[kMaxRows * kDepth];
+    const Factor<T>& f = x.left;
+    // A turned left is read where it lies: as fast as from a packed panel, up to 2048.
+    const bool packs = f.packer || (!f.turned && columnPanels > 2);
+    const bool first = p0 == 0, last = p0 + depth >= x.k;
+    int64_t row = begin / columnPanels, j = begin % columnPanels;
+    while (begin < end) {
+      const int64_t i0 = cut(x.m, rowPanels, row), rows = cut(x.m, rowPanels, row + 1) - i0;
+      if (packs) packLeft(i0, rows, panel);
+      const T* const a = packs ? panel : f.turned ? f.at + i0 * f.ld + p0 : f.at + p0 * f.ld + i0;
+      const int64_t aRow = packs || !f.turned ? 1 : f.ld, aStep = packs ? rows : f.turned ? 1 : f.ld;
+      for (; j < columnPanels && begin < end; ++j, ++begin) {
+        const int64_t at = panelAt(j), width = panelAt(j + 1) - at, count = least(columns - at, width);
+        const T* b = packed ? packed + at * depth : x.right.at + p0 * x.right.ld + j0 + at;
+        int64_t bStep = packed ? width : x.right.ld;
+        if (!packed && !kMasks && count < width) {
+          b = lastPanel;
+          bStep = width;
+        }
+        tile(static_cast<int>(rows), static_cast<int>(width / kLanes<T>), count, depth, a, aRow, aStep, b, bStep,
+             x.outAt(i0, j0 + at, first, last));
+      }
+      j = 0;
+      ++row;
+    }
+  }
+};
+
+template <class T> struct PackTask {
+  const Section<T>& s;
+  void operator()(int64_t begin, int64_t end) const {
+    for (int64_t j = begin; j < end; ++j) s.packRight(j, s.packed + s.panelAt(j) * s.depth);
+  }
+};
+template <class T> struct TileTask {
+  const Section<T>& s;
+  void operator()(int64_t begin, int64_t end) const { s.tiles(begin, end); }
+};
+
+// How wide tiles are: all of n where it is narrow, and otherwise 4 or 3 vectors, whichever n fills better.
+inline int tileVectors(int64_t m, int64_t vectors) {
+  if (m <= maxRows(kMaxVectors)) return kMaxVectors;
+  if (kSums < 24) return static_cast<int>(least(vectors, 2));
+  if (vectors <= 4) return static_cast<int>(vectors);
+  const int64_t panels = ceilDiv(vectors, 4);
+  return 2 * vectors >= 7 * panels ? 4 : 3;
+}
+
+template <class T> void tiled(const Product<T>& x) {
+  const int64_t depths = most(ceilDiv(x.k, kDepth), 1), depth = ceilDiv(x.k, depths);
+  const int64_t allVectors = ceilDiv(x.n, kLanes<T>);
+  const int64_t blocks = ceilDiv(allVectors, kBlockBytes / static_cast<int64_t>(sizeof(T)) / kDepth / kLanes<T>);
+  const int wide = tileVectors(x.m, allVectors), high = maxRows(wide);
+  const int64_t rowPanels = ceilDiv(x.m, high);
+  const bool pack = x.right.packer || x.right.turned || rowPanels >= 16;
+  const int64_t scratchColumns = pack ? ceilDiv(allVectors, blocks) : !kMasks && x.n % kLanes<T> ? wide : 0;
+  T* const scratch = scratchColumns ? static_cast<T*>(gemmScratch(static_cast<size_t>(scratchColumns * kLanes<T> * depth) * sizeof(T))) : nullptr;
+  for (int64_t block = 0; block < blocks; ++block) {
+    const int64_t j0 = cut(allVectors, blocks, block) * kLanes<T>;
+    const int64_t columns = least(x.n, cut(allVectors, blocks, block + 1) * kLanes<T>) - j0;
+    const int64_t vectors = ceilDiv(columns, kLanes<T>), columnPanels = ceilDiv(vectors, wide);
+    for (int64_t q = 0; q < depths; ++q) {
+      const int64_t p0 = q * depth, now = least(depth, x.k - p0);
+      const Section<T> s{x, p0, now, j0, columns, rowPanels, vectors, columnPanels, pack ? scratch : nullptr, scratch};
+      const int64_t tileWork = high * wide * kLanes<T> * most(now, 1);
+      if (pack) {
+        parallelFor(columnPanels, most(1, 8 * kGrainWork / tileWork), PackTask<T>{s}, 1);
+      } else if (scratch && columns % kLanes<T>) {
+        s.packRight(columnPanels - 1, scratch);
+      }
+      parallelFor(rowPanels * columnPanels, most(1, kGrainWork / tileWork), TileTask<T>{s}, 1);
+    }
+  }
+}
+
+template <class T> struct DotTask {
+  const Product<T>& x;
+  void operator()(int64_t begin, int64_t end) const {
+    constexpr void (*run[])(int64_t, int64_t, const T*, int64_t, const T*, int64_t, TileOut<T>) = {
+        dotRows<T, 1>, dotRows<T, 2>, dotRows<T, 3>, dotRows<T, 4>};
+    static_assert(sizeof run / sizeof *run == kMaxDotRows);
+    run[x.m - 1](end - begin, x.k, x.left.at, x.left.ld, x.right.at + begin * x.right.ld, x.right.ld,
+                 x.outAt(0, begin, true, true));
+  }
+};
+
+template <class T> void dots(Product<T> x) {
+  if (!x.left.turned) {
+    T* const copy = static_cast<T*>(gemmScratch(static_cast<size_t>(x.m * x.k) * sizeof(T)));
+    for (int64_t i = 0; i < x.m; ++i) {
+      for (int64_t p = 0; p < x.k; ++p) copy[i * x.k + p] = x.left.at[p * x.left.ld + i];
+    }
+    x.left = {copy, x.k, true, {}};
+  }
+  parallelFor(x.n, most(16, kGrainWork / 4 / x.k), DotTask<T>{x}, 16);
+}
+
+template <class T> void multiply(const Product<T>& x) {
+  const bool packer = x.left.packer || x.right.packer;
+  // Vectors along m rather than n where n would leave most of a vector empty and a can be read along m.
+  if (!packer && x.m > x.n && (x.n == 1 || (4 * x.n <= 3 * kLanes<T> && !x.left.turned))) return multiply(transposed(x));
+  if (!packer && x.right.turned && x.m <= kMaxDotRows && x.k >= 2 * kLanes<T>) return dots(x);
+  tiled(x);
+}
+
+template <class T> struct ItemTask {
+  const Gemm<T>& g;
+  void operator()(int64_t begin, int64_t end) const {
+    for (int64_t i = begin; i < end; ++i) multiply(productOf(g, i));
+  }
+};
+
+template <class T> void run(const Gemm<T>& g) {
+  if (g.batch <= 0 || g.m <= 0 || g.n <= 0) return;
+  if (g.batch == 1) return multiply(productOf(g, 0));
+  const int64_t work = g.m * g.n * most(g.k, 1);
+  parallelFor(g.batch, most(1, kGrainWork / work), ItemTask<T>{g}, 1);
+}
+
+// Integers wrap, as PyTorch's do: the arithmetic is unsigned.
+template <class T, class U> struct IntegerRows {
+  const Gemm<T>& g;
+  void operator()(int64_t begin, int64_t end) const {
+    for (int64_t r = begin; r < end; ++r) row(r / g.m, r % g.m);
+  }
+  void row(int64_t item, int64_t i) const {
+    const T* const a = g.a + item * g.aStride + (g.transA ? i : i * g.lda);
+    const T* const b = g.b + item * g.bStride;
+    U* const c = reinterpret_cast<U*>(g.c + item * g.cStride + i * g.ldc);
+    const int64_t aStep = g.transA ? g.lda : 1;
+    for (int64_t j = 0; j < g.n; ++j) {
+      if (!g.accumulate) c[j] = 0;
+      if (g.biasKind != Bias::none) c[j] += static_cast<U>(g.bias[g.biasKind == Bias::row ? i : j]);
+    }
+    if (g.transB) {
+      for (int64_t j = 0; j < g.n; ++j) {
+        for (int64_t p = 0; p < g.k; ++p) c[j] += static_cast<U>(a[p * aStep]) * static_cast<U>(b[j * g.ldb + p]);
+      }
+    } else {
+      for (int64_t p = 0; p < g.k; ++p) {
+        const U x = static_cast<U>(a[p * aStep]);
+        for (int64_t j = 0; j < g.n; ++j) c[j] += x * static_cast<U>(b[p * g.ldb + j]);
+      }
+    }
+    if (g.activation != Activation::relu) return;
+    for (int64_t j = 0; j < g.n; ++j) c[j] = static_cast<T>(c[j]) < 0 ? 0 : c[j];
+  }
+};
+
+template <class T, class U> void runInteger(const Gemm<T>& g) {
+  if (g.packA || g.packB) throw KernelError("TypeError", "matmul: packers are for float32 and float64");
+  if (g.batch <= 0 || g.m <= 0 || g.n <= 0) return;
+  parallelFor(g.batch * g.m, most(1, kGrainWork / 16 / (g.n * most(g.k, 1))), IntegerRows<T, U>{g}, 1);
+}
+
+// matmul: frame after the id is batch, m, n, k, a, aBatchStride, lda, transA, b, bBatchStride, ldb, transB, c,
+// cBatchStride, ldc, beta (0 | 1), bias (0 = none), biasKind (Bias), activation (Activation). Strides in elements.
+template <class T> void matmul(const Kernel&, Frame f) {
+  Gemm<T> g;
+  g.batch = f.i64();
+  g.m = f.i64();
+  g.n = f.i64();
+  g.k = f.i64();
+  g.a = f.ptr<T>();
+  g.aStride = f.i64();
+  g.lda = f.i64();
+  g.transA = f.flag();
+  g.b = f.ptr<T>();
+  g.bStride = f.i64();
+  g.ldb = f.i64();
+  g.transB = f.flag();
+  g.c = f.ptr<T>();
+  g.cStride = f.i64();
+  g.ldc = f.i64();
+  g.accumulate = f.flag();
+  g.bias = f.ptr<T>();
+  g.biasKind = g.bias ? static_cast<Bias>(f.i64()) : (f.i64(), Bias::none);
+  g.activation = static_cast<Activation>(f.i64());
+  if constexpr (std::is_integral_v<T>) {
+    runInteger<T, std::make_unsigned_t<T>>(g);
+  } else {
+    run(g);
+  }
+}
+
+extern const Kernel kGemmKernels[];
+const Kernel kGemmKernels[] = {
+    {"matmul", DType::f32, matmul<float>},
+    {"matmul", DType::f64, matmul<double>},
+    {"matmul", DType::i64, matmul<int64_t>},
+    {"matmul", DType::i32, matmul<int32_t>},
+};
+
+extern const GemmFns kGemm;
+const GemmFns kGemm = {run<float>, run<double>, runInteger<int64_t, uint64_t>, runInteger<int32_t, uint32_t>};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace tenfold
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tenfold {
+KernelTable gemmKernels(int64_t target) { return {*TENFOLD_FOR_TARGET(target, kGemmKernels), 4}; }
+
+template <> void gemm(const Gemm<float>& g, int64_t target) { TENFOLD_FOR_TARGET(target, kGemm)->f32(g); }
+template <> void gemm(const Gemm<double>& g, int64_t target) { TENFOLD_FOR_TARGET(target, kGemm)->f64(g); }
+template <> void gemm(const Gemm<int64_t>& g, int64_t target) { TENFOLD_FOR_TARGET(target, kGemm)->i64(g); }
+template <> void gemm(const Gemm<int32_t>& g, int64_t target) { TENFOLD_FOR_TARGET(target, kGemm)->i32(g); }
+}  // namespace tenfold
+#endif
