@@ -23,6 +23,8 @@ std::vector<Kernel> allKernels(int64_t target) {
       ternaryKernels(target),
       reduceKernels(target),
       gemmKernels(target),
+      extremeKernels(target),
+      scanKernels(target),
   };
   std::vector<Kernel> all;
   for (const KernelTable& table : tables) all.insert(all.end(), table.kernels, table.kernels + table.count);

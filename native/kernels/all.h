@@ -13,7 +13,9 @@ KernelTable unaryKernels(int64_t target);    // one input: arithmetic, rounding,
 KernelTable binaryKernels(int64_t target);   // two inputs: arithmetic, powers, remainders, bits
 KernelTable compareKernels(int64_t target);  // comparisons and predicates: out is bool
 KernelTable ternaryKernels(int64_t target);  // three inputs: where, clamp, lerp, addcmul
-KernelTable reduceKernels(int64_t target);
+KernelTable reduceKernels(int64_t target);   // sums, means, norms, variance, counts
+KernelTable extremeKernels(int64_t target);  // amax, max with indices, prod, any, all, logsumexp
+KernelTable scanKernels(int64_t target);     // cumsum, cummax, …
 
 // Every kernel for one instruction set; the index is the id that a frame begins with.
 std::vector<Kernel> allKernels(int64_t target);

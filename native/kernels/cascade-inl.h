@@ -110,14 +110,18 @@ void addDenseGroups(const F& of, const T* p, int64_t rows, int64_t count, T* acc
   for (; count > 0; --count, p += step) addGroup(of, p, kCascadeRow<T>, rows, kCascadeRow<T>, acc);
 }
 
+inline float plus(float a, float b) { return a + b; }
+inline double plus(double a, double b) { return a + b; }
+inline int64_t plus(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b)); }
+
 template <class T> void addTo(T* acc, const T* x, int64_t width) {
-  for (int64_t c = 0; c < width; ++c) acc[c] += x[c];
+  for (int64_t c = 0; c < width; ++c) acc[c] = plus(acc[c], x[c]);
 }
 
 // acc += `rows` rows of the matrix, from row `row` on, as one group.
 template <class T, class F>
 void addRows(const F& of, const Matrix<T>& m, int64_t row, int64_t rows, int64_t width, T* acc) {
-  if (!m.casts()) return addGroup(of, m.dense() + row * m.stride, m.stride, rows, width, acc);
+  if (!m.cast) return addGroup(of, m.dense() + row * m.stride, m.stride, rows, width, acc);
   alignas(64) T scratch[kMatrixScratch];
   const int64_t most = rows * width > kMatrixScratch ? kMatrixScratch / rows : width;
   for (int64_t c = 0; c < width; c += most) {
@@ -131,7 +135,7 @@ void addRows(const F& of, const Matrix<T>& m, int64_t row, int64_t rows, int64_t
 template <class T, class F>
 void addGroups(const F& of, const Matrix<T>& m, const CascadeShape& shape, int64_t row, int64_t count, int64_t width,
                T* acc) {
-  if (!m.casts() && width == kCascadeRow<T> && m.stride == width) {
+  if (!m.cast && width == kCascadeRow<T> && m.stride == width) {
     return addDenseGroups(of, m.dense() + row * width, shape.group(), count, acc);
   }
   for (int64_t g = 0; g < count; ++g, row += shape.group()) addRows(of, m, row, shape.group(), width, acc);
@@ -199,9 +203,9 @@ template <class T, class F> T sumOfRow(const F& of, const Matrix<T>& row, int64_
   if (n < kVector) {  // as scalars, four at a time
     const T* x = row.view(0, 1, n, scratch).at;
     const int64_t fours = n / 4 * 4;
-    for (int64_t i = 0; i < fours; ++i) part[i % 4] += hn::GetLane(of(one, hn::LoadU(one, x + i)));
-    for (int64_t i = fours; i < n; ++i) part[0] += hn::GetLane(of(one, hn::LoadU(one, x + i)));
-    for (int k = 1; k < 4; ++k) part[0] += part[k];
+    for (int64_t i = 0; i < fours; ++i) part[i % 4] = plus(part[i % 4], hn::GetLane(of(one, hn::LoadU(one, x + i))));
+    for (int64_t i = fours; i < n; ++i) part[0] = plus(part[0], hn::GetLane(of(one, hn::LoadU(one, x + i))));
+    for (int k = 1; k < 4; ++k) part[0] = plus(part[0], part[k]);
     return part[0];
   }
   const int64_t rows = n / kRow, done = rows * kRow;
@@ -210,9 +214,7 @@ template <class T, class F> T sumOfRow(const F& of, const Matrix<T>& row, int64_
     m.stride = kRow;
     cascade(of, m, rows, kRow, part, threads);
   }
-  Matrix<T> tail = row;
-  tail.at += done * static_cast<int64_t>(sizeOf(row.type));
-  const T* x = tail.view(0, 1, n - done, scratch).at;
+  const T* x = row.from(done).view(0, 1, n - done, scratch).at;
   int64_t i = 0;
   const hn::CappedTag<T, kVector> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -223,8 +225,8 @@ template <class T, class F> T sumOfRow(const F& of, const Matrix<T>& row, int64_
   }
   for (int k = 1; k < 4; ++k) addTo(part, part + k * kVector, kVector);
   T sum = 0;
-  for (; i < n - done; ++i) sum += hn::GetLane(of(one, hn::LoadU(one, x + i)));
-  for (int64_t c = 0; c < kVector; ++c) sum += part[c];
+  for (; i < n - done; ++i) sum = plus(sum, hn::GetLane(of(one, hn::LoadU(one, x + i))));
+  for (int64_t c = 0; c < kVector; ++c) sum = plus(sum, part[c]);
   return sum;
 }
 
@@ -246,7 +248,7 @@ void sumOfLastColumns(const F& of, const Matrix<T>& m, int64_t rows, int64_t wid
   } else {
     for (int64_t k = 0; k < 4; ++k) {
       cascade(of, q, quads, width, part + k * width, threads);
-      q.at += m.stride * static_cast<int64_t>(sizeOf(m.type));
+      q = q.from(m.stride);
     }
   }
   for (int64_t r = quads * 4; r < rows; ++r) addRows(of, m, r, 1, width, part);

@@ -8,8 +8,7 @@
 
 #include <hwy/highway.h>
 
-#include "dtype.h"
-#include "loops/cast.h"
+#include "kernels/all.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tenfold {
@@ -27,25 +26,36 @@ template <class T> struct Matrix {
   const char* at;
   DType type;
   int64_t stride;  // from row to row, in elements
+  CastTileFn cast;  // nullptr: the elements are T
 
-  bool casts() const { return type != DTypeOf<T>::value; }
+  Matrix(const void* in, DType inType, int64_t stride_)
+      : at(static_cast<const char*>(in)), type(inType), stride(stride_),
+        cast(type == DTypeOf<T>::value ? nullptr : castTileFor(HWY_TARGET)) {}
+
   const T* dense() const { return reinterpret_cast<const T*>(at); }
 
   // `rows` rows of `width` elements as T; rows * width <= kMatrixScratch where it casts.
   View<T> view(int64_t row, int64_t rows, int64_t width, T* scratch) const {
-    const char* from = at + row * stride * static_cast<int64_t>(sizeOf(type));
-    if (!casts()) return {reinterpret_cast<const T*>(from), stride};
-    if (stride == width) {
-      castTile(DTypeOf<T>::value, scratch, type, from, static_cast<size_t>(rows * width));
+    const int64_t bytes = static_cast<int64_t>(sizeOf(type));
+    const void* from = at + row * stride * bytes;
+    if (!cast) return {static_cast<const T*>(from), stride};
+    if (stride == width || rows == 1) {
+      cast(DTypeOf<T>::value, scratch, type, from, static_cast<size_t>(rows * width));
     } else {
       for (int64_t r = 0; r < rows; ++r) {
-        castTile(DTypeOf<T>::value, scratch + r * width, type, from + r * stride * static_cast<int64_t>(sizeOf(type)),
-                 static_cast<size_t>(width));
+        from = at + (row + r) * stride * bytes;
+        cast(DTypeOf<T>::value, scratch + r * width, type, from, static_cast<size_t>(width));
       }
     }
     return {scratch, width};
   }
-  Matrix from(int64_t column) const { return {at + column * static_cast<int64_t>(sizeOf(type)), type, stride}; }
+
+  // The matrix without its first columns, or without the first elements of a row.
+  Matrix from(int64_t elements) const {
+    Matrix m = *this;
+    m.at += elements * static_cast<int64_t>(sizeOf(type));
+    return m;
+  }
 };
 
 }  // namespace HWY_NAMESPACE

@@ -305,7 +305,7 @@ bool runDense(const Kernel& kernel, const double* frame, int64_t n) {
   const void* in[kMaxInputs];
   for (int k = 0; k < kernel.inputs; ++k) {
     at += 3;
-    if (at[1] != static_cast<int>(kernel.in[k]) || at[2] != kMemory) return false;
+    if (at[1] != static_cast<int>(kernel.in[k]) || (at[2] != kMemory && (n > 1 || at[2] != kOneElement))) return false;
     in[k] = reinterpret_cast<const void*>(static_cast<uintptr_t>(at[0]));
   }
   const double* params = frame + frameAt::params;

@@ -19,7 +19,7 @@ constexpr int ndim = 1, numel = 2, operands = 3, operand = 4, params = 24, sizes
 constexpr int kMaxDims = 16;
 constexpr int kFrameLength = frameAt::strides + kMaxDims * (kMaxInputs + 1);
 
-enum OperandKind { kMemory = 0, kOneElement = 1, kImmediate = 2 };
+constexpr int kMemory = 0, kOneElement = 1, kImmediate = 2;  // kinds of operands
 
 // out[i] = in[i] converted as PyTorch converts; any dtype to any dtype (kernels/cast.cc).
 using CastTileFn = void (*)(DType outType, void* out, DType inType, const void* in, size_t n);

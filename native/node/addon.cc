@@ -159,6 +159,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     throw error;
   }
   state->kernels = tenfold::allKernels(state->target);
+
   state->cast = tenfold::castTileFor(state->target);
 
   napi_value launchFunction;
