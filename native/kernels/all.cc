@@ -21,6 +21,8 @@ std::vector<Kernel> allKernels(int64_t target) {
       binaryKernels(target),
       compareKernels(target),
       ternaryKernels(target),
+      activationKernels(target),
+      lossKernels(target),
       reduceKernels(target),
       gemmKernels(target),
       extremeKernels(target),

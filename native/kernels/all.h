@@ -16,6 +16,8 @@ KernelTable ternaryKernels(int64_t target);  // three inputs: where, clamp, lerp
 KernelTable reduceKernels(int64_t target);   // sums, means, norms, variance, counts
 KernelTable extremeKernels(int64_t target);  // amax, max with indices, prod, any, all, logsumexp
 KernelTable scanKernels(int64_t target);     // cumsum, cummax, …
+KernelTable activationKernels(int64_t target);  // relu … softplus, and their backwards
+KernelTable lossKernels(int64_t target);        // losses before their mean, and their backwards
 
 // Every kernel for one instruction set; the index is the id that a frame begins with.
 std::vector<Kernel> allKernels(int64_t target);

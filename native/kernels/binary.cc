@@ -71,7 +71,7 @@ template <class D, class V> HWY_INLINE V LogAddExp(D d, V a, V b) {
 }
 template <class D, class V> HWY_INLINE V LogAddExp2(D d, V a, V b) {
   const V larger = IfThenElse(Or(Gt(a, b), IsNaN(a)), a, b);
-  const V y = MulAdd(Log1p(d, Exp2(d, Neg(Abs(Sub(a, b))))), C(d, 1.4426950408889634), larger);
+  const V y = Add(larger, Mul(Log1p(d, Exp2(d, Neg(Abs(Sub(a, b))))), C(d, 1.4426950408889634)));
   return IfThenElse(And(Eq(a, b), Eq(Abs(a), C(d, kInf))), a, y);
 }
 struct NextAfter {
@@ -120,7 +120,7 @@ template <class T> HWY_INLINE T Gcd(T a, T b) {
 }
 template <class T> HWY_INLINE T Lcm(T a, T b) {
   const auto g = U(Gcd(a, b));
-  return g == 0 ? T{0} : static_cast<T>(Magnitude(a) / g * Magnitude(b));
+  return g == 0 ? T{0} : static_cast<T>(Magnitude(static_cast<T>(Magnitude(a) / g * Magnitude(b))));
 }
 
 namespace vectors { TENFOLD_BINARY_FLOAT(TENFOLD_VECTOR_2) }

@@ -70,7 +70,7 @@ template <class D, class V> HWY_INLINE V Erf(D d, V x) {
     return CopySign(IfThenElse(Lt(y, C(d, 1)), ErfSmall(d, y), far), x);
   }
 }
-// 1 / 4: M. Giles' approximation, then two Newton steps
+// 1 / 5: M. Giles' approximation, then two Newton steps
 TENFOLD_DOUBLE_MATH(Erfinv) {
   const V y = Abs(x);
   const V w = Neg(Log(d, Mul(Sub(C(d, 1), y), Add(C(d, 1), y))));
@@ -169,7 +169,7 @@ template <class D, class V> HWY_INLINE V FloorDivide(D d, V x, V y) {
   return IfThenElse(Eq(y, zero), ratio, f);
 }
 
-// ---- gamma, Bessel: in double, a number at a time -------------------------------------------------------------------
+// ---- gamma, Bessel -----------------------------------------------------------------------------------------------------
 struct LibLgamma {
   static double Of(double x) {
 #if defined(__GLIBC__) || defined(__APPLE__)
@@ -199,39 +199,32 @@ struct ScalarDigamma {
     return r + std::log(x) - 0.5 / x - tail;
   }
 };
-struct ScalarI0 {
-  template <size_t N> static double Horner(const double (&c)[N], double t) {
-    double y = c[N - 1];
-    for (size_t i = N - 1; i-- > 0;) y = y * t + c[i];
-    return y;
-  }
-  static double Of(double x) {
-    // exp(-x) I0(x) on [0, 8] in x/4 - 1; sqrt(x) exp(-x) I0(x) beyond, in 16/x - 1
-    static constexpr double kNear[] = {
-        0.207001921223986698, -0.113004326886211813, 0.0945156285399529891, -0.0890434413599924000,
-        0.0873434161752971903, -0.0849633809437409581, 0.0792752259151638777, -0.0695411951560660773,
-        0.0567770318378868855, -0.0429859537945272357, 0.0301779132746239643, -0.0196826292502329018,
-        0.0119600705517622125, -0.00679249836637667802, 0.00361715507205779489, -0.00181162653884979726,
-        0.000856239019915216614, -0.000383378168485664500, 0.000162546630660746959, -0.0000649075603730395662,
-        0.0000250207250405604488, -9.76296529927774466e-6, 3.38842020161640992e-6, -8.12108142163836904e-7,
-        2.77051573272231959e-7, -1.95973276585481006e-7, 5.64413510626743584e-8};
-    static constexpr double kFar[] = {
-        0.402176509445008076, 0.00336055198366772350, 0.000136216074391871920, 0.0000111430338025836824,
-        1.48384758630969766e-6, 2.97359565815281593e-7, 8.87215461894462477e-8, 3.93292657109125207e-8,
-        2.15568111098987425e-8, 7.53238641755512282e-9, -6.80598007512967783e-9, -1.33197985920199408e-8,
-        -5.16251788093901273e-9, 7.32331073512289311e-9, 6.78979040389573605e-9, -3.11851456121224011e-9,
-        -4.84825092211769674e-9, 1.09245272464686647e-9, 2.39819272289492366e-9, -2.74811163727603304e-10,
-        -7.47384462188759149e-10, 3.52532101970079556e-11, 1.08819947854689332e-10};
-    x = std::fabs(x);
-    if (!(x < kInf)) return x;
-    if (x <= 8) return std::exp(x) * Horner(kNear, x / 4 - 1);
-    const double half = std::exp(x / 2);  // exp(x) overflows before I0 does
-    return half * (Horner(kFar, 16 / x - 1) / std::sqrt(x)) * half;
-  }
-};
+// 1 / 4: the series in (x/2)^2 up to 8; sqrt(x) exp(-x) I0(x) as a polynomial in 16/x - 1 beyond
+TENFOLD_DOUBLE_MATH(I0) {
+  const V y = Abs(x);
+  const V z = Mul(C(d, 0.25), Mul(y, y));
+  const V near = Poly(d, Min(C(d, 16), z),
+                      1.0, 1.0, 2.5e-01, 2.77777777777777762e-02, 1.73611111111111101e-03, 6.94444444444444444e-05,
+                      1.92901234567901239e-06, 3.93675988914084175e-08, 6.15118732678256523e-10,
+                      7.59405842812662392e-12, 7.59405842812662337e-14, 6.27608134555919329e-16,
+                      4.358389823304995e-18, 2.57892888952958276e-20, 1.31578004567835862e-22,
+                      5.8479113141260385e-25, 2.28434035708048379e-27, 7.90429189301205402e-30,
+                      2.43959626327532528e-32, 6.75788438580422547e-35, 1.68947109645105643e-37,
+                      3.83100021870987849e-40, 7.91528970807826165e-43);
+  const V far = Poly(d, Sub(Div(C(d, 16), Max(C(d, 8), y)), C(d, 1)),
+                     0.402176509445008076, 0.00336055198366772350, 0.000136216074391871920, 0.0000111430338025836824,
+                     1.48384758630969766e-6, 2.97359565815281593e-7, 8.87215461894462477e-8, 3.93292657109125207e-8,
+                     2.15568111098987425e-8, 7.53238641755512282e-9, -6.80598007512967783e-9,
+                     -1.33197985920199408e-8, -5.16251788093901273e-9, 7.32331073512289311e-9,
+                     6.78979040389573605e-9, -3.11851456121224011e-9, -4.84825092211769674e-9,
+                     1.09245272464686647e-9, 2.39819272289492366e-9, -2.74811163727603304e-10,
+                     -7.47384462188759149e-10, 3.52532101970079556e-11, 1.08819947854689332e-10);
+  const V root = Exp(d, Mul(C(d, 0.5), y));  // exp(x) overflows before I0 does
+  const V large = Mul(Mul(root, Div(far, Sqrt(y))), root);
+  return IfThenElse(Gt(y, C(d, 8)), IfThenElse(Eq(y, C(d, kInf)), y, large), near);
+}
 template <class D, class V> HWY_INLINE V Lgamma(D d, V x) { return PerLane<LibLgamma>(d, x); }
 template <class D, class V> HWY_INLINE V Digamma(D d, V x) { return PerLane<ScalarDigamma>(d, x); }
-template <class D, class V> HWY_INLINE V I0(D d, V x) { return PerLane<ScalarI0>(d, x); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace tenfold

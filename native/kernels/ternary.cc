@@ -12,7 +12,7 @@
 #define TENFOLD_TERNARY_LISTS
 // float32, float64
 #define TENFOLD_TERNARY_FLOAT(OP)                                  \
-  OP(addcmul, 1, Add(a, Mul(Mul(C(d, p[0]), b), c)))               \
+  OP(addcmul, 1, MulAdd(Mul(C(d, p[0]), b), c, a))                 \
   OP(addcdiv, 1, Add(a, Div(Mul(C(d, p[0]), b), c)))               \
   OP(lerp, 1, Lerp(d, a, b, c))                                    \
   OP(clamp, 1, IfThenElse(Or(IsNaN(a), Or(IsNaN(b), IsNaN(c))), Add(Add(a, b), c), Min(Max(a, b), c)))
@@ -32,7 +32,7 @@ template <class D, class V> HWY_INLINE V Lerp(D d, V start, V end, V weight) {
   const V distance = Sub(end, start);
   const V fromStart = MulAdd(weight, distance, start);
   const V fromEnd = NegMulAdd(distance, Sub(C(d, 1), weight), end);
-  return IfThenElse(Lt(Abs(weight), C(d, 0.5)), fromStart, fromEnd);
+  return IfThenElse(Lt(weight, C(d, 0.5)), fromStart, fromEnd);
 }
 
 namespace vectors {

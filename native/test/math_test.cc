@@ -155,3 +155,99 @@ HOLD(floor, 0, 0, std::floor(x))
 HOLD(ceil, 0, 0, std::ceil(x))
 HOLD(trunc, 0, 0, std::trunc(x))
 HOLD(round, 0, 0, std::nearbyint(x))
+
+// In doubles these are the C library's own, or run into cancellation at a zero; the slack is absolute.
+HOLD_SLACK(lgamma, 2, 8, 1e-9, 1e-15, std::lgamma(x))
+
+namespace {
+// The arguments of the second input, at odds with the first's.
+template <class T> std::vector<T> partners(const std::vector<T>& x) {
+  std::vector<T> y(x.size());
+  for (size_t i = 0; i < x.size(); ++i) y[i] = x[(i * 7919 + 12345) % x.size()];
+  return y;
+}
+// Every special value with every other one, then the samples.
+template <class T> void pairs(const std::vector<T>& from, std::vector<T>& x, std::vector<T>& y) {
+  constexpr size_t kSpecial = 56;
+  for (size_t i = 0; i < kSpecial; ++i) {
+    for (size_t j = 0; j < kSpecial; ++j) {
+      x.push_back(from[i]);
+      y.push_back(from[j]);
+    }
+  }
+  const std::vector<T> others = partners(from);
+  x.insert(x.end(), from.begin(), from.end());
+  y.insert(y.end(), others.begin(), others.end());
+}
+}  // namespace
+
+#define HOLD_2(NAME, FLOAT_ULPS, DOUBLE_ULPS, ...)                          \
+  TEST(math_##NAME) {                                                       \
+    const auto reference = [](auto x, auto y) { return __VA_ARGS__; };      \
+    std::vector<float> xf, yf;                                              \
+    pairs(floats(), xf, yf);                                                \
+    hold<float>(#NAME, FLOAT_ULPS, reference, xf, &yf);                     \
+    std::vector<double> xd, yd;                                             \
+    pairs(doubles(), xd, yd);                                               \
+    hold<double>(#NAME, DOUBLE_ULPS, reference, xd, &yd);                   \
+  }
+HOLD_2(add, 0.5, 0.501, x + y)
+HOLD_2(sub, 0.5, 0.501, x - y)
+HOLD_2(mul, 0.5, 0.501, x * y)
+HOLD_2(div, 0.5, 0.501, x / y)
+HOLD_2(pow, 0.51, 1, std::pow(x, y))
+HOLD_2(hypot, 0.51, 1, std::hypot(x, y))
+HOLD_2(atan2, 0.51, 3, std::atan2(x, y))
+HOLD_2(fmod, 0, 0, std::fmod(x, y))
+HOLD_2(copysign, 0, 0, std::copysign(x, y))
+HOLD_2(fmax, 0, 0, std::isnan(x) ? y : std::isnan(y) ? x : x > y ? x : y)
+HOLD_2(maximum, 0, 0, std::isnan(x) ? x : std::isnan(y) ? y : x > y ? x : y)
+
+TEST(math_erfinv) {
+  // erf(erfinv(x)) is x, as far as x tells: the error in y is that of x over erf'(y).
+  const double params[8] = {};
+  for (const int64_t target : kTargets) {
+    if (!supports(target)) continue;
+    for (int i = -99999; i <= 99999; ++i) {
+      const double x = i / 100000.0;
+      const float xf = static_cast<float>(x);
+      double y;
+      float yf;
+      const void* in[] = {&x};
+      const void* inf[] = {&xf};
+      find(unaryKernels(target), "erfinv", DType::f64)->tile(&y, in, 1, params);
+      find(unaryKernels(target), "erfinv", DType::f32)->tile(&yf, inf, 1, params);
+      // One Newton step in long double reaches the true value.
+      const long double step = (std::erf(static_cast<long double>(y)) - x) * 0.886226925452758013649L * std::exp(static_cast<long double>(y) * y);
+      const double miss = ulps(y, y - step);
+      CHECK(miss <= 5, "erfinv(%.17g) on %s: %.3g ulp", x, targetName(target), miss);
+      const long double z = y + (static_cast<long double>(xf) - x) * 0.886226925452758013649L * std::exp(static_cast<long double>(y) * y);
+      CHECK(std::fabs(yf - z) <= 2e-7 * std::fabs(z) + 1e-12, "erfinv(%.9g) on %s: %.9g", xf, targetName(target), yf);
+    }
+  }
+}
+
+// Against the series sum over k of (x/2)^2k / k!^2, and psi(x) = psi(x + n) - sum of 1 / (x + k), in long double.
+TEST(math_i0_digamma) {
+  const double params[8] = {};
+  for (double x = -39.9999; x <= 40; x += 0.0137) {
+    long double term = 1, i0 = 1;
+    for (int k = 1; term > i0 * 1e-21L; ++k) i0 += term *= (x * static_cast<long double>(x) / 4) / (static_cast<long double>(k) * k);
+    const long double pi = 3.14159265358979323846264338L;
+    long double at = x, psi = 0;
+    if (at < 0) psi = -pi / std::tan(pi * (at - std::floor(at))), at = 1 - at;
+    for (; at < 30; ++at) psi -= 1 / at;
+    const long double z = 1 / (at * at);
+    psi += std::log(at) - 0.5L / at - z / 12 + z * z / 120 - z * z * z / 252 + z * z * z * z / 240 - z * z * z * z * z / 132;
+    for (const int64_t target : kTargets) {
+      if (!supports(target)) continue;
+      double got;
+      const void* in[] = {&x};
+      find(unaryKernels(target), "i0", DType::f64)->tile(&got, in, 1, params);
+      CHECK(ulps<double>(got, i0) <= 4, "i0(%.17g) = %.17g, want %.17g", x, got, static_cast<double>(i0));
+      find(unaryKernels(target), "digamma", DType::f64)->tile(&got, in, 1, params);
+      CHECK(std::fabs(got - psi) <= 2e-15 * (1 + std::fabs(psi)) * (1 + 10 * std::fabs(psi) * (x < 0)),
+            "digamma(%.17g) = %.17g, want %.17g", x, got, static_cast<double>(psi));
+    }
+  }
+}
