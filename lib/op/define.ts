@@ -370,14 +370,14 @@ const about = (t: Tensor): { shape: readonly number[]; dtype: string; code: numb
   code: t.code,
 });
 
-/** All ops by name, for tests and for tools that read graphs. */
+/** All ops by schema, for tests and for tools that read graphs. */
 export const registry = new Map<string, OpRecord>();
 
 /** Makes an op from its schema and its block, and the methods of Tensor that the schema asks for. */
 export function defineOp<S extends string>(schema: S, block: () => OpDef): Op<S> {
   const op = new OpRecord(schema, block);
   const { name, params } = op.sig;
-  registry.set(name, op);
+  registry.set(schema, op);
   if (params[0]?.name === 'self') addMethods(op);
   return Object.assign((...args: unknown[]) => op.call(args), { schema, op }) as unknown as Op<S>;
 }
@@ -422,7 +422,7 @@ export function overload<F>(name: string, ...ops: { schema: string }[]): F {
     parseArguments(nearest.sig, args, name);
     throw new TypeError(`${name}: arguments fit none of ${records.map((r) => r.sig.schema).join('; ')}`);
   };
-  if (records.some((r) => r.sig.params[0]?.name === 'self')) {
+  if (records.filter((r) => r.sig.params[0]?.name === 'self').length > 1) {
     (Tensor.prototype as unknown as Record<string, unknown>)[name] = function (this: Tensor, ...args: unknown[]) {
       const all = [this, ...args];
       return pick(all).call(all);

@@ -174,7 +174,7 @@ const EXPECTED: Record<string, string> = {
 
 /** Reads a schema; a mistake in it is an error at load. */
 export function parseSchema(schema: string): Signature {
-  const match = /^(\w+)(\[_\])?\((.*)\)(?: -> (.+))?$/.exec(schema);
+  const match = /^(\w+)(\[_\])?\(([^)]*)\)(?: -> (.+))?$/.exec(schema);
   if (!match) throw new Error(`unreadable schema: ${schema}`);
   const params: Parameter[] = [];
   let keywordOnly = false;

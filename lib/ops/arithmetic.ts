@@ -3,7 +3,7 @@ import { TenfoldError } from '../errors.js';
 import { Code, defaultFloat, isFloatCode } from '../dtype.js';
 import { kernel } from '../native/launch.js';
 import { Tensor } from '../tensor/tensor.js';
-import { d, defineOp, type OpDef } from '../op/define.js';
+import { d, defineOp, overload, type Op, type OpDef } from '../op/define.js';
 import { To, binary, elementwise, promote, type Operand } from '../op/elementwise.js';
 import type { Scalar } from '../op/schema.js';
 
@@ -17,6 +17,7 @@ const K = {
   remainder: kernel('remainder'),
   fmod: kernel('fmod'),
   pow: kernel('pow'),
+  powScalar: kernel('powScalar'),
   atan2: kernel('atan2'),
   maximum: kernel('maximum'),
   minimum: kernel('minimum'),
@@ -121,12 +122,14 @@ export const fmod = defineOp('fmod[_](Tensor self, Tensor|Scalar other)', (): Op
 }));
 
 /** Elementwise power. Integers to a negative integer power are refused. See torch.pow. */
-export const powTensor = defineOp('pow[_](Tensor self, Tensor|Scalar exponent)', (): OpDef => ({
+const powTensor = defineOp('pow[_](Tensor self, Tensor|Scalar exponent)', (): OpDef => ({
   forward(self: Tensor, exponent: Operand) {
     if (!(exponent instanceof Tensor) && Number(exponent) < 0 && !isFloatCode(promote(self, exponent))) {
       throw new TenfoldError('value', 'pow: integers to negative integer powers are not allowed');
     }
-    return binary(K.pow, 'pow', self, exponent);
+    if (exponent instanceof Tensor) return binary(K.pow, 'pow', self, exponent);
+    const code = promote(self, exponent);
+    return elementwise(K.powScalar, 'pow', [self], code === Code.bool ? Code.i64 : code, undefined, [Number(exponent)]);
   },
   backward: {
     self: d('self', 'exponent', (grad, self, exponent) => {
@@ -145,7 +148,7 @@ export const powTensor = defineOp('pow[_](Tensor self, Tensor|Scalar exponent)',
 }));
 
 /** A number to elementwise powers; pow(2, t). */
-export const powScalar = defineOp('pow(Scalar input, Tensor exponent)', (): OpDef => ({
+const powScalar = defineOp('pow(Scalar input, Tensor exponent)', (): OpDef => ({
   forward: (input: Scalar, exponent: Tensor) => binary(K.pow, 'pow', input, exponent),
   backward: {
     exponent: d('exponent', 'result', (grad, exponent, result, call) =>
@@ -155,6 +158,12 @@ export const powScalar = defineOp('pow(Scalar input, Tensor exponent)', (): OpDe
     ),
   },
 }));
+
+/** A power: pow(t, exponent) or pow(2, t). */
+export const pow: Op<'pow[_](Tensor self, Tensor|Scalar exponent)'> & ((input: Scalar, exponent: Tensor) => Tensor) = Object.assign(
+  overload<(...args: unknown[]) => Tensor>('pow', powTensor, powScalar),
+  { schema: powTensor.schema },
+) as never;
 
 /** Angle of (other, self), in radians, in (−π, π]. See torch.atan2. */
 export const atan2 = defineOp('atan2[_](Tensor self, Tensor other)', (): OpDef => ({

@@ -4,5 +4,6 @@ export * from './convert.js';
 export * from './matrix.js';
 export * from './random.js';
 export * from './reduction.js';
+export * from './special.js';
 export * from './unary.js';
 export * from './view.js';

@@ -10,6 +10,7 @@ import { gradFnOf, leafMeta, tensorOps, type AutogradMeta } from '../autograd/me
 import type { Hook, Node } from '../autograd/graph.js';
 import type { Methods } from '../op/schema.js';
 import type * as ops from '../ops/index.js';
+import type { OverloadedMethods } from '../ops/reduction.js';
 import { allocate, allocateOwn, checkStorage, release, wrapMemory, type Storage } from './storage.js';
 import { denseStrides, isDense, numelOf, sameShape, wrapDim, type Shape } from './shape.js';
 import { copyElements, fillElements } from './copy.js';
@@ -389,7 +390,7 @@ export class Tensor {
 }
 
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type, @typescript-eslint/no-unsafe-declaration-merging
-export interface Tensor extends Methods<typeof ops> {}
+export interface Tensor extends Methods<typeof ops>, OverloadedMethods {}
 
 /** Address of a tensor's first element; refuses freed and detached memory. */
 export function addressOf(t: Tensor): number {
