@@ -3,10 +3,9 @@
  * that is the op's business.
  */
 import { TenfoldError } from '../errors.js';
-import { COMPUTE, Code, DTYPES, SIZE, defaultFloat, isFloatCode, promoteStandings, scalarCode } from '../dtype.js';
+import { COMPUTE, Code, DTYPES, defaultFloat, isFloatCode, promoteCodes as joined, promoteStandings, scalarCode } from '../dtype.js';
 import { frame, launch, type Kernel } from '../native/launch.js';
-import { allocate } from '../tensor/storage.js';
-import { broadcastShapes, broadcastStrides, denseStrides, numelOf, sameShape, type Shape } from '../tensor/shape.js';
+import { broadcastShapes, broadcastStrides, sameShape, type Shape } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
 import { takeTarget } from './inplace.js';
 import type { Scalar } from './schema.js';
@@ -31,7 +30,7 @@ export function promote(...operands: Operand[]): Code {
   let scalar = -1;
   for (const x of operands) {
     if (x instanceof Tensor) {
-      if (x.shape.length > 0) dimmed = dimmed < 0 ? x.code : promoteStandings(joined(dimmed, x.code), -1, -1);
+      if (x.shape.length > 0) dimmed = dimmed < 0 ? x.code : joined(dimmed, x.code);
       else zeroDim = zeroDim < 0 ? x.code : joined(zeroDim, x.code);
     } else {
       const code = scalarCode(x);
@@ -40,7 +39,14 @@ export function promote(...operands: Operand[]): Code {
   }
   return promoteStandings(dimmed, zeroDim, scalar);
 }
-import { promoteCodes as joined } from '../dtype.js';
+/** promote() of two, without a list. */
+function promoteTwo(a: Operand, b: Operand): Code {
+  if (a instanceof Tensor) {
+    if (b instanceof Tensor) return a.code === b.code ? a.code : promote(a, b);
+    if (typeof b === 'number' && isFloatCode(a.code)) return a.code;
+  }
+  return promote(a, b);
+}
 
 /** The kernel's id for a dtype; a TenfoldError that names the call where it has none. */
 export function kernelFor(call: string, k: Kernel, code: Code): number {
@@ -169,7 +175,7 @@ export function binary(k: Kernel, call: string, a: Operand, b: Operand, to: To =
   }
   a = asTensor(a);
   b = asTensor(b);
-  let code = promote(a, b);
+  let code = promoteTwo(a, b);
   if (to === To.float && !isFloatCode(code)) code = defaultFloat();
   const id = kernelFor(call, k, code);
   const shape =
@@ -242,8 +248,3 @@ export function launchElementwise(id: number, out: Tensor, operands: readonly Op
   else writeStrides(out, operands);
   launch();
 }
-
-void allocate;
-void denseStrides;
-void numelOf;
-void SIZE;

@@ -1,8 +1,8 @@
 /** Reductions: sum, mean, extrema and their like over all elements or some dims. */
 import { TenfoldError } from '../errors.js';
 import { COMPUTE, Code, DTYPES, codeOf, isFloatCode, type DType } from '../dtype.js';
-import { kernel, launchRaw, type Kernel } from '../native/launch.js';
-import { numelOf, wrapDim, wrapDims, type Shape } from '../tensor/shape.js';
+import { frame, kernel, launch, launchRaw, type Kernel } from '../native/launch.js';
+import { SCALAR_SHAPE, numelOf, wrapDim, wrapDims, type Shape } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
 import { d, defineOp, overload, type OpDef } from '../op/define.js';
 import { maximum, minimum, where } from './arithmetic.js';
@@ -47,12 +47,16 @@ interface Block {
 }
 
 /** Shape after a reduction over sorted dims. */
-export function reducedShape(shape: Shape, dims: readonly number[], keepdim: boolean): number[] {
+export function reducedShape(shape: Shape, dims: readonly number[], keepdim: boolean): readonly number[] {
+  if (dims.length === shape.length && !keepdim) return SCALAR_SHAPE;
   const out: number[] = [];
-  shape.forEach((s, i) => {
-    if (!dims.includes(i)) out.push(s);
-    else if (keepdim) out.push(1);
-  });
+  let next = 0; // dims are sorted
+  for (let i = 0; i < shape.length; i++) {
+    if (next < dims.length && dims[next] === i) {
+      next++;
+      if (keepdim) out.push(1);
+    } else out.push(shape[i]!);
+  }
   return out;
 }
 
@@ -62,17 +66,18 @@ export function reducedShape(shape: Shape, dims: readonly number[], keepdim: boo
  */
 export function asBlock(x: Tensor, dims: readonly number[]): Block {
   const { shape } = x;
-  const adjacent = dims.every((dim, i) => i === 0 || between(shape, dims[i - 1]!, dim));
+  const n = shape.length;
+  if (dims.length === n) return { source: x.dense ? x : x.rawClone(), outer: 1, reduce: x.count, inner: 1 };
+  let adjacent = true;
+  for (let i = 1; i < dims.length && adjacent; i++) adjacent = between(shape, dims[i - 1]!, dims[i]!);
   if (adjacent) {
-    const source = x.dense ? x : x.rawClone();
-    const first = dims[0] ?? shape.length;
-    const last = dims.at(-1) ?? shape.length - 1;
-    return {
-      source,
-      outer: numelOf(shape.slice(0, first)),
-      reduce: numelOf(dims.map((i) => shape[i]!)),
-      inner: numelOf(shape.slice(last + 1)),
-    };
+    const block: Block = { source: x.dense ? x : x.rawClone(), outer: 1, reduce: 1, inner: 1 };
+    const first = dims.length > 0 ? dims[0]! : n;
+    const last = dims.length > 0 ? dims[dims.length - 1]! : n - 1;
+    for (let i = 0; i < first; i++) block.outer *= shape[i]!;
+    for (let i = 0; i < dims.length; i++) block.reduce *= shape[dims[i]!]!;
+    for (let i = last + 1; i < n; i++) block.inner *= shape[i]!;
+    return block;
   }
   const kept = shape.map((_, i) => i).filter((i) => !dims.includes(i));
   const source = x.stridedView(
@@ -110,17 +115,16 @@ export function reduce(
   const kernelOut = outCode === Code.f16 || outCode === Code.bf16 ? Code.f32 : outCode;
   const block = asBlock(x, dims);
   const out = Tensor.raw(reducedShape(x.shape, dims, keepdim), kernelOut);
-  launchRaw(
-    id,
-    block.outer,
-    block.reduce,
-    block.inner,
-    addressOf(block.source),
-    block.source.code,
-    addressOf(out),
-    index === null ? 0 : addressOf(index),
-    ...params,
-  );
+  frame[0] = id;
+  frame[1] = block.outer;
+  frame[2] = block.reduce;
+  frame[3] = block.inner;
+  frame[4] = addressOf(block.source);
+  frame[5] = block.source.code;
+  frame[6] = addressOf(out);
+  frame[7] = index === null ? 0 : addressOf(index);
+  for (let i = 0; i < params.length; i++) frame[8 + i] = params[i]!;
+  launch();
   return kernelOut === outCode ? out : out.to(DTYPES[outCode]!);
 }
 

@@ -3,7 +3,37 @@ import { TenfoldError, show } from '../errors.js';
 
 export type Shape = readonly number[];
 
-export const SCALAR_SHAPE: Shape = Object.freeze([]);
+// Every shape in use, once, as a trie: freezing an array costs 400 ns, finding it here 10 ns a dim; and equal shapes are
+// mostly the same object. Dropped when it has grown large.
+interface ShapeNode {
+  shape: Shape | null;
+  next: Map<number, ShapeNode> | null;
+}
+const MAX_SHAPES = 20_000;
+let shapes: ShapeNode = { shape: null, next: null };
+let shapeCount = 0;
+
+/** The frozen shape of these sizes. */
+export function internShape(sizes: readonly number[]): Shape {
+  let node = shapes;
+  for (let i = 0; i < sizes.length; i++) {
+    const size = sizes[i]!;
+    node.next ??= new Map();
+    let next = node.next.get(size);
+    if (next === undefined) {
+      next = { shape: null, next: null };
+      node.next.set(size, next);
+      if (++shapeCount > MAX_SHAPES) {
+        shapes = { shape: null, next: null };
+        shapeCount = 0;
+      }
+    }
+    node = next;
+  }
+  return (node.shape ??= Object.freeze(sizes.slice()));
+}
+
+export const SCALAR_SHAPE: Shape = internShape([]);
 
 export function numelOf(shape: Shape): number {
   let n = 1;
@@ -13,11 +43,14 @@ export function numelOf(shape: Shape): number {
 
 /** Strides, in elements, of a row-major tensor. */
 export function denseStrides(shape: Shape): number[] {
-  const strides = new Array<number>(shape.length);
+  const n = shape.length;
+  if (n === 1) return [1];
+  const strides = new Array<number>(n);
   let step = 1;
-  for (let i = shape.length - 1; i >= 0; i--) {
+  for (let i = n - 1; i >= 0; i--) {
     strides[i] = step;
-    step *= Math.max(shape[i]!, 1);
+    const size = shape[i]!;
+    if (size > 1) step *= size;
   }
   return strides;
 }
@@ -74,6 +107,7 @@ export function broadcastStrides(shape: Shape, strides: readonly number[], targe
 
 /** A dim in [-ndim, ndim) as one in [0, ndim). A 0-dim tensor has dims 0 and -1, as in PyTorch. */
 export function wrapDim(call: string, dim: number, ndim: number): number {
+  if (ndim > MAX_DIMS) throw new TenfoldError('shape', `${call}: tensors have at most ${MAX_DIMS} dims, this one has ${ndim}`);
   const n = Math.max(ndim, 1);
   if (!Number.isInteger(dim) || dim < -n || dim >= n) {
     throw new RangeError(
@@ -83,17 +117,27 @@ export function wrapDim(call: string, dim: number, ndim: number): number {
   return dim < 0 ? dim + n : dim;
 }
 
+// [0, 1, …, n − 1] for small n.
+const ALL_DIMS: readonly (readonly number[])[] = Array.from({ length: 65 }, (_, n) =>
+  Object.freeze(Array.from({ length: n }, (_, i) => i)),
+);
+/** Most dims that a tensor may have, as in PyTorch. */
+export const MAX_DIMS = 64;
+
 /** Dims as a sorted list without repeats; null or [] stand for all of them. */
-export function wrapDims(call: string, dims: number | readonly number[] | null, ndim: number): number[] {
-  if (dims === null || (typeof dims !== 'number' && dims.length === 0)) {
-    return Array.from({ length: ndim }, (_, i) => i);
+export function wrapDims(call: string, dims: number | readonly number[] | null, ndim: number): readonly number[] {
+  if (ndim > MAX_DIMS) throw new TenfoldError('shape', `${call}: tensors have at most ${MAX_DIMS} dims, this one has ${ndim}`);
+  if (dims === null || (typeof dims !== 'number' && dims.length === 0)) return ALL_DIMS[ndim]!;
+  if (typeof dims === 'number' || dims.length === 1) {
+    const dim = wrapDim(call, typeof dims === 'number' ? dims : dims[0]!, ndim);
+    return ndim === 0 ? ALL_DIMS[0]! : [dim];
   }
-  const list = (typeof dims === 'number' ? [dims] : dims).map((d) => wrapDim(call, d, ndim));
+  const list = dims.map((d) => wrapDim(call, d, ndim));
   list.sort((x, y) => x - y);
   for (let i = 1; i < list.length; i++) {
     if (list[i] === list[i - 1]) throw new TenfoldError('value', `${call}: dim ${list[i]} appears twice in [${dims}]`);
   }
-  return ndim === 0 ? [] : list;
+  return ndim === 0 ? ALL_DIMS[0]! : list;
 }
 
 /** Checks a list of sizes: non-negative integers whose product is exact. */

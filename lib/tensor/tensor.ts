@@ -12,7 +12,7 @@ import type { Methods } from '../op/schema.js';
 import type * as ops from '../ops/index.js';
 import type { OverloadedMethods } from '../ops/reduction.js';
 import { allocate, allocateOwn, checkStorage, release, wrapMemory, type Storage } from './storage.js';
-import { denseStrides, isDense, numelOf, sameShape, wrapDim, type Shape } from './shape.js';
+import { denseStrides, internShape, isDense, numelOf, sameShape, wrapDim, type Shape } from './shape.js';
 import { copyElements, fillElements } from './copy.js';
 import { formatTensor } from './format.js';
 import { elementsOf, readElement, type TypedArray } from './elements.js';
@@ -57,7 +57,7 @@ export class Tensor {
   static raw(shape: Shape, code: Code, own = false): Tensor {
     const count = numelOf(shape);
     const storage = own ? allocateOwn(count * SIZE[code]!) : allocate(count * SIZE[code]!);
-    return new Tensor(storage, 0, Object.isFrozen(shape) ? shape : Object.freeze([...shape]), denseStrides(shape), code, count, true, null);
+    return new Tensor(storage, 0, internShape(shape), denseStrides(shape), code, count, true, null);
   }
   /** A dense tensor of the shape and strides of a dense one. */
   static rawLike(t: Tensor, code: Code): Tensor {
@@ -70,12 +70,12 @@ export class Tensor {
   }
   /** A tensor over a typed array's own memory. */
   static wrap(array: ArrayBufferView, shape: Shape, code: Code): Tensor {
-    return new Tensor(wrapMemory(array), 0, Object.freeze([...shape]), denseStrides(shape), code, numelOf(shape), true, null);
+    return new Tensor(wrapMemory(array), 0, internShape(shape), denseStrides(shape), code, numelOf(shape), true, null);
   }
   /** A view: other sizes and strides over the same memory. Strides and offset in elements of the storage. */
   stridedView(shape: Shape, strides: readonly number[], offset: number): Tensor {
-    const frozen = Object.isFrozen(shape) ? shape : Object.freeze([...shape]);
-    const view = new Tensor(this.storage, offset, frozen, strides, this.code, numelOf(frozen), isDense(frozen, strides), this.base ?? this);
+    const size = internShape(shape);
+    const view = new Tensor(this.storage, offset, size, strides, this.code, numelOf(size), isDense(size, strides), this.base ?? this);
     view.viewVersion = this.storage.version;
     return view;
   }
