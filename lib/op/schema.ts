@@ -140,14 +140,19 @@ export const isTensor = (value: unknown): value is Tensor =>
 
 const isScalar = (v: unknown): boolean => typeof v === 'number' || typeof v === 'boolean' || typeof v === 'bigint';
 const isNumberList = (v: unknown): boolean => Array.isArray(v) && v.every((x) => typeof x === 'number');
+const isIntegerList = (v: unknown): boolean => {
+  if (!Array.isArray(v)) return false;
+  for (let i = 0; i < v.length; i++) if (!Number.isInteger(v[i])) return false;
+  return true;
+};
 const ACCEPTS: Record<string, (v: unknown) => boolean> = {
   Tensor: isTensor,
   'Tensor[]': (v) => Array.isArray(v) && v.every(isTensor),
   Scalar: isScalar,
   'Tensor|Scalar': (v) => isScalar(v) || isTensor(v),
   int: (v) => Number.isInteger(v),
-  'int[]': (v) => Number.isInteger(v) || (Array.isArray(v) && v.every(Number.isInteger)),
-  'int...': (v) => Number.isInteger(v) || (Array.isArray(v) && v.every(Number.isInteger)),
+  'int[]': (v) => (typeof v === 'number' ? Number.isInteger(v) : isIntegerList(v)),
+  'int...': (v) => (typeof v === 'number' ? Number.isInteger(v) : isIntegerList(v)),
   float: (v) => typeof v === 'number',
   'float[]': isNumberList,
   bool: (v) => typeof v === 'boolean',
@@ -215,8 +220,11 @@ function readDefault(text: string): unknown {
 
 // ---- parsing a call ------------------------------------------------------------------------------------------------
 
-const isOptions = (v: unknown): v is Record<string, unknown> =>
-  typeof v === 'object' && v !== null && (Object.getPrototypeOf(v) === Object.prototype || Object.getPrototypeOf(v) === null);
+const isOptions = (v: unknown): v is Record<string, unknown> => {
+  if (typeof v !== 'object' || v === null) return false;
+  const { constructor } = v;
+  return constructor === Object || (constructor === undefined && Object.getPrototypeOf(v) === null);
+};
 
 /** The arguments of a call in the order of the schema, checked and with defaults filled in. */
 export function parseArguments(sig: Signature, args: readonly unknown[], call = sig.name): unknown[] {
