@@ -10,3 +10,5 @@ export { noGrad, enableGrad, isGradEnabled, setGradEnabled, inferenceMode, isInf
 export * as autograd from './autograd/index.js';
 export { detectAnomaly } from './autograd/mode.js';
 export { Generator, defaultGenerator } from './random/generator.js';
+export { keep, memoryScope, tidy, MemoryScope } from './tensor/scope.js';
+export { cachedBytes, emptyCache } from './tensor/storage.js';

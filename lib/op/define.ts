@@ -203,6 +203,8 @@ export class OpRecord implements BackwardRule {
         default:
           return this.forward(...args);
       }
+    } catch (error) {
+      throw naming(this.sig.name, error);
     } finally {
       mode.grad = before;
     }
@@ -364,6 +366,13 @@ function checkFits(call: string, self: Tensor, result: Tensor): Tensor {
     throw new TenfoldError('shape', `${call}: the result's shape [${result.shape}] is not self's [${self.shape}]`);
   }
   return result;
+}
+
+// Memory that is gone is found where its address is taken, which doesn't know the call.
+function naming(call: string, error: unknown): unknown {
+  return error instanceof TenfoldError && error.code === 'freed' && error.message.startsWith('tensor used')
+    ? new TenfoldError('freed', `${call}: ${error.message}`)
+    : error;
 }
 
 const about = (t: Tensor): { shape: readonly number[]; dtype: string; code: number } => ({
