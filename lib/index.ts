@@ -8,6 +8,7 @@ export { TenfoldError } from './errors.js';
 export { getNumThreads, setNumThreads } from './native/launch.js';
 export { noGrad, enableGrad, isGradEnabled, setGradEnabled, inferenceMode, isInferenceModeEnabled } from './autograd/mode.js';
 export * as autograd from './autograd/index.js';
+export * as nn from './nn/index.js';
 export { detectAnomaly } from './autograd/mode.js';
 export { Generator, defaultGenerator } from './random/generator.js';
 export { keep, memoryScope, tidy, MemoryScope } from './tensor/scope.js';

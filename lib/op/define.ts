@@ -47,6 +47,7 @@ export function d(fn: (grad: T, call: T) => T): Formula;
 export function d(a: string, fn: (grad: T, a: T, call: T) => T): Formula;
 export function d(a: string, b: string, fn: (grad: T, a: T, b: T, call: T) => T): Formula;
 export function d(a: string, b: string, c: string, fn: (grad: T, a: T, b: T, c: T, call: T) => T): Formula;
+export function d(a: string, b: string, c: string, e: string, fn: (grad: T, a: T, b: T, c: T, e: T, call: T) => T): Formula;
 /** A derivative: names of what to save, then the formula. For an op with several outputs `grad` is their list. */
 export function d(...parts: unknown[]): Formula {
   return { saves: parts.slice(0, -1) as string[], fn: parts.at(-1) as Formula['fn'], joint: false };
@@ -83,6 +84,8 @@ export class OpRecord implements BackwardRule {
   readonly tensorParams: readonly number[];
   readonly hasList: boolean;
   private readonly selfOnly: boolean;
+  /** Position of the option `inplace`, with which a function writes into its first argument; -1 where there is none. */
+  private readonly inplaceAt: number;
   private readonly defaults: readonly unknown[];
   // Filled from the block at first use.
   forward!: OpDef['forward'];
@@ -105,6 +108,7 @@ export class OpRecord implements BackwardRule {
     this.tensorParams = params.flatMap((p, i) => (tensorKinds.includes(p.kind) ? [i] : []));
     this.hasList = params.some((p) => p.kind === 'Tensor[]');
     this.defaults = params.map((p) => p.default);
+    this.inplaceAt = params.findIndex((p) => p.name === 'inplace');
     this.selfOnly = params[0]?.kind === 'Tensor' && params.slice(1).every((p) => p.optional);
   }
 
@@ -153,7 +157,11 @@ export class OpRecord implements BackwardRule {
   /** A call with arguments as the user gave them. */
   call(args: readonly unknown[]): unknown {
     if (this.def === null) this.ready();
-    return this.run(parseArguments(this.sig, args));
+    const parsed = parseArguments(this.sig, args);
+    const { inplaceAt } = this;
+    if (inplaceAt < 0 || parsed[inplaceAt] !== true) return this.run(parsed);
+    parsed[inplaceAt] = false;
+    return this.callInplace(parsed);
   }
 
   /** A call of f(self) or f(self, other) whose arguments need no parsing. */
