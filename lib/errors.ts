@@ -61,13 +61,15 @@ export function checkOptions(call: string, options: object, known: readonly stri
 }
 
 /** A value as an error message shows it: short, with its kind. */
-export function show(value: unknown): string {
+export function show(value: unknown, depth = 0): string {
   if (value === null) return 'null';
   if (typeof value === 'string') return `'${value.length > 40 ? value.slice(0, 40) + '…' : value}'`;
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'function') return `a function`;
   if (Array.isArray(value)) {
-    return value.length <= 8 ? `[${value.map(show).join(', ')}]` : `an array of ${value.length} elements`;
+    return value.length <= 8 && depth < 8
+      ? `[${value.map((v) => show(v, depth + 1)).join(', ')}]`
+      : `an array of ${value.length} elements`;
   }
   if (typeof value === 'object') {
     const kind = value.constructor?.name ?? 'Object';

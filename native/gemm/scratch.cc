@@ -15,9 +15,8 @@ struct Buffer {
 };
 }  // namespace
 
-void* gemmScratch(Scratch which, size_t bytes) {
-  static thread_local Buffer buffers[2];
-  Buffer& buffer = buffers[static_cast<int>(which)];
+void* gemmScratch(size_t bytes) {
+  static thread_local Buffer buffer;
   if (bytes > buffer.size) {
     ::operator delete(buffer.at, kAlign);
     buffer.size = 0;

@@ -27,6 +27,7 @@ std::vector<Kernel> allKernels(int64_t target) {
       gemmKernels(target),
       extremeKernels(target),
       scanKernels(target),
+      optimizerKernels(target),
   };
   std::vector<Kernel> all;
   for (const KernelTable& table : tables) all.insert(all.end(), table.kernels, table.kernels + table.count);

@@ -1,0 +1,209 @@
+/**
+ * Steps as one launch per group (native/kernels/optimizer.cc): addresses and sizes of all parameters in a table, the
+ * options in the frame. A step of two small parameters costs about a microsecond that way.
+ *
+ * A new optimizer: a Rule and a line in native/kernels/optimizer.cc, a subclass here that names its kernel, its states in
+ * the kernel's order, and writes its scalars in the order in which the rule's constructor reads them.
+ */
+import { TenfoldError } from '../errors.js';
+import { Code, DTYPES } from '../dtype.js';
+import { address, frame, kernel, launch, type Kernel } from '../native/launch.js';
+import { fillElements } from '../tensor/copy.js';
+import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Optimizer, type ParamGroup, type ParamState } from './optimizer.js';
+
+// Columns of the table, and places in the frame; see native/kernels/optimizer.cc.
+const ROW = 16;
+const enum Column {
+  elements,
+  param,
+  grad,
+  states,
+  step = 6,
+  muProduct = 7,
+}
+/** Where a rule's own scalars start in the frame. */
+export const SCALARS = 6;
+
+/** What a group's step runs. */
+export interface StepRule {
+  readonly kernel: Kernel;
+  /** States with the parameter's shape, by PyTorch's names, in the order in which the kernel takes them. */
+  readonly states: readonly string[];
+  /** 'count': a float32 that the kernel raises. 'fresh': whether the state is empty yet. 'none': the kernel needs neither. */
+  readonly step: 'count' | 'fresh' | 'none';
+  readonly muProduct?: true;
+}
+
+export function stepRule(name: string, states: readonly string[], step: StepRule['step'] = 'count'): StepRule {
+  return { kernel: kernel(name), states, step };
+}
+
+/** A group's rows, ready to launch. */
+interface Table {
+  rows: Float64Array;
+  address: number;
+  count: number;
+  /** Parameters in the order of the rows, whose version rises. */
+  params: Tensor[];
+  /** What must live until the launch, and what is to be done after it. */
+  copies: (() => void)[];
+}
+
+const newTable = (rows: number): Table => {
+  const buffer = new ArrayBuffer(8 * ROW * rows);
+  return { rows: new Float64Array(buffer), address: address(buffer), count: 0, params: [], copies: [] };
+};
+
+interface FusedOptions {
+  lr: number;
+  weightDecay: number;
+  maximize?: boolean;
+}
+
+/** An optimizer whose step is one kernel. */
+export abstract class FusedOptimizer<O extends FusedOptions> extends Optimizer<O> {
+  // By group and then float32, float64; kept between steps.
+  private readonly tables: [Table | null, Table | null][] = [];
+
+  protected abstract rule(group: ParamGroup<O>): StepRule;
+  /** Writes the rule's own scalars into the frame from SCALARS on. */
+  protected abstract writeScalars(group: ParamGroup<O>): void;
+  /** What a state starts from. */
+  protected initialValue(_state: string, _group: ParamGroup<O>): number {
+    return 0;
+  }
+
+  protected update(): void {
+    const { paramGroups } = this;
+    // All groups are checked and written down before the first is changed.
+    for (let g = 0; g < paramGroups.length; g++) this.prepare(g);
+    for (let g = 0; g < paramGroups.length; g++) {
+      const tables = this.tables[g]!;
+      if (tables[0] !== null && tables[0].count > 0) this.launch(paramGroups[g]!, Code.f32, tables[0]);
+      if (tables[1] !== null && tables[1].count > 0) this.launch(paramGroups[g]!, Code.f64, tables[1]);
+    }
+  }
+
+  private launch(group: ParamGroup<O>, code: Code, table: Table): void {
+    frame[0] = this.rule(group).kernel[code]!;
+    frame[1] = table.count;
+    frame[2] = table.address;
+    frame[3] = group.lr;
+    frame[4] = group.weightDecay;
+    frame[5] = group.maximize === true ? 1 : 0;
+    this.writeScalars(group);
+    launch();
+    for (let i = 0; i < table.count; i++) table.params[i]!.storage.version++;
+    if (table.copies.length > 0) {
+      for (const copy of table.copies) copy();
+      table.copies = [];
+    }
+  }
+
+  private prepare(g: number): void {
+    const group = this.paramGroups[g]!;
+    const rule = this.rule(group);
+    const tables = (this.tables[g] ??= [null, null]);
+    for (const table of tables) {
+      if (table === null) continue;
+      table.count = 0;
+      table.copies = [];
+    }
+    const { params } = group;
+    for (let i = 0; i < params.length; i++) {
+      const p = params[i]!;
+      const grad = p.meta === null ? null : p.meta.grad;
+      if (grad === null) continue;
+      const code = p.code === Code.f64 ? Code.f64 : Code.f32;
+      let table = tables[code];
+      if (!table || table.rows.length < ROW * params.length) table = this.grow(tables, code, params.length);
+      this.writeRow(table, group, rule, p, grad);
+    }
+  }
+
+  private grow(tables: [Table | null, Table | null], code: 0 | 1, rows: number): Table {
+    const bigger = newTable(rows);
+    const old = tables[code];
+    if (old) {
+      bigger.rows.set(old.rows.subarray(0, ROW * old.count));
+      Object.assign(bigger, { count: old.count, params: old.params, copies: old.copies });
+    }
+    return (tables[code] = bigger);
+  }
+
+  private writeRow(table: Table, group: ParamGroup<O>, rule: StepRule, p: Tensor, grad: Tensor): void {
+    const { rows } = table;
+    const at = ROW * table.count;
+    const { states } = rule;
+    let state = this.state.get(p);
+    let fresh = 0;
+    if (state === undefined) this.state.set(p, (state = {}));
+    const plain = p.dense && p.code <= Code.f64;
+    for (let k = 0; k < states.length; k++) {
+      const name = states[k]!;
+      let s = state[name] as Tensor | undefined | null;
+      if (s === undefined || s === null) {
+        fresh = 1;
+        s = Tensor.raw(p.shape, p.code, true);
+        if (rule.step === 'fresh') {
+          // Holds nothing until the launch has filled it.
+          const filled = s;
+          const kept = state;
+          table.copies.push(() => (kept[name] = filled));
+        } else fillElements((state[name] = s), this.initialValue(name, group));
+      }
+      if (!(s instanceof Tensor) || s.count !== p.count || s.code !== p.code || !s.dense) this.badState(p, name, s);
+      rows[at + Column.states + k] = plain || p.code <= Code.f64 ? addressOf(s) : widened(table, s);
+    }
+    if (rule.step === 'count') {
+      rows[at + Column.step] = counter(state, 'step', 0);
+      if (rule.muProduct) rows[at + Column.muProduct] = counter(state, 'mu_product', 1);
+    } else rows[at + Column.step] = fresh;
+    rows[at + Column.elements] = p.count;
+    rows[at + Column.param] = plain ? addressOf(p) : widened(table, p);
+    rows[at + Column.grad] = grad.dense && grad.code === p.code && plain ? addressOf(grad) : readable(table, grad);
+    table.params[table.count++] = p;
+  }
+
+  private badState(p: Tensor, name: string, s: unknown): never {
+    const got =
+      s instanceof Tensor
+        ? `a ${DTYPES[s.code]} tensor of shape [${s.shape}]${s.dense ? '' : ' that is not contiguous'}`
+        : typeof s;
+    throw new TenfoldError(
+      'state',
+      `${this.constructor.name}.step: the state ${name} of a ${p.dtype} parameter of shape [${p.shape}] is ${got}`,
+    );
+  }
+}
+
+/** Address of a float32 that lives as long as the state. */
+function counter(state: ParamState, name: string, start: number): number {
+  let value = state[name];
+  if (!(value instanceof Tensor && value.code === Code.f32 && value.count === 1)) {
+    // A checkpoint may hold a plain number, or a tensor of another dtype.
+    const from = value instanceof Tensor ? value.item() : typeof value === 'number' ? value : start;
+    value = Tensor.raw([], Code.f32, true);
+    fillElements(value as Tensor, from);
+    state[name] = value;
+  }
+  return addressOf(value as Tensor);
+}
+
+const wideCode = (t: Tensor): Code => (t.code === Code.f64 ? Code.f64 : Code.f32);
+
+/** A dense copy, float32 for halves, that goes back into `t` after the launch. */
+function widened(table: Table, t: Tensor): number {
+  const wide = Tensor.raw(t.shape, wideCode(t));
+  wide.rawCopy(t);
+  table.copies.push(() => t.rawCopy(wide));
+  return addressOf(wide);
+}
+/** A dense copy to read. */
+function readable(table: Table, t: Tensor): number {
+  const wide = Tensor.raw(t.shape, wideCode(t));
+  wide.rawCopy(t);
+  table.copies.push(() => void wide);
+  return addressOf(wide);
+}

@@ -1,0 +1,54 @@
+/** RAdam. */
+import { frame } from '../native/launch.js';
+import { FusedOptimizer, SCALARS, stepRule } from './fused.js';
+import {
+  checkBetas,
+  checkNumber,
+  type OptionArgs,
+  type OptionSpec,
+  type ParamGroup,
+  type Params,
+} from './optimizer.js';
+
+/** Options of RAdam, each of which a group may set for itself. */
+export interface RAdamOptions {
+  lr: number;
+  /** Decay of the running averages of the gradient and of its size. */
+  betas: [number, number];
+  eps: number;
+  weightDecay: number;
+}
+
+const SPEC: OptionSpec = {
+  defaults: { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0 },
+  positional: 4,
+  check(call, o) {
+    checkNumber(call, 'lr', o.lr);
+    checkBetas(call, o.betas);
+    checkNumber(call, 'eps', o.eps);
+    checkNumber(call, 'weightDecay', o.weightDecay);
+  },
+};
+
+const RULE = stepRule('radamStep', ['exp_avg', 'exp_avg_sq']);
+
+/**
+ * Rectified Adam ([torch.optim.RAdam](https://pytorch.org/docs/stable/generated/torch.optim.RAdam.html),
+ * [Liu and others, 2019](https://arxiv.org/abs/1908.03265)).
+ */
+export class RAdam extends FusedOptimizer<RAdamOptions> {
+  constructor(
+    params: Params<RAdamOptions>,
+    ...args: OptionArgs<[lr: number, betas: [number, number], eps: number, weightDecay: number], Partial<RAdamOptions>>
+  ) {
+    super(params, SPEC, args);
+  }
+  protected override rule() {
+    return RULE;
+  }
+  protected override writeScalars(group: ParamGroup<RAdamOptions>): void {
+    frame[SCALARS] = group.betas[0];
+    frame[SCALARS + 1] = group.betas[1];
+    frame[SCALARS + 2] = group.eps;
+  }
+}

@@ -1,0 +1,80 @@
+/** Stochastic gradient descent. */
+import { TenfoldError } from '../errors.js';
+import { frame } from '../native/launch.js';
+import { FusedOptimizer, SCALARS, stepRule } from './fused.js';
+import {
+  REQUIRED,
+  checkBoolean,
+  checkNumber,
+  type OptionArgs,
+  type OptionSpec,
+  type ParamGroup,
+  type Params,
+} from './optimizer.js';
+
+/** Options of SGD, each of which a group may set for itself. */
+export interface SGDOptions {
+  /** Learning rate; required. */
+  lr: number;
+  momentum: number;
+  /** How much of the gradient the momentum leaves out. */
+  dampening: number;
+  /** L2 penalty. */
+  weightDecay: number;
+  nesterov: boolean;
+  /** Climb instead of descend. */
+  maximize: boolean;
+}
+
+const SPEC: OptionSpec = {
+  defaults: { lr: REQUIRED, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false, maximize: false },
+  positional: 5,
+  check(call, o) {
+    checkNumber(call, 'lr', o.lr);
+    checkNumber(call, 'momentum', o.momentum);
+    checkNumber(call, 'dampening', o.dampening, -Infinity);
+    checkNumber(call, 'weightDecay', o.weightDecay);
+    checkBoolean(call, 'nesterov', o.nesterov);
+    checkBoolean(call, 'maximize', o.maximize);
+    if (o.nesterov === true && (o.momentum === 0 || o.dampening !== 0)) {
+      throw new TenfoldError(
+        'value',
+        `${call}: nesterov needs a momentum and no dampening, got ${String(o.momentum)} and ${String(o.dampening)}`,
+      );
+    }
+  },
+};
+
+const PLAIN = stepRule('sgdStep', [], 'none');
+const MOMENTUM = stepRule('sgdMomentumStep', ['momentum_buffer'], 'fresh');
+
+/**
+ * Stochastic gradient descent, with momentum where asked
+ * ([torch.optim.SGD](https://pytorch.org/docs/stable/generated/torch.optim.SGD.html)).
+ *
+ * ```ts
+ * const optimizer = new optim.SGD(model.parameters(), { lr: 0.1, momentum: 0.9 });
+ * optimizer.zeroGrad();
+ * lossOf(model.forward(input), target).backward();
+ * optimizer.step();
+ * ```
+ */
+export class SGD extends FusedOptimizer<SGDOptions> {
+  constructor(
+    params: Params<SGDOptions>,
+    ...args: OptionArgs<
+      [lr: number, momentum: number, dampening: number, weightDecay: number, nesterov: boolean],
+      Partial<SGDOptions>
+    >
+  ) {
+    super(params, SPEC, args);
+  }
+  protected override rule(group: ParamGroup<SGDOptions>) {
+    return group.momentum === 0 ? PLAIN : MOMENTUM;
+  }
+  protected override writeScalars(group: ParamGroup<SGDOptions>): void {
+    frame[SCALARS] = group.momentum;
+    frame[SCALARS + 1] = group.dampening;
+    frame[SCALARS + 2] = group.nesterov ? 1 : 0;
+  }
+}
