@@ -11,3 +11,4 @@ export * as autograd from './autograd/index.js';
 export { detectAnomaly } from './autograd/mode.js';
 export { Generator, defaultGenerator } from './random/generator.js';
 export * as optim from './optim/index.js';
+export * as utils from './utils/index.js';

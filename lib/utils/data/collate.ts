@@ -1,0 +1,97 @@
+/** Collation: samples into a batch. */
+import { TenfoldError, show } from '../../errors.js';
+import { codeOfArray, fromTypedArray, tensor } from '../../ops/creation.js';
+import { sameShape } from '../../tensor/shape.js';
+import { Tensor } from '../../tensor/tensor.js';
+
+/** What defaultCollate makes of samples of a type. */
+export type Collated<T> = T extends Tensor | number | bigint | boolean | ArrayBufferView
+  ? Tensor
+  : T extends string
+    ? string[]
+    : T extends readonly unknown[]
+      ? { -readonly [K in keyof T]: Collated<T[K]> }
+      : T extends object
+        ? { [K in keyof T]: Collated<T[K]> }
+        : unknown;
+
+/** Rows of a tensor at these indices. */
+export function stackRows(t: Tensor, rows: readonly number[]): Tensor {
+  const out = Tensor.raw([rows.length, ...t.shape.slice(1)], t.code);
+  rows.forEach((row, i) => out.select(0, i).rawCopy(t.select(0, row)));
+  return out;
+}
+
+function stack(samples: readonly Tensor[]): Tensor {
+  const first = samples[0]!;
+  const out = Tensor.raw([samples.length, ...first.shape], first.code);
+  samples.forEach((t, i) => {
+    if (!sameShape(t.shape, first.shape)) {
+      throw new TenfoldError('shape', `defaultCollate: samples of shapes [${first.shape}] and [${t.shape}] can't be one batch`);
+    }
+    out.select(0, i).rawCopy(t);
+  });
+  return out;
+}
+
+/**
+ * One batch of a list of samples: tensors and typed arrays are stacked along a new first dim; numbers become one tensor,
+ * of int64 where all are integers and of the default dtype else; booleans become bool, bigints int64, strings a list;
+ * tuples and objects are collated entry by entry. See torch.utils.data.default_collate.
+ */
+export function defaultCollate<T>(samples: readonly T[]): Collated<T> {
+  return collate(samples) as Collated<T>;
+}
+
+function collate(samples: readonly unknown[]): unknown {
+  const first = samples[0];
+  if (first instanceof Tensor) return stack(samples as Tensor[]);
+  if (ArrayBuffer.isView(first) && codeOfArray(first) !== null) {
+    return stack((samples as ArrayBufferView[]).map((x) => fromTypedArray(x)));
+  }
+  switch (typeof first) {
+    case 'number':
+      return (samples as number[]).every(Number.isInteger)
+        ? tensor(samples as number[], { dtype: 'int64' })
+        : tensor(samples as number[]);
+    case 'bigint':
+    case 'boolean':
+      return tensor(samples as boolean[]);
+    case 'string':
+      return [...samples];
+    case 'object':
+      if (Array.isArray(first)) return collateLists(samples as unknown[][]);
+      if (first !== null) return collateObjects(samples as Record<string, unknown>[]);
+  }
+  throw new TypeError(
+    `defaultCollate: samples must hold tensors, typed arrays, numbers, booleans, strings, lists or objects, got ${show(first)}; give the loader a collateFn`,
+  );
+}
+
+function collateLists(samples: readonly unknown[][]): unknown[] {
+  const { length } = samples[0]!;
+  const other = samples.find((s) => s.length !== length);
+  if (other) throw new TypeError(`defaultCollate: samples of ${length} and of ${other.length} entries can't be one batch`);
+  return Array.from({ length }, (_, i) => collate(samples.map((s) => s[i])));
+}
+
+function collateObjects(samples: readonly Record<string, unknown>[]): Record<string, unknown> {
+  const keys = Object.keys(samples[0]!);
+  return Object.fromEntries(
+    keys.map((key) => {
+      const missing = samples.findIndex((s) => !(key in s));
+      if (missing >= 0) throw new TypeError(`defaultCollate: sample ${missing} of the batch has no '${key}'`);
+      return [key, collate(samples.map((s) => s[key]))];
+    }),
+  );
+}
+
+/** A sample by itself, for loaders without batches: typed arrays become tensors, the rest stays. */
+export function defaultConvert(sample: unknown): unknown {
+  if (ArrayBuffer.isView(sample) && codeOfArray(sample) !== null) return fromTypedArray(sample);
+  if (Array.isArray(sample)) return sample.map(defaultConvert);
+  if (typeof sample === 'object' && sample !== null && Object.getPrototypeOf(sample) === Object.prototype) {
+    return Object.fromEntries(Object.entries(sample).map(([k, v]) => [k, defaultConvert(v)]));
+  }
+  return sample;
+}

@@ -1,0 +1,21 @@
+/** Datasets, samplers and the loader that makes batches of them, as torch.utils.data. */
+export {
+  Dataset,
+  IterableDataset,
+  TensorDataset,
+  ConcatDataset,
+  ChainDataset,
+  Subset,
+  randomSplit,
+  type MapDataset,
+} from './dataset.js';
+export {
+  Sampler,
+  SequentialSampler,
+  RandomSampler,
+  SubsetRandomSampler,
+  WeightedRandomSampler,
+  BatchSampler,
+} from './sampler.js';
+export { defaultCollate, defaultConvert, type Collated } from './collate.js';
+export { DataLoader, type DataLoaderOptions } from './loader.js';

@@ -1,0 +1,2 @@
+/** What PyTorch keeps in torch.utils. */
+export * as data from './data/index.js';
