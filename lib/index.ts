@@ -12,3 +12,4 @@ export { detectAnomaly } from './autograd/mode.js';
 export { Generator, defaultGenerator } from './random/generator.js';
 export * as optim from './optim/index.js';
 export * as utils from './utils/index.js';
+export { save, saveAsync, load, loadAsync, loadMetadata, type SaveOptions } from './serialization/index.js';

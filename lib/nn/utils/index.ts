@@ -1,3 +1,0 @@
-/** Helpers around parameters and their gradients, as torch.nn.utils. */
-export { clipGradNorm_, clipGradValue_, getTotalNorm } from './clipGrad.js';
-export { parametersToVector, vectorToParameters } from './convertParameters.js';
