@@ -309,18 +309,24 @@ function accumulateGrad(leaf: Tensor, grad: Tensor, createGraph: boolean, steal:
   const meta = leafMeta(leaf);
   const before = meta.grad;
   if (before === null) {
-    if (createGraph) meta.grad = grad;
+    if (createGraph) meta.grad = kept(grad);
     else if (steal && grad.dense) {
-      meta.grad = tensorOps.alias(grad);
+      meta.grad = kept(tensorOps.alias(grad));
       meta.gradExposed = false;
       return true;
-    } else meta.grad = tensorOps.clone(grad);
+    } else meta.grad = kept(tensorOps.clone(grad));
     meta.gradExposed = createGraph;
     return false;
   }
-  if (createGraph) meta.grad = tensorOps.add(before, grad);
+  if (createGraph) meta.grad = kept(tensorOps.add(before, grad));
   else tensorOps.addInto(before, grad);
   return false;
+}
+
+// A gradient in .grad outlives the memory scope that it was made in.
+function kept(grad: Tensor): Tensor {
+  grad.storage.kept = true;
+  return grad;
 }
 
 function checkNaN(node: Node, grads: readonly (Tensor | null)[]): void {

@@ -19,7 +19,7 @@ export interface Addon {
   adviseHuge(address: number, bytes: number): void;
   setNumThreads(n: number): void;
   getNumThreads(): number;
-  info(): { target: string; blas: string; napi: number };
+  info(): { target: string; napi: number };
 }
 
 function candidates(): string[] {

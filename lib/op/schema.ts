@@ -28,6 +28,8 @@ interface Kinds {
   'Tensor|Scalar': Tensor | Scalar;
   int: number;
   'int[]': number | readonly number[];
+  'int?[]': number | readonly (number | null)[];
+  'int[]|string': number | readonly number[] | string;
   float: number;
   'float[]': readonly number[];
   bool: boolean;
@@ -36,7 +38,7 @@ interface Kinds {
   generator: Generator;
   any: unknown;
 }
-type KindOf<K extends string> = K extends `${infer B}?` ? KindOf<B> | null : K extends keyof Kinds ? Kinds[K] : never;
+type KindOf<K extends string> = K extends keyof Kinds ? Kinds[K] : K extends `${infer B}?` ? KindOf<B> | null : never;
 
 interface AnyParam {
   kind: unknown;
@@ -89,6 +91,16 @@ type Result<S extends string> = S extends `${string}-> (${infer N})`
           : never
     : Tensor;
 
+/** Arguments that a schema admits, as a tuple: for calls that are no ops, such as constructors of modules. */
+export type Arguments<S extends string> = Args<S>;
+type ValuesOf<L extends string[]> = L extends [infer H extends string, ...infer R extends string[]]
+  ? H extends '*'
+    ? ValuesOf<R>
+    : [Param<H>['kind'] extends '...' ? readonly number[] : Param<H>['kind'], ...ValuesOf<R>]
+  : [];
+/** All arguments of a parsed call, in the order of the schema. */
+export type Values<S extends string> = ValuesOf<ParamList<S>>;
+
 /** An op as users call it. Its schema is its type. */
 export interface Op<S extends string = string> {
   (...args: Args<S>): Result<S>;
@@ -140,14 +152,21 @@ export const isTensor = (value: unknown): value is Tensor =>
 
 const isScalar = (v: unknown): boolean => typeof v === 'number' || typeof v === 'boolean' || typeof v === 'bigint';
 const isNumberList = (v: unknown): boolean => Array.isArray(v) && v.every((x) => typeof x === 'number');
+const isIntegerList = (v: unknown): boolean => {
+  if (!Array.isArray(v)) return false;
+  for (let i = 0; i < v.length; i++) if (!Number.isInteger(v[i])) return false;
+  return true;
+};
 const ACCEPTS: Record<string, (v: unknown) => boolean> = {
   Tensor: isTensor,
   'Tensor[]': (v) => Array.isArray(v) && v.every(isTensor),
   Scalar: isScalar,
   'Tensor|Scalar': (v) => isScalar(v) || isTensor(v),
   int: (v) => Number.isInteger(v),
-  'int[]': (v) => Number.isInteger(v) || (Array.isArray(v) && v.every(Number.isInteger)),
-  'int...': (v) => Number.isInteger(v) || (Array.isArray(v) && v.every(Number.isInteger)),
+  'int[]': (v) => (typeof v === 'number' ? Number.isInteger(v) : isIntegerList(v)),
+  'int?[]': (v) => Number.isInteger(v) || (Array.isArray(v) && v.every((x) => x === null || Number.isInteger(x))),
+  'int[]|string': (v) => typeof v === 'string' || (typeof v === 'number' ? Number.isInteger(v) : isIntegerList(v)),
+  'int...': (v) => (typeof v === 'number' ? Number.isInteger(v) : isIntegerList(v)),
   float: (v) => typeof v === 'number',
   'float[]': isNumberList,
   bool: (v) => typeof v === 'boolean',
@@ -163,6 +182,8 @@ const EXPECTED: Record<string, string> = {
   'Tensor|Scalar': 'a tensor or a number',
   int: 'an integer',
   'int[]': 'an integer or a list of integers',
+  'int?[]': 'an integer or a list of integers (or null)',
+  'int[]|string': "an integer, a list of integers, or a word such as 'same'",
   'int...': 'integers or a list of integers',
   float: 'a number',
   'float[]': 'a list of numbers',
@@ -215,8 +236,11 @@ function readDefault(text: string): unknown {
 
 // ---- parsing a call ------------------------------------------------------------------------------------------------
 
-const isOptions = (v: unknown): v is Record<string, unknown> =>
-  typeof v === 'object' && v !== null && (Object.getPrototypeOf(v) === Object.prototype || Object.getPrototypeOf(v) === null);
+const isOptions = (v: unknown): v is Record<string, unknown> => {
+  if (typeof v !== 'object' || v === null) return false;
+  const { constructor } = v;
+  return constructor === Object || (constructor === undefined && Object.getPrototypeOf(v) === null);
+};
 
 /** The arguments of a call in the order of the schema, checked and with defaults filled in. */
 export function parseArguments(sig: Signature, args: readonly unknown[], call = sig.name): unknown[] {
@@ -281,4 +305,10 @@ export function fits(sig: Signature, args: readonly unknown[]): boolean {
     if (error instanceof TypeError || error instanceof TenfoldError) return false;
     throw error;
   }
+}
+
+/** A schema for what isn't an op, such as a module's constructor: reads a call's arguments into schema order. */
+export function signature<S extends string>(schema: S): { readonly schema: S; read(args: readonly unknown[]): Values<S> } {
+  const sig = parseSchema(schema);
+  return { schema, read: (args) => parseArguments(sig, args) as Values<S> };
 }

@@ -1,10 +1,10 @@
 /** Matrix products. All of them end in one native kernel, which takes transposed operands as they lie. */
 import { TenfoldError } from '../errors.js';
-import { COMPUTE, Code, DTYPES, isFloatCode } from '../dtype.js';
-import { kernel, launchRaw } from '../native/launch.js';
+import { COMPUTE, DTYPES } from '../dtype.js';
+import { frame, kernel, launch } from '../native/launch.js';
 import { broadcastShapes, formatShape, numelOf, type Shape } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
-import { d, defineOp, type OpDef } from '../op/define.js';
+import { d, defineOp, direct, type OpDef } from '../op/define.js';
 
 const MATMUL = kernel('matmul');
 
@@ -29,9 +29,11 @@ interface Operand {
 /** A [..., r, c] tensor as the kernel takes it, copied only where no leading dimension describes it. */
 function operand(t: Tensor, batch: Shape): Operand {
   const n = t.shape.length;
-  const [rows, columns] = [t.shape[n - 2]!, t.shape[n - 1]!];
-  const own = t.shape.slice(0, -2);
+  const rows = t.shape[n - 2]!;
+  const columns = t.shape[n - 1]!;
   const how = layout(rows, columns, t.strides[n - 2]!, t.strides[n - 1]!);
+  if (n === 2 && how !== null && batch.length === 0) return { t, ld: how.ld, transposed: how.transposed, batchStride: 0 };
+  const own = t.shape.slice(0, -2);
   const stride = how === null ? null : batchStride(own, t.strides.slice(0, -2), batch);
   if (how !== null && stride !== null) return { t, ...how, batchStride: stride };
   const full = t.expand([...batch, rows, columns]).rawClone();
@@ -53,12 +55,20 @@ function batchStride(shape: Shape, strides: readonly number[], batch: Shape): nu
   return stride ?? 0;
 }
 
+const NO_BATCH: Shape = [];
+
 /** a [..., m, k] @ b [..., k, n] (+ bias), activated; same dtype, batches broadcast. No graph. */
 export function product(call: string, a: Tensor, b: Tensor, bias: Tensor | null = null, relu = false): Tensor {
-  const [m, k] = [a.shape.at(-2)!, a.shape.at(-1)!];
-  const n = b.shape.at(-1)!;
-  if (k !== b.shape.at(-2)!) {
-    throw new TenfoldError('shape', `${call}: ${formatShape(a.shape)} @ ${formatShape(b.shape)}: inner sizes ${k} and ${b.shape.at(-2)} differ`);
+  const aDims = a.shape.length;
+  const bDims = b.shape.length;
+  const m = a.shape[aDims - 2]!;
+  const k = a.shape[aDims - 1]!;
+  const n = b.shape[bDims - 1]!;
+  if (k !== b.shape[bDims - 2]!) {
+    throw new TenfoldError(
+      'shape',
+      `${call}: ${formatShape(a.shape)} @ ${formatShape(b.shape)}: inner sizes ${k} and ${b.shape[bDims - 2]} differ`,
+    );
   }
   if (a.code !== b.code) {
     throw new TenfoldError('dtype', `${call}: operands must have one dtype, got ${a.dtype} and ${b.dtype}`);
@@ -70,40 +80,40 @@ export function product(call: string, a: Tensor, b: Tensor, bias: Tensor | null 
   }
   const id = MATMUL[compute]!;
   if (id < 0) throw new TenfoldError('dtype', `${call}: not defined for ${a.dtype}`);
-  const batch = broadcastShapes(call, a.shape.slice(0, -2), b.shape.slice(0, -2));
-  const out = Tensor.raw([...batch, m, n], a.code);
+  const flat = aDims === 2 && bDims === 2;
+  const batch = flat ? NO_BATCH : broadcastShapes(call, a.shape.slice(0, -2), b.shape.slice(0, -2));
+  const out = Tensor.raw(flat ? [m, n] : [...batch, m, n], a.code);
+  if (out.count === 0) return out;
   const x = operand(a, batch);
   const y = operand(b, batch);
-  let batches = numelOf(batch);
+  let batches = flat ? 1 : numelOf(batch);
   let rows = m;
   // A batch of row-major matrices times one matrix is one taller product.
   if (batches > 1 && y.batchStride === 0 && !x.transposed && x.ld === k && x.batchStride === m * k) {
     rows = m * batches;
     batches = 1;
   }
-  if (out.count === 0) return out;
-  launchRaw(
-    id,
-    batches,
-    rows,
-    n,
-    k,
-    addressOf(x.t),
-    x.batchStride,
-    x.ld,
-    x.transposed ? 1 : 0,
-    addressOf(y.t),
-    y.batchStride,
-    y.ld,
-    y.transposed ? 1 : 0,
-    addressOf(out),
-    m * n,
-    n,
-    0,
-    bias === null ? 0 : addressOf(bias),
-    bias === null ? 0 : 1,
-    relu ? 1 : 0,
-  );
+  frame[0] = id;
+  frame[1] = batches;
+  frame[2] = rows;
+  frame[3] = n;
+  frame[4] = k;
+  frame[5] = addressOf(x.t);
+  frame[6] = x.batchStride;
+  frame[7] = x.ld;
+  frame[8] = x.transposed ? 1 : 0;
+  frame[9] = addressOf(y.t);
+  frame[10] = y.batchStride;
+  frame[11] = y.ld;
+  frame[12] = y.transposed ? 1 : 0;
+  frame[13] = addressOf(out);
+  frame[14] = m * n;
+  frame[15] = n;
+  frame[16] = 0; // beta
+  frame[17] = bias === null ? 0 : addressOf(bias);
+  frame[18] = bias === null ? 0 : 1;
+  frame[19] = relu ? 1 : 0;
+  launch();
   return out;
 }
 
@@ -125,6 +135,8 @@ export const mm = defineOp('mm(Tensor self, Tensor mat2)', (): OpDef => ({
     mat2: d('self', (grad, self) => self.t().mm(grad)),
   },
 }));
+
+const runMm = direct(mm);
 
 /** Products of matrices in two batches of equal size: [b, m, k] @ [b, k, n]. See torch.bmm. */
 export const bmm = defineOp('bmm(Tensor self, Tensor mat2)', (): OpDef => ({
@@ -183,7 +195,8 @@ export const mv = defineOp('mv(Tensor self, Tensor vec)', (): OpDef => ({
  */
 export const matmul = defineOp('matmul(Tensor self, Tensor other)', (): OpDef => ({
   forward(self: Tensor, other: Tensor) {
-    const [a, b] = [self.shape.length, other.shape.length];
+    const a = self.shape.length;
+    const b = other.shape.length;
     if (a === 0 || b === 0) {
       throw new TenfoldError('shape', `matmul: both operands need at least 1 dim, got ${formatShape(self.shape)} @ ${formatShape(other.shape)}; use mul`);
     }
@@ -198,7 +211,7 @@ export const matmul = defineOp('matmul(Tensor self, Tensor other)', (): OpDef =>
       throw new TenfoldError('dtype', `matmul: operands must have one dtype, got ${self.dtype} and ${other.dtype}`);
     }
     if (a === 1 && b === 1) return self.dot(other);
-    if (a === 2 && b === 2) return self.mm(other);
+    if (a === 2 && b === 2) return runMm(self, other);
     if (a === 2 && b === 1) return self.mv(other);
     if (a === 1 && b === 2) return self.unsqueeze(0).mm(other).squeeze(0);
     if (a === 1) return batched(self.unsqueeze(0), other).squeeze(-2);
@@ -207,6 +220,3 @@ export const matmul = defineOp('matmul(Tensor self, Tensor other)', (): OpDef =>
   },
   composite: true,
 }));
-
-void isFloatCode;
-void (Code.f32 as number);

@@ -399,7 +399,7 @@ export const nanmean = defineOp('nanmean(Tensor self, int[]? dim=null, bool keep
 }));
 
 interface Spread {
-  dims: number[];
+  dims: readonly number[];
   correction: number;
 }
 function spread(call: string, x: Tensor, dim: Dims, unbiased: boolean, correction: number | null): Spread {

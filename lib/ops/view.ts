@@ -2,7 +2,7 @@
 import { TenfoldError } from '../errors.js';
 import { checkSizes, formatShape, inferSize, viewStrides, wrapDim, wrapDims, denseStrides, type Shape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
-import { d, defineOp, type OpDef } from '../op/define.js';
+import { d, defineOp, direct, type OpDef } from '../op/define.js';
 import { scatterStrided } from '../op/inplace.js';
 
 /**
@@ -12,7 +12,7 @@ export const reshape = defineOp('reshape(Tensor self, int... shape)', (): OpDef 
   forward(self: Tensor, shape: number[]) {
     const size = inferSize('reshape', shape, self.count, self.shape);
     const strides = viewStrides(self.shape, self.strides, size);
-    return strides === null ? self.contiguous().view(size) : self.view(size);
+    return strides === null ? asView(self.contiguous(), size) : asView(self, size);
   },
   composite: true,
 }));
@@ -32,6 +32,8 @@ export const view = defineOp('view(Tensor self, int... size)', (): OpDef => ({
   },
   backward: { self: d((grad, call) => grad.reshape(call.self.shape)) },
 }));
+
+const asView = direct(view);
 
 /** Repeats along dims of size 1 without copying; -1 keeps a size. See torch.Tensor.expand. */
 export const expand = defineOp('expand(Tensor self, int... size)', (): OpDef => ({

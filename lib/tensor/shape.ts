@@ -190,7 +190,7 @@ export function viewStrides(shape: Shape, strides: readonly number[], target: Sh
 
 /** Fills in a -1 among `sizes` from the number of elements. */
 export function inferSize(call: string, sizes: readonly number[], numel: number, from: Shape): number[] {
-  const out = [...sizes];
+  const out = sizes.slice();
   let infer = -1;
   let known = 1;
   for (let i = 0; i < out.length; i++) {

@@ -25,6 +25,8 @@ export class Storage {
   guarded = false;
   /** Number of pending gradients of a running backward that use this memory; see autograd/engine.ts. */
   engineRefs = 0;
+  /** Outlives the running scope; see scope.ts. */
+  kept = false;
   constructor(
     public buffer: ArrayBufferLike,
     public byteOffset: number,
@@ -72,6 +74,14 @@ export function recordAllocations(list: Storage[] | null): Storage[] | null {
   return before;
 }
 
+let scopeLog: Storage[] | null = null;
+/** Starts (or ends, with null) a scope's list of all storages made; returns the list before. */
+export function recordScope(list: Storage[] | null): Storage[] | null {
+  const before = scopeLog;
+  scopeLog = list;
+  return before;
+}
+
 const pool = new Map<number, Storage[]>();
 let pooledBytes = 0;
 
@@ -82,9 +92,14 @@ export function allocate(bytes: number): Storage {
     if (slabTop + room > slabEnd) newSlab();
     const at = slabTop;
     slabTop += room;
-    return new Storage(slab, slabOffset + at, bytes, slabAddress + at, false);
+    const storage = new Storage(slab, slabOffset + at, bytes, slabAddress + at, false);
+    if (scopeLog !== null) scopeLog.push(storage);
+    return storage;
   }
-  return allocateOwn(bytes);
+  const storage = allocateOwn(bytes);
+  if (allocations !== null) allocations.push(storage);
+  if (scopeLog !== null) scopeLog.push(storage);
+  return storage;
 }
 
 /** Memory of its own, for what outlives a step (parameters, optimizer state): it must not pin a slab. */
@@ -105,7 +120,6 @@ export function allocateOwn(bytes: number): Storage {
     if (size >= HUGE_BYTES) adviseHuge(fresh.address, size);
     storage = new Storage(fresh.buffer, fresh.byteOffset, bytes, fresh.address, bytes > SMALL_BYTES);
   }
-  if (allocations !== null) allocations.push(storage);
   return storage;
 }
 

@@ -29,11 +29,9 @@ template <class T> void packStraight(T* HWY_RESTRICT out, int64_t width, const T
   }
 }
 
-// packStraight for panels of a, which are `rows` wide: a constant, so that a row is copied in one or two moves.
+// packStraight for panels of a, which are `Rows` wide: a constant, so that a row is copied in one or two moves.
 template <class T, int Rows> void packRowsOf(T* HWY_RESTRICT out, const T* from, int64_t ld, int64_t k) {
-  for (int64_t p = 0; p < k; ++p, from += ld, out += Rows) {
-    for (int i = 0; i < Rows; ++i) out[i] = from[i];
-  }
+  for (int64_t p = 0; p < k; ++p, from += ld, out += Rows) hwy::CopyBytes<Rows * sizeof(T)>(from, out);
 }
 
 template <class T> using PackRowsFn = void (*)(T* HWY_RESTRICT, const T*, int64_t, int64_t);

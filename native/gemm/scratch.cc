@@ -15,8 +15,9 @@ struct Buffer {
 };
 }  // namespace
 
-void* gemmScratch(size_t bytes) {
-  static thread_local Buffer buffer;
+void* gemmScratch(Scratch which, size_t bytes) {
+  static thread_local Buffer buffers[2];
+  Buffer& buffer = buffers[static_cast<int>(which)];
   if (bytes > buffer.size) {
     ::operator delete(buffer.at, kAlign);
     buffer.size = 0;

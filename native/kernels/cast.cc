@@ -1,5 +1,5 @@
-// Casts between all dtypes, as PyTorch casts: float to integer cuts off, integers that do not fit wrap around, anything to
-// bool is != 0, float16 and bfloat16 round to even.
+// Casts between all dtypes, as PyTorch casts: float to integer cuts off, integers that do not fit wrap around, anything
+// to bool is != 0, float16 and bfloat16 round to even.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cast.cc"
 #include "simd/targets.h"
@@ -88,8 +88,9 @@ template <class From, class To> void CastTile(void* out, const void* in, size_t 
 // [from][to], in the order of DType
 using CastFn = void (*)(void* out, const void* in, size_t n);
 constexpr CastFn kCasts[kDTypes][kDTypes] = {
-    TENFOLD_CASTS(float),   TENFOLD_CASTS(double), TENFOLD_CASTS(int64_t), TENFOLD_CASTS(int32_t), TENFOLD_CASTS(uint8_t),
-    TENFOLD_CASTS(Bool),    TENFOLD_CASTS(int8_t), TENFOLD_CASTS(int16_t), TENFOLD_CASTS(Half),    TENFOLD_CASTS(BFloat16),
+    TENFOLD_CASTS(float), TENFOLD_CASTS(double), TENFOLD_CASTS(int64_t), TENFOLD_CASTS(int32_t),
+    TENFOLD_CASTS(uint8_t), TENFOLD_CASTS(Bool), TENFOLD_CASTS(int8_t), TENFOLD_CASTS(int16_t),
+    TENFOLD_CASTS(Half), TENFOLD_CASTS(BFloat16),
 };
 #undef TENFOLD_CASTS
 

@@ -59,7 +59,7 @@ TENFOLD_COMPARE_1(TENFOLD_NUMBER_1)
 TENFOLD_COMPARE_2(TENFOLD_NUMBER_2)
 }  // namespace numbers
 
-#define TENFOLD_ROWS_1(NAME, COST, ...)                                                                             \
+#define TENFOLD_ROWS_1(NAME, COST, ...) \
   NumberRow<numbers::NAME, float, Bool, float>(#NAME, COST), NumberRow<numbers::NAME, double, Bool, double>(#NAME, COST), \
       NumberRow<numbers::NAME, int32_t, Bool, int32_t>(#NAME, COST),                                                \
       NumberRow<numbers::NAME, int64_t, Bool, int64_t>(#NAME, COST),

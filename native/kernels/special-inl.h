@@ -192,14 +192,14 @@ struct ScalarDigamma {
       x = 1 - x;
     }
     for (; x < 10; ++x) r -= 1 / x;
-    if (x == 10) return r + 2.25175258906672110764;
     if (x > 1e17) return r + std::log(x);
     const double z = 1 / (x * x);
-    const double tail = z * (1. / 12 - z * (1. / 120 - z * (1. / 252 - z * (1. / 240 - z * (1. / 132 - z * (691. / 32760 - z / 12))))));
+    const double late = 1. / 240 - z * (1. / 132 - z * (691. / 32760 - z / 12));
+    const double tail = z * (1. / 12 - z * (1. / 120 - z * (1. / 252 - z * late)));
     return r + std::log(x) - 0.5 / x - tail;
   }
 };
-// 1 / 4: the series in (x/2)^2 up to 8; sqrt(x) exp(-x) I0(x) as a polynomial in 16/x - 1 beyond
+// 1 / 6: the series in (x/2)^2 up to 8; sqrt(x) exp(-x) I0(x) as a polynomial in 16/x - 1 beyond
 TENFOLD_DOUBLE_MATH(I0) {
   const V y = Abs(x);
   const V z = Mul(C(d, 0.25), Mul(y, y));
@@ -223,8 +223,59 @@ TENFOLD_DOUBLE_MATH(I0) {
   const V large = Mul(Mul(root, Div(far, Sqrt(y))), root);
   return IfThenElse(Gt(y, C(d, 8)), IfThenElse(Eq(y, C(d, kInf)), y, large), near);
 }
-template <class D, class V> HWY_INLINE V Lgamma(D d, V x) { return PerLane<LibLgamma>(d, x); }
-template <class D, class V> HWY_INLINE V Digamma(D d, V x) { return PerLane<ScalarDigamma>(d, x); }
+// Floats' are computed in double: reflection to y >= 1/2, y (y + 1) … (y + 7) to reach 8, then Stirling's series.
+struct LgammaInDouble {
+  template <class D, class V> HWY_INLINE V operator()(D d, V x) const {
+    const V one = C(d, 1);
+    const auto left = Lt(x, C(d, 0.5));
+    const V y = IfThenElse(left, Sub(one, x), x);
+    V product = y;
+    for (int k = 1; k < 8; ++k) product = Mul(product, Add(y, C(d, k)));
+    const auto small = Lt(y, C(d, 8));
+    const V z = IfThenElse(small, Add(y, C(d, 8)), y);
+    const V r = Div(one, z);
+    const V tail = Mul(r, Poly(d, Mul(r, r), 1. / 12, -1. / 360, 1. / 1260, -1. / 1680, 1. / 1188, -691. / 360360));
+    V lg = Add(MulSub(Sub(z, C(d, 0.5)), Log(d, z), z), Add(C(d, 0.91893853320467274), tail));
+    lg = Sub(lg, Log(d, IfThenElse(small, product, one)));
+    const V sine = Abs(SinShifted<0>(d, Mul(C(d, 3.141592653589793), Sub(x, Round(x)))));
+    lg = IfThenElse(left, Sub(Log(d, Div(C(d, 3.141592653589793), sine)), lg), lg);
+    return IfThenElse(Eq(Abs(x), C(d, kInf)), C(d, kInf), lg);
+  }
+};
+struct DigammaInDouble {
+  template <class D, class V> HWY_INLINE V operator()(D d, V x) const {
+    const V one = C(d, 1), zero = Zero(d);
+    const auto left = Lt(x, C(d, 0.5));
+    const V y = IfThenElse(left, Sub(one, x), x);
+    V product = y, slope = one;
+    for (int k = 1; k < 8; ++k) {
+      const V factor = Add(y, C(d, k));
+      slope = MulAdd(slope, factor, product);
+      product = Mul(product, factor);
+    }
+    const auto small = Lt(y, C(d, 8));
+    const V z = IfThenElse(small, Add(y, C(d, 8)), y);
+    const V r = Div(one, z), r2 = Mul(r, r);
+    const V tail = Mul(r2, Poly(d, r2, 1. / 12, -1. / 120, 1. / 252, -1. / 240, 1. / 132, -691. / 32760));
+    V psi = Sub(Log(d, z), MulAdd(C(d, 0.5), r, tail));
+    psi = Sub(psi, IfThenElseZero(small, Div(slope, product)));
+    const V fraction = Sub(x, Round(x));
+    const V tangent = TanInDouble()(d, Mul(C(d, 3.141592653589793), fraction));
+    psi = IfThenElse(left, Sub(psi, Div(C(d, 3.141592653589793), tangent)), psi);
+    psi = IfThenElse(And(left, Eq(fraction, zero)), C(d, kNaN), psi);
+    psi = IfThenElse(Eq(x, C(d, -kInf)), C(d, kNaN), psi);
+    return IfThenElse(Eq(x, zero), CopySign(C(d, kInf), Neg(x)), psi);
+  }
+};
+// 2 / libm's
+template <class D, class V> HWY_INLINE V Lgamma(D d, V x) {
+  if constexpr (kIsFloat<D>) return InDouble<LgammaInDouble>(d, x);
+  else return PerLane<LibLgamma>(d, x);
+}
+template <class D, class V> HWY_INLINE V Digamma(D d, V x) {
+  if constexpr (kIsFloat<D>) return InDouble<DigammaInDouble>(d, x);
+  else return PerLane<ScalarDigamma>(d, x);
+}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace tenfold

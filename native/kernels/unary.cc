@@ -50,9 +50,9 @@
   OP(erf, 1, Erf(d, x))                                                                             \
   OP(erfc, 10, Erfc(d, x))                                                                          \
   OP(erfinv, 20, Erfinv(d, x))                                                                      \
-  OP(lgamma, 100, Lgamma(d, x))                                                                     \
-  OP(digamma, 100, Digamma(d, x))                                                                   \
-  OP(i0, 80, I0(d, x))                                                                              \
+  OP(lgamma, 20, Lgamma(d, x))                                                                     \
+  OP(digamma, 20, Digamma(d, x))                                                                   \
+  OP(i0, 15, I0(d, x))                                                                              \
   OP(powScalar, 8, PowScalar(d, x, p[0]))                                                           \
   OP(roundDecimals, 2, RoundDecimals(d, x, p[0]))                                                   \
   OP(nanToNum, 1, NanToNum(d, x, p))                                                                \

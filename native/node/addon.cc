@@ -135,11 +135,6 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
   const State& state = *static_cast<const State*>(info.Data());
   Napi::Object o = Napi::Object::New(info.Env());
   o["target"] = tenfold::targetName(state.target);
-#ifdef TENFOLD_OPENBLAS
-  o["blas"] = "openblas";
-#else
-  o["blas"] = "builtin";
-#endif
   o["napi"] = NAPI_VERSION;
   return o;
 }

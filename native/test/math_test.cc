@@ -51,8 +51,8 @@ uint64_t scramble(uint64_t i) {
 template <class T> std::vector<T> samples(size_t spread, size_t usual) {
   std::vector<T> x;
   using L = std::numeric_limits<T>;
-  for (const T v : {T(0), L::denorm_min(), L::min(), T(1e-30), L::epsilon(), T(0.25), T(0.5), T(1), T(2), T(3), T(10), T(100),
-                    T(1000), T(88.722839), T(89), T(103.97), T(709.78), T(710.4), T(745.1), T(30000), T(1e6), T(1e10),
+  for (const T v : {T(0), L::denorm_min(), L::min(), T(1e-30), L::epsilon(), T(0.25), T(0.5), T(1), T(2), T(3), T(10),
+                    T(100), T(1000), T(88.722839), T(89), T(103.97), T(709.78), T(710.4), T(745.1), T(30000), T(1e6), T(1e10),
                     T(1e22), T(3.1415926535897932), T(1.5707963267948966), L::max(), L::infinity(), L::quiet_NaN()}) {
     x.push_back(v);
     x.push_back(-v);
@@ -218,10 +218,11 @@ TEST(math_erfinv) {
       find(unaryKernels(target), "erfinv", DType::f64)->tile(&y, in, 1, params);
       find(unaryKernels(target), "erfinv", DType::f32)->tile(&yf, inf, 1, params);
       // One Newton step in long double reaches the true value.
-      const long double step = (std::erf(static_cast<long double>(y)) - x) * 0.886226925452758013649L * std::exp(static_cast<long double>(y) * y);
+      const long double wide = y, perErf = 0.886226925452758013649L * std::exp(wide * wide);
+      const long double step = (std::erf(wide) - x) * perErf;
       const double miss = ulps(y, y - step);
       CHECK(miss <= 5, "erfinv(%.17g) on %s: %.3g ulp", x, targetName(target), miss);
-      const long double z = y + (static_cast<long double>(xf) - x) * 0.886226925452758013649L * std::exp(static_cast<long double>(y) * y);
+      const long double z = y + (static_cast<long double>(xf) - x) * perErf;
       CHECK(std::fabs(yf - z) <= 2e-7 * std::fabs(z) + 1e-12, "erfinv(%.9g) on %s: %.9g", xf, targetName(target), yf);
     }
   }
@@ -230,24 +231,32 @@ TEST(math_erfinv) {
 // Against the series sum over k of (x/2)^2k / k!^2, and psi(x) = psi(x + n) - sum of 1 / (x + k), in long double.
 TEST(math_i0_digamma) {
   const double params[8] = {};
-  for (double x = -39.9999; x <= 40; x += 0.0137) {
+  for (double sample = -39.9999; sample <= 40; sample += 0.0137) {
+    const float narrow = static_cast<float>(sample);
+    const double x = narrow;
     long double term = 1, i0 = 1;
-    for (int k = 1; term > i0 * 1e-21L; ++k) i0 += term *= (x * static_cast<long double>(x) / 4) / (static_cast<long double>(k) * k);
+    const long double quarter = static_cast<long double>(x) * x / 4;
+    for (long double k = 1; term > i0 * 1e-21L; ++k) i0 += term *= quarter / (k * k);
     const long double pi = 3.14159265358979323846264338L;
     long double at = x, psi = 0;
     if (at < 0) psi = -pi / std::tan(pi * (at - std::floor(at))), at = 1 - at;
     for (; at < 30; ++at) psi -= 1 / at;
     const long double z = 1 / (at * at);
-    psi += std::log(at) - 0.5L / at - z / 12 + z * z / 120 - z * z * z / 252 + z * z * z * z / 240 - z * z * z * z * z / 132;
+    psi += std::log(at) - 0.5L / at - z * (1 / 12.0L - z * (1 / 120.0L - z * (1 / 252.0L - z * (1 / 240.0L - z / 132))));
     for (const int64_t target : kTargets) {
       if (!supports(target)) continue;
       double got;
       const void* in[] = {&x};
       find(unaryKernels(target), "i0", DType::f64)->tile(&got, in, 1, params);
-      CHECK(ulps<double>(got, i0) <= 4, "i0(%.17g) = %.17g, want %.17g", x, got, static_cast<double>(i0));
+      CHECK(ulps<double>(got, i0) <= 6, "i0(%.17g) = %.17g, want %.17g", x, got, static_cast<double>(i0));
       find(unaryKernels(target), "digamma", DType::f64)->tile(&got, in, 1, params);
       CHECK(std::fabs(got - psi) <= 2e-15 * (1 + std::fabs(psi)) * (1 + 10 * std::fabs(psi) * (x < 0)),
             "digamma(%.17g) = %.17g, want %.17g", x, got, static_cast<double>(psi));
+      float gotFloat;
+      const void* inFloat[] = {&narrow};
+      find(unaryKernels(target), "digamma", DType::f32)->tile(&gotFloat, inFloat, 1, params);
+      CHECK(std::fabs(gotFloat - psi) <= 6.1e-8 * (std::fabs(psi) + 1e-4), "digamma(%.9g) = %.9g, want %.17g", x, gotFloat,
+            static_cast<double>(psi));
     }
   }
 }

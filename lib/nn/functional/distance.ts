@@ -1,0 +1,87 @@
+/** Distances, similarities, and what is measured with them. */
+import { TenfoldError } from '../../errors.js';
+import { getDefaultDtype } from '../../dtype.js';
+import { broadcastShapes, formatShape } from '../../tensor/shape.js';
+import { Tensor } from '../../tensor/tensor.js';
+import { defineOp, type OpDef } from '../../op/define.js';
+import { checkReduction, reduceLoss } from './loss.js';
+
+/** Norm of x1 − x2 + eps over the last dim. See torch.nn.functional.pairwise_distance. */
+export const pairwiseDistance = defineOp(
+  'pairwiseDistance(Tensor x1, Tensor x2, float p=2, float eps=1e-6, bool keepdim=false)',
+  (): OpDef => ({
+    forward(x1: Tensor, x2: Tensor, p: number, eps: number, keepdim: boolean) {
+      broadcastShapes('pairwiseDistance', x1.shape, x2.shape);
+      const difference = x1.sub(x2);
+      // eps is a float: integers become floats.
+      return (difference.isFloatingPoint() ? difference : difference.to(getDefaultDtype()))
+        .add(eps)
+        .norm(p, -1, keepdim);
+    },
+    composite: true,
+  }),
+);
+/** Cosine of the angle between x1 and x2 along dim; lengths below eps count as eps. See torch.nn.functional.cosine_similarity. */
+export const cosineSimilarity = defineOp(
+  'cosineSimilarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-8)',
+  (): OpDef => ({
+    forward(x1: Tensor, x2: Tensor, dim: number, eps: number) {
+      broadcastShapes('cosineSimilarity', x1.shape, x2.shape);
+      const code = x1.isFloatingPoint() ? x1.dtype : x2.isFloatingPoint() ? x2.dtype : null;
+      if (code === null)
+        throw new TenfoldError(
+          'dtype',
+          `cosineSimilarity: needs a floating-point dtype, got ${x1.dtype} and ${x2.dtype}`,
+        );
+      const [a, b] = broadcast(x1.to(code), x2.to(code));
+      const unit = (x: Tensor): Tensor => x.div(x.norm(2, dim, true).clamp({ min: eps }));
+      return unit(a).mul(unit(b)).sum(dim);
+    },
+    composite: true,
+  }),
+);
+function broadcast(a: Tensor, b: Tensor): [Tensor, Tensor] {
+  const shape = [...broadcastShapes('cosineSimilarity', a.shape, b.shape)];
+  return [a.expand(shape), b.expand(shape)];
+}
+
+/** x over its norm along dim, which counts at least eps. See torch.nn.functional.normalize. */
+export const normalize = defineOp('normalize(Tensor input, float p=2, int[] dim=1, float eps=1e-12)', (): OpDef => ({
+  forward: (x: Tensor, p: number, dim: number | number[], eps: number) =>
+    x.div(x.norm(p, dim, true).clamp({ min: eps })),
+  composite: true,
+}));
+
+/**
+ * Mean of max(0, d(anchor, positive) − d(anchor, negative) + margin), where `swap` takes d(positive, negative) if it is
+ * smaller. See torch.nn.functional.triplet_margin_loss.
+ */
+export const tripletMarginLoss = defineOp(
+  "tripletMarginLoss(Tensor anchor, Tensor positive, Tensor negative, float margin=1, float p=2, float eps=1e-6, bool swap=false, *, string reduction='mean')",
+  (): OpDef => ({
+    forward(
+      a: Tensor,
+      pos: Tensor,
+      neg: Tensor,
+      margin: number,
+      p: number,
+      eps: number,
+      swap: boolean,
+      reduction: string,
+    ) {
+      checkReduction('tripletMarginLoss', reduction);
+      if (a.shape.length !== pos.shape.length || a.shape.length !== neg.shape.length) {
+        const shapes = [a, pos, neg].map((t) => formatShape(t.shape)).join(', ');
+        throw new TenfoldError(
+          'shape',
+          `tripletMarginLoss: anchor, positive and negative must have as many dims as each other, got ${shapes}`,
+        );
+      }
+      const near = pairwiseDistance(a, pos, p, eps);
+      let far = pairwiseDistance(a, neg, p, eps);
+      if (swap) far = far.minimum(pairwiseDistance(pos, neg, p, eps));
+      return reduceLoss(near.sub(far).add(margin).clamp({ min: 0 }), reduction);
+    },
+    composite: true,
+  }),
+);

@@ -1,0 +1,14 @@
+/** Functions of tensors that networks are made of, as torch.nn.functional. */
+export {
+  celu, elu, gelu, glu, hardshrink, hardsigmoid, hardswish, hardtanh, leakyRelu, logSoftmax, logsigmoid, mish, prelu,
+  relu, relu6, selu, sigmoid, silu, softmax, softmin, softplus, softshrink, softsign, tanh, tanhshrink, threshold,
+} from './activation.js'; // prettier-ignore
+export { crossEntropy, ctcLoss, multiMarginLoss, nllLoss } from './classification.js';
+export { cosineSimilarity, normalize, pairwiseDistance, tripletMarginLoss } from './distance.js';
+export { alphaDropout, dropout, dropout1d, dropout2d, dropout3d, featureAlphaDropout } from './dropout.js';
+export { bilinear, linear } from './linear.js';
+export {
+  binaryCrossEntropy, binaryCrossEntropyWithLogits, cosineEmbeddingLoss, gaussianNllLoss, hingeEmbeddingLoss, huberLoss,
+  klDiv, l1Loss, marginRankingLoss, mseLoss, poissonNllLoss, smoothL1Loss, softMarginLoss, type Reduction,
+} from './loss.js'; // prettier-ignore
+export { batchNorm, groupNorm, instanceNorm, layerNorm, localResponseNorm, rmsNorm } from './normalization.js';

@@ -1,0 +1,470 @@
+/** Normalizations: to mean 0 and variance 1 over rows, groups of channels, or the batch. */
+import { TenfoldError } from '../../errors.js';
+import { Code, isFloatCode } from '../../dtype.js';
+import { mode } from '../../autograd/mode.js';
+import { kernel, launchRaw } from '../../native/launch.js';
+import { formatShape, numelOf, sameShape, type Shape } from '../../tensor/shape.js';
+import { Tensor, addressOf } from '../../tensor/tensor.js';
+import { all, defineOp, type OpDef } from '../../op/define.js';
+import { cat } from '../../ops/index.js';
+import { throughFormula } from './formula.js';
+
+const addressOrNone = (t: Tensor | null): number => (t === null ? 0 : addressOf(t));
+const dense = (t: Tensor): Tensor => (t.dense ? t : t.rawClone());
+const denseOrNone = (t: Tensor | null): Tensor | null => (t === null ? null : dense(t));
+function kernelId(k: Int32Array, call: string, x: Tensor): number {
+  const id = k[x.code]!;
+  if (id < 0) throw new TenfoldError('dtype', `${call}: needs a floating-point dtype, got ${x.dtype}`);
+  return id;
+}
+
+// ---- layer normalization ---------------------------------------------------------------------------------------------
+
+const LAYER_NORM = kernel('layerNorm');
+const LAYER_NORM_BACKWARD = kernel('layerNormBackward');
+
+/** The gradients of nativeLayerNorm as a formula: x, grad [rows, n], weight [n]. */
+function layerNormGrads(grad: Tensor, x: Tensor, weight: Tensor | null, eps: number): Tensor[] {
+  const centred = x.sub(x.mean(1, true));
+  const rstd = centred.square().mean(1, true).add(eps).rsqrt();
+  const u = centred.mul(rstd);
+  const h = weight === null ? grad : grad.mul(weight);
+  const gradX = rstd.mul(h.sub(h.mean(1, true)).sub(u.mul(h.mul(u).mean(1, true))));
+  return [gradX, grad.mul(u).sum(0), grad.sum(0)];
+}
+const layerNormBackward = defineOp(
+  'layerNormBackward(Tensor grad, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, float eps) -> (gradInput, gradWeight, gradBias)',
+  (): OpDef => ({
+    forward(grad: Tensor, x: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | null) {
+      const [rows, n] = x.shape as unknown as [number, number];
+      const out = [Tensor.rawLike(x, x.code), Tensor.raw([n], x.code), Tensor.raw([n], x.code)];
+      const inputs = [dense(grad), dense(x), mean, rstd].map(addressOf);
+      launchRaw(
+        LAYER_NORM_BACKWARD[x.code]!,
+        rows,
+        n,
+        ...inputs,
+        addressOrNone(denseOrNone(weight)),
+        ...out.map(addressOf),
+      );
+      return out;
+    },
+    backward: all(['grad', 'input', 'weight'], (grads, { grad, input, weight }, call) => {
+      const [g, x, w] = throughFormula(
+        [grad, input, weight],
+        ([a, b, c]) => layerNormGrads(a!, b!, c ?? null, call.eps),
+        grads,
+      );
+      return [g!, x!, null, null, w!];
+    }),
+  }),
+);
+/** Rows [rows, n] to mean 0 and variance 1, then times weight plus bias [n]. */
+const nativeLayerNorm = defineOp(
+  'nativeLayerNorm(Tensor input, Tensor? weight, Tensor? bias, float eps) -> (output, mean, rstd)',
+  (): OpDef => ({
+    forward(x: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number) {
+      const [rows, n] = x.shape as unknown as [number, number];
+      const out = [Tensor.rawLike(x, x.code), Tensor.raw([rows], x.code), Tensor.raw([rows], x.code)];
+      const affine = [denseOrNone(weight), denseOrNone(bias)].map(addressOrNone);
+      launchRaw(
+        kernelId(LAYER_NORM, 'layerNorm', x),
+        rows,
+        n,
+        addressOf(dense(x)),
+        ...affine,
+        ...out.map(addressOf),
+        eps,
+      );
+      return out;
+    },
+    backward: all(['input', 'weight', 'result1', 'result2'], (grads, { input, weight, result1, result2 }, call) => {
+      const [gradX, gradWeight, gradBias] = layerNormBackward(
+        grads[0],
+        input,
+        result1,
+        result2,
+        weight,
+        call.eps,
+      ) as Tensor[];
+      return [gradX!, call.weight === null ? null : gradWeight!, call.bias === null ? null : gradBias!];
+    }),
+    gradName: 'NativeLayerNormBackward0',
+  }),
+);
+
+function checkRows(call: string, input: Tensor, normalizedShape: Shape, affine: readonly (Tensor | null)[]): void {
+  const tail = input.shape.slice(input.shape.length - normalizedShape.length);
+  if (normalizedShape.length === 0 || !sameShape(tail, normalizedShape)) {
+    throw new TenfoldError(
+      'shape',
+      `${call}: input ${formatShape(input.shape)} doesn't end in normalizedShape ${formatShape(normalizedShape)}`,
+    );
+  }
+  for (const t of affine) {
+    if (t === null) continue;
+    if (!sameShape(t.shape, normalizedShape)) {
+      throw new TenfoldError(
+        'shape',
+        `${call}: weight and bias must have shape ${formatShape(normalizedShape)}, got ${formatShape(t.shape)}`,
+      );
+    }
+    if (t.code !== input.code) {
+      throw new TenfoldError(
+        'dtype',
+        `${call}: input, weight and bias must have one dtype, got ${input.dtype} and ${t.dtype}`,
+      );
+    }
+  }
+}
+const sizesOf = (shape: number | readonly number[]): readonly number[] => (typeof shape === 'number' ? [shape] : shape);
+const isHalf = (x: Tensor): boolean => x.code === Code.f16 || x.code === Code.bf16;
+const widen = (t: Tensor | null): Tensor | null => (t === null ? null : t.float());
+
+/**
+ * Mean 0 and variance 1 over the last dims (normalizedShape), then times weight plus bias of that shape. See
+ * torch.nn.functional.layer_norm.
+ */
+export const layerNorm = defineOp(
+  'layerNorm(Tensor input, int[] normalizedShape, Tensor? weight=null, Tensor? bias=null, float eps=1e-5)',
+  (): OpDef => ({
+    forward(
+      input: Tensor,
+      normalizedShape: number | number[],
+      weight: Tensor | null,
+      bias: Tensor | null,
+      eps: number,
+    ): Tensor {
+      const sizes = sizesOf(normalizedShape);
+      checkRows('layerNorm', input, sizes, [weight, bias]);
+      if (isHalf(input)) return layerNorm(input.float(), sizes, widen(weight), widen(bias), eps).to(input.dtype);
+      const n = numelOf(sizes);
+      const rows =
+        input.shape.length === 2 && sizes.length === 1 ? input : input.reshape([n === 0 ? 0 : input.count / n, n]);
+      const y = nativeLayerNorm(rows, weight?.reshape([n]) ?? null, bias?.reshape([n]) ?? null, eps)[0]!;
+      return rows === input ? y : y.view([...input.shape]);
+    },
+    composite: true,
+  }),
+);
+
+// ---- RMS normalization -----------------------------------------------------------------------------------------------
+
+const RMS_NORM = kernel('rmsNorm');
+const RMS_NORM_BACKWARD = kernel('rmsNormBackward');
+
+function rmsNormGrads(grad: Tensor, x: Tensor, weight: Tensor | null, eps: number): Tensor[] {
+  const rstd = x.square().mean(1, true).add(eps).rsqrt();
+  const u = x.mul(rstd);
+  const h = weight === null ? grad : grad.mul(weight);
+  return [rstd.mul(h.sub(u.mul(h.mul(u).mean(1, true)))), grad.mul(u).sum(0)];
+}
+const rmsNormBackward = defineOp(
+  'rmsNormBackward(Tensor grad, Tensor input, Tensor rstd, Tensor? weight, float eps) -> (gradInput, gradWeight)',
+  (): OpDef => ({
+    forward(grad: Tensor, x: Tensor, rstd: Tensor, weight: Tensor | null) {
+      const [rows, n] = x.shape as unknown as [number, number];
+      const out = [Tensor.rawLike(x, x.code), Tensor.raw([n], x.code)];
+      const inputs = [dense(grad), dense(x), rstd].map(addressOf);
+      launchRaw(
+        RMS_NORM_BACKWARD[x.code]!,
+        rows,
+        n,
+        ...inputs,
+        addressOrNone(denseOrNone(weight)),
+        ...out.map(addressOf),
+      );
+      return out;
+    },
+    backward: all(['grad', 'input', 'weight'], (grads, { grad, input, weight }, call) => {
+      const [g, x, w] = throughFormula(
+        [grad, input, weight],
+        ([a, b, c]) => rmsNormGrads(a!, b!, c ?? null, call.eps),
+        grads,
+      );
+      return [g!, x!, null, w!];
+    }),
+  }),
+);
+const nativeRmsNorm = defineOp(
+  'nativeRmsNorm(Tensor input, Tensor? weight, float eps) -> (output, rstd)',
+  (): OpDef => ({
+    forward(x: Tensor, weight: Tensor | null, eps: number) {
+      const [rows, n] = x.shape as unknown as [number, number];
+      const out = [Tensor.rawLike(x, x.code), Tensor.raw([rows], x.code)];
+      launchRaw(
+        kernelId(RMS_NORM, 'rmsNorm', x),
+        rows,
+        n,
+        addressOf(dense(x)),
+        addressOrNone(denseOrNone(weight)),
+        ...out.map(addressOf),
+        eps,
+      );
+      return out;
+    },
+    backward: all(['input', 'weight', 'result1'], (grads, { input, weight, result1 }, call) => {
+      const [gradX, gradWeight] = rmsNormBackward(grads[0], input, result1, weight, call.eps) as Tensor[];
+      return [gradX!, call.weight === null ? null : gradWeight!];
+    }),
+    gradName: 'RmsNormBackward0',
+  }),
+);
+/** x over the root of its mean square over the last dims (normalizedShape), times weight. eps null is the dtype's epsilon. See torch.nn.functional.rms_norm. */
+export const rmsNorm = defineOp(
+  'rmsNorm(Tensor input, int[] normalizedShape, Tensor? weight=null, float? eps=null)',
+  (): OpDef => ({
+    forward(input: Tensor, normalizedShape: number | number[], weight: Tensor | null, eps: number | null): Tensor {
+      const sizes = sizesOf(normalizedShape);
+      checkRows('rmsNorm', input, sizes, [weight]);
+      const small = eps ?? EPSILON[input.code] ?? EPSILON[Code.f32]!;
+      if (isHalf(input)) return rmsNorm(input.float(), sizes, widen(weight), small).to(input.dtype);
+      const n = numelOf(sizes);
+      const rows = input.reshape([n === 0 ? 0 : input.count / n, n]);
+      return nativeRmsNorm(rows, weight?.reshape([n]) ?? null, small)[0]!.view([...input.shape]);
+    },
+    composite: true,
+  }),
+);
+/** Distance from 1 to the next number. */
+const EPSILON: Partial<Record<Code, number>> = {
+  [Code.f32]: 2 ** -23,
+  [Code.f64]: 2 ** -52,
+  [Code.f16]: 2 ** -10,
+  [Code.bf16]: 2 ** -7,
+};
+
+// ---- groups, instances, batches --------------------------------------------------------------------------------------
+
+/** Channels' weight and bias as they broadcast against [n, c, …]. */
+const perChannel = (t: Tensor, dims: number): Tensor =>
+  t.view([1, -1, ...new Array<number>(Math.max(dims - 2, 0)).fill(1)]);
+function scaleChannels(y: Tensor, weight: Tensor | null, bias: Tensor | null): Tensor {
+  let out = y;
+  if (weight !== null) out = out.mul(perChannel(weight, y.shape.length));
+  if (bias !== null) out = out.add(perChannel(bias, y.shape.length));
+  return out;
+}
+function checkChannels(call: string, channels: number, tensors: Record<string, Tensor | null>): void {
+  for (const [name, t] of Object.entries(tensors)) {
+    if (t !== null && (t.shape.length !== 1 || t.count !== channels)) {
+      throw new TenfoldError(
+        'shape',
+        `${call}: ${name} must have one element for each of ${channels} channels, got shape ${formatShape(t.shape)}`,
+      );
+    }
+  }
+}
+
+/** Mean 0 and variance 1 over each of numGroups groups of channels of [n, c, …]. See torch.nn.functional.group_norm. */
+export const groupNorm = defineOp(
+  'groupNorm(Tensor input, int numGroups, Tensor? weight=null, Tensor? bias=null, float eps=1e-5)',
+  (): OpDef => ({
+    forward(input: Tensor, numGroups: number, weight: Tensor | null, bias: Tensor | null, eps: number): Tensor {
+      const { shape } = input;
+      if (shape.length < 2)
+        throw new TenfoldError('shape', `groupNorm: input must be [n, c, …], got ${formatShape(shape)}`);
+      const channels = shape[1]!;
+      if (numGroups < 1 || channels % numGroups !== 0) {
+        throw new TenfoldError('shape', `groupNorm: ${channels} channels can't form ${numGroups} groups`);
+      }
+      checkChannels('groupNorm', channels, { weight, bias });
+      if (isHalf(input)) return groupNorm(input.float(), numGroups, widen(weight), widen(bias), eps).to(input.dtype);
+      const rows = shape[0]! * numGroups;
+      const y = nativeLayerNorm(input.reshape([rows, rows === 0 ? 0 : input.count / rows]), null, null, eps)[0]!;
+      return scaleChannels(y.view([...shape]), weight, bias);
+    },
+    composite: true,
+  }),
+);
+
+/** Moves a running statistic a step towards a new one. */
+function follow(running: Tensor, value: Tensor, momentum: number): void {
+  const before = mode.grad;
+  mode.grad = false;
+  try {
+    running.mul_(1 - momentum).add_(value.to(running.dtype), { alpha: momentum });
+  } finally {
+    mode.grad = before;
+  }
+}
+
+/** Mean 0 and variance 1 over each channel of each sample. See torch.nn.functional.instance_norm. */
+export const instanceNorm = defineOp(
+  'instanceNorm(Tensor input, Tensor? runningMean=null, Tensor? runningVar=null, Tensor? weight=null, Tensor? bias=null, bool useInputStats=true, float momentum=0.1, float eps=1e-5)',
+  (): OpDef => ({
+    forward(
+      input: Tensor,
+      runningMean: Tensor | null,
+      runningVar: Tensor | null,
+      weight: Tensor | null,
+      bias: Tensor | null,
+      useInputStats: boolean,
+      momentum: number,
+      eps: number,
+    ): Tensor {
+      const { shape } = input;
+      if (shape.length < 3)
+        throw new TenfoldError(
+          'shape',
+          `instanceNorm: input must be [n, c, …] with something behind c, got ${formatShape(shape)}`,
+        );
+      const [n, channels] = shape as unknown as [number, number];
+      checkChannels('instanceNorm', channels, { runningMean, runningVar, weight, bias });
+      if (!useInputStats) return batchNorm(input, runningMean, runningVar, weight, bias, false, momentum, eps);
+      const size = input.count / (n * channels);
+      if (size === 1)
+        throw new TenfoldError(
+          'shape',
+          `instanceNorm: more than one value per channel is needed in training, got ${formatShape(shape)}`,
+        );
+      if (isHalf(input)) {
+        return instanceNorm(input.float(), runningMean, runningVar, widen(weight), widen(bias), true, momentum, eps).to(
+          input.dtype,
+        );
+      }
+      const rows = input.reshape([n * channels, size]);
+      if (runningMean !== null) follow(runningMean, rows.detach().mean(1).view(n, channels).mean(0), momentum);
+      if (runningVar !== null) follow(runningVar, rows.detach().var(1).view(n, channels).mean(0), momentum);
+      const y = nativeLayerNorm(rows, null, null, eps)[0]!;
+      return scaleChannels(y.view([...shape]), weight, bias);
+    },
+    composite: true,
+  }),
+);
+
+/** Dims of [n, c, …] that a channel's statistics run over. */
+const statisticDims = (x: Tensor): number[] => [0, ...Array.from({ length: x.shape.length - 2 }, (_, i) => i + 2)];
+/** (x − mean) · rstd · weight + bias by the batch's own statistics, with PyTorch's gradients. */
+const nativeBatchNorm = defineOp(
+  'nativeBatchNorm(Tensor input, Tensor? weight, Tensor? bias, float eps) -> (output, mean, rstd)',
+  (): OpDef => ({
+    forward(x: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number) {
+      const dims = statisticDims(x);
+      const mean = x.mean(dims);
+      const rstd = x.var(dims, false).add(eps).rsqrt();
+      // One multiplication and one addition for each element.
+      const scale = weight === null ? rstd : rstd.mul(weight);
+      const shift = mean.neg().mul(scale);
+      const total = bias === null ? shift : shift.add(bias);
+      return [x.mul(perChannel(scale, x.shape.length)).add_(perChannel(total, x.shape.length)), mean, rstd];
+    },
+    backward: all(
+      ['input', 'weight', 'result1', 'result2'],
+      (grads, { input, weight, result1, result2 }, call, needs) => {
+        const n = input.shape.length;
+        const dims = statisticDims(input);
+        // Under createGraph mean and rstd must be functions of the input.
+        const mean = mode.grad ? input.mean(dims) : result1;
+        const rstd = mode.grad ? input.var(dims, false).add(call.eps).rsqrt() : result2;
+        const u = input.sub(perChannel(mean, n)).mul(perChannel(rstd, n));
+        const sumGrad = grads[0].sum(dims);
+        const sumGradU = grads[0].mul(u).sum(dims);
+        const count = input.numel() / mean.numel();
+        const scale = weight === null ? rstd : rstd.mul(weight);
+        const inner = grads[0].sub(perChannel(sumGrad.div(count), n)).sub(u.mul(perChannel(sumGradU.div(count), n)));
+        return [
+          needs[0] ? inner.mul(perChannel(scale, n)) : null,
+          call.weight === null ? null : sumGradU,
+          call.bias === null ? null : sumGrad,
+        ];
+      },
+    ),
+    gradName: 'NativeBatchNormBackward0',
+  }),
+);
+
+/**
+ * Mean 0 and variance 1 over each channel of [n, c, …]: by the batch's own statistics where `training` (which the running ones
+ * then follow), else by the running ones. See torch.nn.functional.batch_norm.
+ */
+export const batchNorm = defineOp(
+  'batchNorm(Tensor input, Tensor? runningMean, Tensor? runningVar, Tensor? weight=null, Tensor? bias=null, bool training=false, float momentum=0.1, float eps=1e-5)',
+  (): OpDef => ({
+    forward(
+      input: Tensor,
+      runningMean: Tensor | null,
+      runningVar: Tensor | null,
+      weight: Tensor | null,
+      bias: Tensor | null,
+      training: boolean,
+      momentum: number,
+      eps: number,
+    ): Tensor {
+      const { shape } = input;
+      if (shape.length < 2)
+        throw new TenfoldError('shape', `batchNorm: input must be [n, c, …], got ${formatShape(shape)}`);
+      if (!isFloatCode(input.code))
+        throw new TenfoldError('dtype', `batchNorm: needs a floating-point dtype, got ${input.dtype}`);
+      const channels = shape[1]!;
+      checkChannels('batchNorm', channels, { runningMean, runningVar, weight, bias });
+      if (isHalf(input)) {
+        return batchNorm(
+          input.float(),
+          runningMean,
+          runningVar,
+          widen(weight),
+          widen(bias),
+          training,
+          momentum,
+          eps,
+        ).to(input.dtype);
+      }
+      if (training) {
+        const count = channels === 0 ? 0 : input.count / channels;
+        if (count === 1)
+          throw new TenfoldError(
+            'shape',
+            `batchNorm: more than one value per channel is needed in training, got ${formatShape(shape)}`,
+          );
+        const [output, mean, rstd] = nativeBatchNorm(input, weight, bias, eps) as Tensor[] as [Tensor, Tensor, Tensor];
+        if (runningMean !== null) follow(runningMean, mean.detach(), momentum);
+        if (runningVar !== null) {
+          const unbiased = rstd.detach().pow(-2).sub(eps).mul(count / (count - 1)); // prettier-ignore
+          follow(runningVar, unbiased, momentum);
+        }
+        return output;
+      }
+      if (runningMean === null || runningVar === null) {
+        throw new TenfoldError('value', 'batchNorm: without training, runningMean and runningVar must be given');
+      }
+      const rstd = runningVar.add(eps).rsqrt();
+      const scale = weight === null ? rstd : rstd.mul(weight);
+      const shift = runningMean.mul(scale).neg();
+      return input
+        .mul(perChannel(scale, shape.length))
+        .add(perChannel(bias === null ? shift : shift.add(bias), shape.length));
+    },
+    composite: true,
+  }),
+);
+
+/**
+ * x over (k + alpha · mean of squares of `size` neighbouring channels)^beta (Krizhevsky et al. 2012). See
+ * torch.nn.functional.local_response_norm.
+ */
+export const localResponseNorm = defineOp(
+  'localResponseNorm(Tensor input, int size, float alpha=1e-4, float beta=0.75, float k=1)',
+  (): OpDef => ({
+    forward(input: Tensor, size: number, alpha: number, beta: number, k: number) {
+      if (input.shape.length < 3)
+        throw new TenfoldError(
+          'shape',
+          `localResponseNorm: input must be [n, c, …] with something behind c, got ${formatShape(input.shape)}`,
+        );
+      if (size < 1) throw new RangeError(`localResponseNorm: size must be at least 1, got ${size}`);
+      const channels = input.shape[1]!;
+      if (input.count === 0) return input;
+      const squares = input.square();
+      // Channel c gathers c − ⌊size / 2⌋ … c + ⌊(size − 1) / 2⌋.
+      const parts: Tensor[] = [];
+      for (let c = 0; c < channels; c++) {
+        const from = Math.max(c - Math.floor(size / 2), 0);
+        const to = Math.min(c + Math.floor((size - 1) / 2), channels - 1);
+        parts.push(squares.narrow(1, from, to - from + 1).sum(1, true));
+      }
+      return input.div(cat(parts, 1).mul(alpha / size).add(k).pow(beta)); // prettier-ignore
+    },
+    composite: true,
+  }),
+);

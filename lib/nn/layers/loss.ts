@@ -1,0 +1,364 @@
+/** Losses as modules. `reduction` says what becomes of the losses of the elements: 'mean', 'sum' or 'none'. */
+import { Tensor } from '../../tensor/tensor.js';
+import { signature, type Arguments } from '../../op/schema.js';
+import * as F from '../functional/index.js';
+import { checkReduction } from '../functional/loss.js';
+import { Module } from '../module.js';
+
+const mseLossCall = signature("MSELoss(*, string reduction='mean')");
+/** Mean of (input − target)². See torch.nn.MSELoss. */
+export class MSELoss extends Module {
+  readonly reduction: string;
+  constructor(...args: Arguments<typeof mseLossCall.schema>) {
+    super();
+    const [reduction] = mseLossCall.read(args);
+    checkReduction('MSELoss', reduction);
+    this.reduction = reduction;
+  }
+  override forward(input: Tensor, target: Tensor): Tensor {
+    const { reduction } = this;
+    return F.mseLoss(input, target, { reduction });
+  }
+}
+
+const l1LossCall = signature("L1Loss(*, string reduction='mean')");
+/** Mean of |input − target|. See torch.nn.L1Loss. */
+export class L1Loss extends Module {
+  readonly reduction: string;
+  constructor(...args: Arguments<typeof l1LossCall.schema>) {
+    super();
+    const [reduction] = l1LossCall.read(args);
+    checkReduction('L1Loss', reduction);
+    this.reduction = reduction;
+  }
+  override forward(input: Tensor, target: Tensor): Tensor {
+    const { reduction } = this;
+    return F.l1Loss(input, target, { reduction });
+  }
+}
+
+const smoothL1LossCall = signature("SmoothL1Loss(*, float beta=1, string reduction='mean')");
+/** Quadratic below beta, linear above. See torch.nn.SmoothL1Loss. */
+export class SmoothL1Loss extends Module {
+  readonly reduction: string;
+  readonly beta: number;
+  constructor(...args: Arguments<typeof smoothL1LossCall.schema>) {
+    super();
+    const [beta, reduction] = smoothL1LossCall.read(args);
+    checkReduction('SmoothL1Loss', reduction);
+    this.reduction = reduction;
+    this.beta = beta;
+  }
+  override forward(input: Tensor, target: Tensor): Tensor {
+    const { beta, reduction } = this;
+    return F.smoothL1Loss(input, target, { beta, reduction });
+  }
+}
+
+const huberLossCall = signature("HuberLoss(string reduction='mean', float delta=1)");
+/** Quadratic up to delta, linear beyond. See torch.nn.HuberLoss. */
+export class HuberLoss extends Module {
+  readonly reduction: string;
+  readonly delta: number;
+  constructor(...args: Arguments<typeof huberLossCall.schema>) {
+    super();
+    const [reduction, delta] = huberLossCall.read(args);
+    checkReduction('HuberLoss', reduction);
+    this.reduction = reduction;
+    this.delta = delta;
+  }
+  override forward(input: Tensor, target: Tensor): Tensor {
+    const { delta, reduction } = this;
+    return F.huberLoss(input, target, { delta, reduction });
+  }
+}
+
+const nllLossCall = signature("NLLLoss(Tensor? weight=null, *, int ignoreIndex=-100, string reduction='mean')");
+/** Negative log-likelihood of classes; input are log-probabilities [n, classes, …]. See torch.nn.NLLLoss. */
+export class NLLLoss extends Module {
+  readonly reduction: string;
+  readonly ignoreIndex: number;
+  declare weight: Tensor | null;
+  constructor(...args: Arguments<typeof nllLossCall.schema>) {
+    super();
+    const [weight, ignoreIndex, reduction] = nllLossCall.read(args);
+    checkReduction('NLLLoss', reduction);
+    this.reduction = reduction;
+    this.ignoreIndex = ignoreIndex;
+    this.registerBuffer('weight', weight);
+  }
+  override forward(input: Tensor, target: Tensor): Tensor {
+    const { ignoreIndex, reduction, weight } = this;
+    return F.nllLoss(input, target, { ignoreIndex, reduction, weight });
+  }
+}
+
+const crossEntropyLossCall = signature(
+  "CrossEntropyLoss(Tensor? weight=null, *, int ignoreIndex=-100, float labelSmoothing=0, string reduction='mean')",
+);
+/** Cross entropy of logits [n, classes, …] and classes, or probabilities. See torch.nn.CrossEntropyLoss. */
+export class CrossEntropyLoss extends Module {
+  readonly reduction: string;
+  readonly ignoreIndex: number;
+  readonly labelSmoothing: number;
+  declare weight: Tensor | null;
+  constructor(...args: Arguments<typeof crossEntropyLossCall.schema>) {
+    super();
+    const [weight, ignoreIndex, labelSmoothing, reduction] = crossEntropyLossCall.read(args);
+    checkReduction('CrossEntropyLoss', reduction);
+    this.reduction = reduction;
+    this.ignoreIndex = ignoreIndex;
+    this.labelSmoothing = labelSmoothing;
+    this.registerBuffer('weight', weight);
+  }
+  override forward(input: Tensor, target: Tensor): Tensor {
+    const { ignoreIndex, labelSmoothing, reduction, weight } = this;
+    return F.crossEntropy(input, target, { ignoreIndex, labelSmoothing, reduction, weight });
+  }
+}
+
+const bceLossCall = signature("BCELoss(Tensor? weight=null, *, string reduction='mean')");
+/** Binary cross entropy of probabilities. See torch.nn.BCELoss. */
+export class BCELoss extends Module {
+  readonly reduction: string;
+  declare weight: Tensor | null;
+  constructor(...args: Arguments<typeof bceLossCall.schema>) {
+    super();
+    const [weight, reduction] = bceLossCall.read(args);
+    checkReduction('BCELoss', reduction);
+    this.reduction = reduction;
+    this.registerBuffer('weight', weight);
+  }
+  override forward(input: Tensor, target: Tensor): Tensor {
+    const { reduction, weight } = this;
+    return F.binaryCrossEntropy(input, target, { reduction, weight });
+  }
+}
+
+const bceWithLogitsLossCall = signature(
+  "BCEWithLogitsLoss(Tensor? weight=null, *, string reduction='mean', Tensor? posWeight=null)",
+);
+/** Binary cross entropy of logits; posWeight weighs the positive class. See torch.nn.BCEWithLogitsLoss. */
+export class BCEWithLogitsLoss extends Module {
+  readonly reduction: string;
+  declare weight: Tensor | null;
+  declare posWeight: Tensor | null;
+  constructor(...args: Arguments<typeof bceWithLogitsLossCall.schema>) {
+    super();
+    const [weight, reduction, posWeight] = bceWithLogitsLossCall.read(args);
+    checkReduction('BCEWithLogitsLoss', reduction);
+    this.reduction = reduction;
+    this.registerBuffer('weight', weight);
+    this.registerBuffer('posWeight', posWeight);
+  }
+  override forward(input: Tensor, target: Tensor): Tensor {
+    const { reduction, weight, posWeight } = this;
+    return F.binaryCrossEntropyWithLogits(input, target, { reduction, weight, posWeight });
+  }
+}
+
+const klDivLossCall = signature("KLDivLoss(*, bool logTarget=false, string reduction='mean')");
+/** Kullback-Leibler divergence of target from input, a log-probability. See torch.nn.KLDivLoss. */
+export class KLDivLoss extends Module {
+  readonly reduction: string;
+  readonly logTarget: boolean;
+  constructor(...args: Arguments<typeof klDivLossCall.schema>) {
+    super();
+    const [logTarget, reduction] = klDivLossCall.read(args);
+    this.reduction = reduction;
+    this.logTarget = logTarget;
+  }
+  override forward(input: Tensor, target: Tensor): Tensor {
+    const { logTarget, reduction } = this;
+    return F.klDiv(input, target, { logTarget, reduction });
+  }
+}
+
+const poissonNllLossCall = signature(
+  "PoissonNLLLoss(bool logInput=true, bool full=false, *, float eps=1e-8, string reduction='mean')",
+);
+/** Negative log-likelihood of Poisson counts. See torch.nn.PoissonNLLLoss. */
+export class PoissonNLLLoss extends Module {
+  readonly reduction: string;
+  readonly logInput: boolean;
+  readonly full: boolean;
+  readonly eps: number;
+  constructor(...args: Arguments<typeof poissonNllLossCall.schema>) {
+    super();
+    const [logInput, full, eps, reduction] = poissonNllLossCall.read(args);
+    checkReduction('PoissonNLLLoss', reduction);
+    this.reduction = reduction;
+    this.logInput = logInput;
+    this.full = full;
+    this.eps = eps;
+  }
+  override forward(input: Tensor, target: Tensor): Tensor {
+    const { logInput, full, eps, reduction } = this;
+    return F.poissonNllLoss(input, target, { logInput, full, eps, reduction });
+  }
+}
+
+const gaussianNllLossCall = signature("GaussianNLLLoss(*, bool full=false, float eps=1e-6, string reduction='mean')");
+/** Negative log-likelihood of a normal distribution. See torch.nn.GaussianNLLLoss. */
+export class GaussianNLLLoss extends Module {
+  readonly reduction: string;
+  readonly full: boolean;
+  readonly eps: number;
+  constructor(...args: Arguments<typeof gaussianNllLossCall.schema>) {
+    super();
+    const [full, eps, reduction] = gaussianNllLossCall.read(args);
+    checkReduction('GaussianNLLLoss', reduction);
+    this.reduction = reduction;
+    this.full = full;
+    this.eps = eps;
+  }
+  override forward(input: Tensor, target: Tensor, variance: Tensor): Tensor {
+    const { full, eps, reduction } = this;
+    return F.gaussianNllLoss(input, target, variance, { full, eps, reduction });
+  }
+}
+
+const cosineEmbeddingLossCall = signature("CosineEmbeddingLoss(float margin=0, *, string reduction='mean')");
+/** Draws vectors together where target is 1, apart where it is −1. See torch.nn.CosineEmbeddingLoss. */
+export class CosineEmbeddingLoss extends Module {
+  readonly reduction: string;
+  readonly margin: number;
+  constructor(...args: Arguments<typeof cosineEmbeddingLossCall.schema>) {
+    super();
+    const [margin, reduction] = cosineEmbeddingLossCall.read(args);
+    checkReduction('CosineEmbeddingLoss', reduction);
+    this.reduction = reduction;
+    this.margin = margin;
+  }
+  override forward(input1: Tensor, input2: Tensor, target: Tensor): Tensor {
+    const { margin, reduction } = this;
+    return F.cosineEmbeddingLoss(input1, input2, target, { margin, reduction });
+  }
+}
+
+const marginRankingLossCall = signature("MarginRankingLoss(float margin=0, *, string reduction='mean')");
+/** Which of two inputs ranks higher: target 1 or −1. See torch.nn.MarginRankingLoss. */
+export class MarginRankingLoss extends Module {
+  readonly reduction: string;
+  readonly margin: number;
+  constructor(...args: Arguments<typeof marginRankingLossCall.schema>) {
+    super();
+    const [margin, reduction] = marginRankingLossCall.read(args);
+    checkReduction('MarginRankingLoss', reduction);
+    this.reduction = reduction;
+    this.margin = margin;
+  }
+  override forward(input1: Tensor, input2: Tensor, target: Tensor): Tensor {
+    const { margin, reduction } = this;
+    return F.marginRankingLoss(input1, input2, target, { margin, reduction });
+  }
+}
+
+const hingeEmbeddingLossCall = signature("HingeEmbeddingLoss(float margin=1, *, string reduction='mean')");
+/** input where target is 1, max(0, margin − input) where it is −1. See torch.nn.HingeEmbeddingLoss. */
+export class HingeEmbeddingLoss extends Module {
+  readonly reduction: string;
+  readonly margin: number;
+  constructor(...args: Arguments<typeof hingeEmbeddingLossCall.schema>) {
+    super();
+    const [margin, reduction] = hingeEmbeddingLossCall.read(args);
+    checkReduction('HingeEmbeddingLoss', reduction);
+    this.reduction = reduction;
+    this.margin = margin;
+  }
+  override forward(input: Tensor, target: Tensor): Tensor {
+    const { margin, reduction } = this;
+    return F.hingeEmbeddingLoss(input, target, { margin, reduction });
+  }
+}
+
+const softMarginLossCall = signature("SoftMarginLoss(*, string reduction='mean')");
+/** log(1 + e^(−target · input)), target 1 or −1. See torch.nn.SoftMarginLoss. */
+export class SoftMarginLoss extends Module {
+  readonly reduction: string;
+  constructor(...args: Arguments<typeof softMarginLossCall.schema>) {
+    super();
+    const [reduction] = softMarginLossCall.read(args);
+    checkReduction('SoftMarginLoss', reduction);
+    this.reduction = reduction;
+  }
+  override forward(input: Tensor, target: Tensor): Tensor {
+    const { reduction } = this;
+    return F.softMarginLoss(input, target, { reduction });
+  }
+}
+
+const tripletMarginLossCall = signature(
+  "TripletMarginLoss(float margin=1, float p=2, float eps=1e-6, bool swap=false, *, string reduction='mean')",
+);
+/** max(0, d(anchor, positive) − d(anchor, negative) + margin). See torch.nn.TripletMarginLoss. */
+export class TripletMarginLoss extends Module {
+  readonly reduction: string;
+  readonly margin: number;
+  readonly p: number;
+  readonly eps: number;
+  readonly swap: boolean;
+  constructor(...args: Arguments<typeof tripletMarginLossCall.schema>) {
+    super();
+    const [margin, p, eps, swap, reduction] = tripletMarginLossCall.read(args);
+    checkReduction('TripletMarginLoss', reduction);
+    this.reduction = reduction;
+    this.margin = margin;
+    this.p = p;
+    this.eps = eps;
+    this.swap = swap;
+  }
+  override forward(anchor: Tensor, positive: Tensor, negative: Tensor): Tensor {
+    const { margin, p, eps, swap, reduction } = this;
+    return F.tripletMarginLoss(anchor, positive, negative, { margin, p, eps, swap, reduction });
+  }
+}
+
+const multiMarginLossCall = signature(
+  "MultiMarginLoss(float p=1, float margin=1, Tensor? weight=null, *, string reduction='mean')",
+);
+/** Margins between the target class and the others. See torch.nn.MultiMarginLoss. */
+export class MultiMarginLoss extends Module {
+  readonly reduction: string;
+  readonly p: number;
+  readonly margin: number;
+  declare weight: Tensor | null;
+  constructor(...args: Arguments<typeof multiMarginLossCall.schema>) {
+    super();
+    const [p, margin, weight, reduction] = multiMarginLossCall.read(args);
+    checkReduction('MultiMarginLoss', reduction);
+    this.reduction = reduction;
+    this.p = p;
+    this.margin = margin;
+    this.registerBuffer('weight', weight);
+  }
+  override forward(input: Tensor, target: Tensor): Tensor {
+    const { p, margin, reduction, weight } = this;
+    return F.multiMarginLoss(input, target, { p, margin, reduction, weight });
+  }
+}
+
+const ctcLossCall = signature("CTCLoss(int blank=0, string reduction='mean', bool zeroInfinity=false)");
+/** Connectionist temporal classification; see nn.functional.ctcLoss. See torch.nn.CTCLoss. */
+export class CTCLoss extends Module {
+  readonly reduction: string;
+  readonly blank: number;
+  readonly zeroInfinity: boolean;
+  constructor(...args: Arguments<typeof ctcLossCall.schema>) {
+    super();
+    const [blank, reduction, zeroInfinity] = ctcLossCall.read(args);
+    checkReduction('CTCLoss', reduction);
+    this.reduction = reduction;
+    this.blank = blank;
+    this.zeroInfinity = zeroInfinity;
+  }
+  override forward(
+    logProbs: Tensor,
+    targets: Tensor,
+    inputLengths: Tensor | readonly number[],
+    targetLengths: Tensor | readonly number[],
+  ): Tensor {
+    const { blank, zeroInfinity, reduction } = this;
+    return F.ctcLoss(logProbs, targets, inputLengths, targetLengths, { blank, zeroInfinity, reduction });
+  }
+}

@@ -1,0 +1,527 @@
+/**
+ * Module: a tree of parameters, buffers and other modules, with a forward. What a module consists of is found among its
+ * own properties: a Parameter is a parameter, a Module a child, a tensor a buffer once it is registered.
+ *
+ * State-dict keys are property names; built-in modules spell them as PyTorch does (`stateName`), so that checkpoints
+ * travel both ways.
+ */
+import { TenfoldError, checkOptions, didYouMean, show } from '../errors.js';
+import { DTYPES, codeOf, isFloatCode, type DType } from '../dtype.js';
+import { leafMeta } from '../autograd/meta.js';
+import { mode } from '../autograd/mode.js';
+import { sameShape, formatShape } from '../tensor/shape.js';
+import { Tensor, checkTensor } from '../tensor/tensor.js';
+import {
+  ModuleHooks,
+  type BackwardHook,
+  type BackwardPreHook,
+  type ForwardHook,
+  type ForwardPreHook,
+  type HookHandle,
+} from './hooks.js';
+import { Parameter } from './parameter.js';
+
+/** Tensors by state-dict key. */
+export type StateDict = Record<string, Tensor>;
+
+// Beside the modules, not on them: every name but those of the methods is free for what a subclass consists of.
+const hooksOfModule = new WeakMap<Module, ModuleHooks>();
+/** Registered buffers: property, and whether the state dict holds it. */
+const buffersOfModule = new WeakMap<Module, Map<string, boolean>>();
+
+/** Base class of all networks and layers. See torch.nn.Module. */
+export class Module {
+  /** Whether the module trains (dropout drops, batch norm averages) or evaluates; set by train() and eval(). */
+  training = true;
+
+  /** What the module computes. Every subclass has its own; call it as `module.forward(x)`. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a module takes and returns what it likes
+  forward(..._args: any[]): any {
+    throw new TenfoldError('value', `${this.constructor.name}.forward: this module has no forward of its own`);
+  }
+
+  /** Key of a property in state dicts. Built-in modules translate to PyTorch's spelling. */
+  static stateName(property: string): string {
+    return property;
+  }
+
+  // ---- registering ---------------------------------------------------------------------------------------------------
+
+  /** Adds a parameter, or null for one that this module does without; the same as assigning a property. */
+  registerParameter(name: string, parameter: Parameter | null): void {
+    if (parameter !== null && !(parameter instanceof Parameter)) {
+      throw new TypeError(
+        `registerParameter: '${name}' must be a Parameter or null, got ${show(parameter)}; wrap it in new nn.Parameter(…)`,
+      );
+    }
+    define(this, 'registerParameter', name, parameter);
+  }
+  /**
+   * Adds a tensor that is state but not trained, such as a running mean. It moves with `to()`; where `persistent`, the
+   * state dict holds it.
+   */
+  registerBuffer(name: string, tensor: Tensor | null, persistent: boolean | { persistent?: boolean } = true): void {
+    if (tensor !== null && !(tensor instanceof Tensor)) {
+      throw new TypeError(`registerBuffer: '${name}' must be a tensor or null, got ${show(tensor)}`);
+    }
+    if (tensor instanceof Parameter)
+      throw new TypeError(`registerBuffer: '${name}' is a Parameter; use registerParameter`);
+    define(this, 'registerBuffer', name, tensor);
+    let buffers = buffersOfModule.get(this);
+    if (buffers === undefined) buffersOfModule.set(this, (buffers = new Map()));
+    buffers.set(name, typeof persistent === 'object' ? (persistent.persistent ?? true) : persistent);
+  }
+  /** Adds a child, or null for one that this module does without; the same as assigning a property. */
+  registerModule(name: string, module: Module | null): void {
+    if (module !== null && !(module instanceof Module)) {
+      throw new TypeError(`registerModule: '${name}' must be a module or null, got ${show(module)}`);
+    }
+    define(this, 'registerModule', name, module);
+  }
+  /** PyTorch's other name of registerModule. */
+  addModule(name: string, module: Module | null): void {
+    this.registerModule(name, module);
+  }
+
+  // ---- the tree ------------------------------------------------------------------------------------------------------
+
+  /** Children with their names; a child that occurs twice is given once. */
+  namedChildren(): [string, Module][] {
+    const seen = new Set<Module>();
+    const out: [string, Module][] = [];
+    for (const [key, value] of entriesOf(this)) {
+      if (value instanceof Module && !seen.has(value)) {
+        seen.add(value);
+        out.push([key, value]);
+      }
+    }
+    return out;
+  }
+  /** The modules that this one consists of. */
+  children(): Module[] {
+    return this.namedChildren().map(([, m]) => m);
+  }
+  /** This module, its children, their children, …, each once, with dotted names. */
+  namedModules(prefix = ''): [string, Module][] {
+    const out: [string, Module][] = [];
+    const seen = new Set<Module>();
+    const visit = (module: Module, name: string): void => {
+      if (seen.has(module)) return;
+      seen.add(module);
+      out.push([name, module]);
+      for (const [key, child] of module.namedChildren()) visit(child, join(name, key));
+    };
+    visit(this, prefix);
+    return out;
+  }
+  /** This module, its children, their children, …, each once. */
+  modules(): Module[] {
+    return this.namedModules().map(([, m]) => m);
+  }
+  /** The module of a dotted name: `getSubmodule('encoder.0')`. */
+  getSubmodule(target: string): Module {
+    const found = this.namedModules().find(([name]) => name === target);
+    if (!found)
+      throw noSuch(
+        this,
+        'getSubmodule',
+        'module',
+        target,
+        this.namedModules().map(([name]) => name),
+      );
+    return found[1];
+  }
+
+  /** Parameters of this module and (`recurse`) of those inside, each once, with dotted names. */
+  namedParameters(prefix = '', recurse = true): [string, Parameter][] {
+    return collect(this, prefix, recurse, parametersOf);
+  }
+  /** Parameters of this module and (`recurse`) of those inside, each once: what an optimizer takes. */
+  parameters(recurse = true): Parameter[] {
+    return this.namedParameters('', recurse).map(([, p]) => p);
+  }
+  /** Buffers of this module and (`recurse`) of those inside, each once, with dotted names. */
+  namedBuffers(prefix = '', recurse = true): [string, Tensor][] {
+    return collect(this, prefix, recurse, buffersOf);
+  }
+  /** Buffers of this module and (`recurse`) of those inside, each once. */
+  buffers(recurse = true): Tensor[] {
+    return this.namedBuffers('', recurse).map(([, b]) => b);
+  }
+  /** The parameter of a dotted name. */
+  getParameter(target: string): Parameter {
+    const all = this.namedParameters();
+    const found = all.find(([name]) => name === target);
+    if (!found)
+      throw noSuch(
+        this,
+        'getParameter',
+        'parameter',
+        target,
+        all.map(([name]) => name),
+      );
+    return found[1];
+  }
+  /** The buffer of a dotted name. */
+  getBuffer(target: string): Tensor {
+    const all = this.namedBuffers();
+    const found = all.find(([name]) => name === target);
+    if (!found)
+      throw noSuch(
+        this,
+        'getBuffer',
+        'buffer',
+        target,
+        all.map(([name]) => name),
+      );
+    return found[1];
+  }
+  // ---- state ---------------------------------------------------------------------------------------------------------
+
+  /**
+   * Parameters and persistent buffers by key, keys spelt as PyTorch spells them. The tensors share the module's memory;
+   * with `keepVars` they are the parameters themselves.
+   */
+  stateDict(options: { prefix?: string; keepVars?: boolean } = {}): StateDict {
+    checkOptions('stateDict', options, ['prefix', 'keepVars']);
+    const out: StateDict = {};
+    for (const [key, t] of stateOf(this, options.prefix ?? '')) out[key] = options.keepVars ? t : t.detach();
+    return out;
+  }
+  /**
+   * Copies tensors into the parameters and buffers of the same keys; dtypes are cast. All is checked before anything is
+   * changed. With `strict` (the default) the keys must match exactly.
+   * @throws TenfoldError 'state' that names every missing and unexpected key and every shape that differs.
+   */
+  loadStateDict(
+    stateDict: StateDict | ReadonlyMap<string, Tensor>,
+    options: boolean | { strict?: boolean } = {},
+  ): { missingKeys: string[]; unexpectedKeys: string[] } {
+    const call = `${this.constructor.name}.loadStateDict`;
+    if (typeof stateDict !== 'object' || stateDict === null || stateDict instanceof Tensor) {
+      throw new TypeError(`${call}: expected an object of tensors by key, got ${show(stateDict)}`);
+    }
+    if (typeof options === 'object') checkOptions('loadStateDict', options, ['strict']);
+    const strict = typeof options === 'boolean' ? options : (options.strict ?? true);
+    const given =
+      stateDict instanceof Map
+        ? (stateDict as Map<string, unknown>)
+        : new Map<string, unknown>(Object.entries(stateDict));
+    const own = new Map(stateOf(this, ''));
+    const missingKeys = [...own.keys()].filter((key) => !given.has(key));
+    const unexpectedKeys = [...given.keys()].filter((key) => !own.has(key));
+    const problems: string[] = [];
+    if (strict && missingKeys.length > 0) problems.push(`missing ${quoted(missingKeys)}`);
+    if (strict && unexpectedKeys.length > 0) {
+      problems.push(`unexpected ${quoted(unexpectedKeys)}${didYouMean(unexpectedKeys[0]!, missingKeys)}`);
+    }
+    for (const [key, target] of own) {
+      const value = given.get(key);
+      if (value === undefined) continue;
+      if (!(value instanceof Tensor)) problems.push(`'${key}' must be a tensor, got ${show(value)}`);
+      else if (!sameShape(value.shape, target.shape)) {
+        problems.push(
+          `'${key}' has shape ${formatShape(value.shape)} where the module's has ${formatShape(target.shape)}`,
+        );
+      } else checkTensor(value);
+    }
+    if (problems.length > 0)
+      throw new TenfoldError('state', `${call}: the state dict doesn't fit: ${problems.join('; ')}`);
+    withoutGrad(() => {
+      for (const [key, target] of own) {
+        const value = given.get(key);
+        if (value !== undefined) target.copy_(value as Tensor);
+      }
+    });
+    return { missingKeys, unexpectedKeys };
+  }
+
+  // ---- modes and conversions -----------------------------------------------------------------------------------------
+
+  /** Sets training mode here and in all modules inside; returns the module. */
+  train(training = true): this {
+    if (typeof training !== 'boolean') throw new TypeError(`train: expected a boolean, got ${show(training)}`);
+    for (const m of this.modules()) m.training = training;
+    return this;
+  }
+  /** Sets evaluation mode; the same as train(false). */
+  eval(): this {
+    return this.train(false);
+  }
+  /** Forgets the gradients of all parameters, or with `setToNone: false` zeroes them. */
+  zeroGrad(options: boolean | { setToNone?: boolean } = {}): void {
+    if (typeof options === 'object') checkOptions('zeroGrad', options, ['setToNone']);
+    const drop = typeof options === 'boolean' ? options : (options.setToNone ?? true);
+    for (const p of this.parameters()) {
+      if (drop) p.dropGrad();
+      else if (p.meta?.grad) withoutGrad(() => p.meta!.grad!.detach().zero_());
+    }
+  }
+  /** Sets whether the parameters require gradients; returns the module. */
+  requiresGrad_(requiresGrad = true): this {
+    for (const p of this.parameters()) p.requiresGrad_(requiresGrad);
+    return this;
+  }
+  /** Calls `fn` with every module inside, children first, then with this one; returns it. */
+  apply(fn: (module: Module) => void): this {
+    if (typeof fn !== 'function') throw new TypeError(`apply: expected a function, got ${show(fn)}`);
+    for (const child of this.children()) child.apply(fn);
+    fn(this);
+    return this;
+  }
+  /** Converts floating-point parameters and buffers to a floating-point dtype, in place; returns the module. */
+  to(dtype: DType | 'cpu' | Tensor | { dtype?: DType; device?: string }): this {
+    if (dtype === 'cpu') return this;
+    if (dtype instanceof Tensor) return this.to(dtype.dtype);
+    if (typeof dtype === 'object' && dtype !== null) {
+      checkOptions('to', dtype, ['dtype', 'device']);
+      return dtype.dtype === undefined ? this : this.to(dtype.dtype);
+    }
+    const code = codeOf('to', dtype);
+    if (!isFloatCode(code))
+      throw new TenfoldError('dtype', `to: a module's dtype must be a floating-point one, got ${show(dtype)}`);
+    const convert = (t: Tensor): Tensor => {
+      const out = Tensor.raw(t.shape, code, true);
+      out.rawCopy(t);
+      return out;
+    };
+    const changes = (t: Tensor): boolean => isFloatCode(t.code) && t.code !== code;
+    for (const p of this.parameters()) {
+      if (!changes(p)) continue;
+      const grad = p.meta?.grad ?? null;
+      p.data = convert(p);
+      if (grad !== null) leafMeta(p).grad = convert(grad);
+    }
+    for (const m of this.modules()) {
+      for (const [, b, , property] of buffersOf(m))
+        if (changes(b)) (m as unknown as Record<string, Tensor>)[property] = convert(b);
+    }
+    return this;
+  }
+  /** As float32. */
+  float(): this {
+    return this.to('float32');
+  }
+  /** As float64. */
+  double(): this {
+    return this.to('float64');
+  }
+  /** As float16. */
+  half(): this {
+    return this.to('float16');
+  }
+  /** As bfloat16. */
+  bfloat16(): this {
+    return this.to('bfloat16');
+  }
+  /** The dtype, converted as `to` does. */
+  type(dtype: DType): this {
+    return this.to(dtype);
+  }
+
+  /**
+   * A copy that shares nothing with this module but functions: parameters and buffers have their own memory, and what
+   * occurs twice (tied weights) occurs twice in the copy. See copy.deepcopy.
+   */
+  clone(): this {
+    return copyModule(this, new Map()) as this;
+  }
+
+  // ---- hooks ---------------------------------------------------------------------------------------------------------
+
+  /** Calls `hook(module, args)` before every forward; what it returns replaces the arguments. */
+  registerForwardPreHook(hook: ForwardPreHook, options: { prepend?: boolean } = {}): HookHandle {
+    checkOptions('registerForwardPreHook', options, ['prepend']);
+    return hooksOf(this).add('forwardPre', hook, 'registerForwardPreHook', options.prepend ?? false);
+  }
+  /** Calls `hook(module, args, output)` after every forward; what it returns replaces the output. */
+  registerForwardHook(hook: ForwardHook, options: { prepend?: boolean } = {}): HookHandle {
+    checkOptions('registerForwardHook', options, ['prepend']);
+    return hooksOf(this).add('forward', hook, 'registerForwardHook', options.prepend ?? false);
+  }
+  /** Calls `hook(module, gradInput, gradOutput)` when the gradients of the arguments are known; a returned list replaces them. */
+  registerFullBackwardHook(hook: BackwardHook, options: { prepend?: boolean } = {}): HookHandle {
+    checkOptions('registerFullBackwardHook', options, ['prepend']);
+    return hooksOf(this).add('backward', hook, 'registerFullBackwardHook', options.prepend ?? false);
+  }
+  /** Calls `hook(module, gradOutput)` before the module's backward; a returned list replaces the gradients. */
+  registerFullBackwardPreHook(hook: BackwardPreHook, options: { prepend?: boolean } = {}): HookHandle {
+    checkOptions('registerFullBackwardPreHook', options, ['prepend']);
+    return hooksOf(this).add('backwardPre', hook, 'registerFullBackwardPreHook', options.prepend ?? false);
+  }
+
+  // ---- printing ------------------------------------------------------------------------------------------------------
+
+  /** What stands between the parentheses when the module prints; lines, where there are several. */
+  extraRepr(): string {
+    return '';
+  }
+  /** The tree, as PyTorch prints it. */
+  toString(): string {
+    const extra = this.extraRepr();
+    const lines = extra === '' ? [] : extra.split('\n');
+    const children = [...entriesOf(this)].filter((e): e is [string, Module, string] => e[1] instanceof Module);
+    for (const [key, child] of children) lines.push(`(${key}): ${child.toString().replaceAll('\n', '\n  ')}`);
+    const name = this.constructor.name;
+    if (lines.length === 0) return `${name}()`;
+    if (lines.length === 1 && children.length === 0) return `${name}(${extra})`;
+    return `${name}(\n  ${lines.join('\n  ')}\n)`;
+  }
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
+  }
+}
+
+/** Own properties with their state-dict keys, in the order of their first assignment. */
+function* entriesOf(module: Module): Iterable<[key: string, value: unknown, property: string]> {
+  const { stateName } = module.constructor as typeof Module;
+  for (const property of Object.keys(module)) {
+    const value = (module as unknown as Record<string, unknown>)[property];
+    if (Array.isArray(value) && !warned.has(module.constructor)) warnOfArray(module, property, value);
+    yield [stateName(property), value, property];
+  }
+}
+
+function* parametersOf(module: Module): Iterable<[string, Parameter]> {
+  for (const [key, value] of entriesOf(module)) if (value instanceof Parameter) yield [key, value];
+}
+function* buffersOf(module: Module): Iterable<[key: string, tensor: Tensor, persistent: boolean, property: string]> {
+  const buffers = buffersOfModule.get(module);
+  if (buffers === undefined) return;
+  for (const [key, value, property] of entriesOf(module)) {
+    const persistent = buffers.get(property);
+    if (persistent !== undefined && value instanceof Tensor) yield [key, value, persistent, property];
+  }
+}
+/** Every place that the state dict covers, modules that occur twice included. */
+function* stateOf(module: Module, prefix: string): Iterable<[string, Tensor]> {
+  for (const [key, p] of parametersOf(module)) yield [prefix + key, p];
+  for (const [key, b, persistent] of buffersOf(module)) if (persistent) yield [prefix + key, b];
+  for (const [key, value] of entriesOf(module)) if (value instanceof Module) yield* stateOf(value, `${prefix}${key}.`);
+}
+function noSuch(module: Module, call: string, kind: string, target: string, known: string[]): TenfoldError {
+  return new TenfoldError(
+    'value',
+    `${call}: ${module.constructor.name} has no ${kind} '${target}'${didYouMean(target, known)}`,
+  );
+}
+
+function collect<T>(
+  module: Module,
+  prefix: string,
+  recurse: boolean,
+  own: (m: Module) => Iterable<readonly [string, T, ...unknown[]]>,
+): [string, T][] {
+  const seen = new Set<T>();
+  const out: [string, T][] = [];
+  for (const [name, part] of recurse ? module.namedModules(prefix) : [[prefix, module] as const]) {
+    for (const [key, value] of own(part)) {
+      if (seen.has(value)) continue;
+      seen.add(value);
+      out.push([join(name, key), value]);
+    }
+  }
+  return out;
+}
+
+function define(module: Module, call: string, name: string, value: unknown): void {
+  if (typeof name !== 'string' || name === '')
+    throw new TypeError(`${call}: the name must be a non-empty string, got ${show(name)}`);
+  if (name.includes('.')) throw new TenfoldError('value', `${call}: the name '${name}' must not contain a dot`);
+  if (name in module && !Object.hasOwn(module, name)) {
+    throw new TenfoldError(
+      'value',
+      `${call}: '${name}' is a method of ${module.constructor.name}; choose another name`,
+    );
+  }
+  (module as unknown as Record<string, unknown>)[name] = value;
+}
+
+function hooksOf(module: Module): ModuleHooks {
+  let hooks = hooksOfModule.get(module);
+  if (hooks === undefined) hooksOfModule.set(module, (hooks = new ModuleHooks(module)));
+  return hooks;
+}
+
+const join = (prefix: string, key: string): string => (prefix === '' ? key : `${prefix}.${key}`);
+const quoted = (keys: readonly string[]): string =>
+  `${keys.length === 1 ? 'key' : 'keys'} ${keys.map((k) => `'${k}'`).join(', ')}`;
+
+function withoutGrad(fn: () => void): void {
+  const before = mode.grad;
+  mode.grad = false;
+  try {
+    fn();
+  } finally {
+    mode.grad = before;
+  }
+}
+
+// A plain array hides its modules from parameters(), as a plain list does in PyTorch: once per class, say so.
+const warned = new Set<unknown>();
+function warnOfArray(module: Module, property: string, value: readonly unknown[]): void {
+  if (!value.some((x) => x instanceof Module || x instanceof Parameter)) return;
+  warned.add(module.constructor);
+  const kind = value[0] instanceof Parameter ? 'ParameterList' : 'ModuleList';
+  process.emitWarning(
+    `${module.constructor.name}.${property} is a plain array: parameters() and stateDict() don't look inside; use new nn.${kind}(…)`,
+    'TenfoldWarning',
+  );
+}
+
+/** Deep copy of a module's properties; `copies` has what was met before. */
+function copyModule(module: Module, copies: Map<object, unknown>): Module {
+  const known = copies.get(module);
+  if (known !== undefined) return known as Module;
+  const copy = Object.create(Object.getPrototypeOf(module) as object) as Module;
+  copies.set(module, copy);
+  for (const property of Object.keys(module)) {
+    (copy as unknown as Record<string, unknown>)[property] = copyValue(
+      (module as unknown as Record<string, unknown>)[property],
+      copies,
+    );
+  }
+  const buffers = buffersOfModule.get(module);
+  if (buffers !== undefined) buffersOfModule.set(copy, new Map(buffers));
+  const hooks = hooksOfModule.get(module)?.copyTo(copy);
+  if (hooks) hooksOfModule.set(copy, hooks);
+  return copy;
+}
+
+function copyValue(value: unknown, copies: Map<object, unknown>): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const known = copies.get(value);
+  if (known !== undefined) return known;
+  if (value instanceof Module) return copyModule(value, copies);
+  let copy: unknown = value;
+  if (value instanceof Tensor) {
+    if (!value.isLeaf) {
+      throw new TenfoldError(
+        'graph',
+        `clone: a module's ${DTYPES[value.code]} tensor of shape ${formatShape(value.shape)} is part of a graph; detach() it`,
+      );
+    }
+    const own = Tensor.raw(value.shape, value.code, true);
+    own.rawCopy(value);
+    copy = value instanceof Parameter ? new Parameter(own, value.leafGrad) : own.requiresGrad_(value.leafGrad);
+    copies.set(value, copy);
+    if (value.meta?.grad) (copy as Tensor).grad = value.meta.grad.rawClone();
+    return copy;
+  }
+  if (Array.isArray(value)) {
+    const list: unknown[] = [];
+    copies.set(value, list);
+    for (const x of value) list.push(copyValue(x, copies));
+    return list;
+  }
+  if (value instanceof Map) copy = new Map([...value].map(([k, v]) => [k, copyValue(v, copies)]));
+  else if (value instanceof Set) copy = new Set([...value].map((v) => copyValue(v, copies)));
+  else if (Object.getPrototypeOf(value) === Object.prototype) {
+    const object: Record<string, unknown> = {};
+    copies.set(value, object);
+    for (const [k, v] of Object.entries(value)) object[k] = copyValue(v, copies);
+    return object;
+  }
+  copies.set(value, copy);
+  return copy;
+}

@@ -1,0 +1,3 @@
+/** Helpers around parameters and their gradients, as torch.nn.utils. */
+export { clipGradNorm_, clipGradValue_, getTotalNorm } from './clipGrad.js';
+export { parametersToVector, vectorToParameters } from './convertParameters.js';

@@ -1,0 +1,64 @@
+/**
+ * The commands of package.json: sets the project up as far as that is still to be done (setup.mjs), then runs the task.
+ * Depends on nothing but Node, as a fresh clone has nothing else.
+ *
+ *   node scripts/run.mjs start [--epochs N …]    examples/mnist.ts
+ *   node scripts/run.mjs notebook 003            examples/notebooks/003.ts
+ *   node scripts/run.mjs bench [filter …]        bench/run.mjs
+ *   node scripts/run.mjs example NAME […]        examples/NAME.ts
+ *   node scripts/run.mjs test [step …]           every check, or those named (test.mjs)
+ *   node scripts/run.mjs build                   set-up only
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { SetupError, guarded, root, setup } from './setup.mjs';
+import { runSteps } from './test.mjs';
+
+/** Runs a TypeScript file with the compiled library, as a user of the package would. */
+function runTypeScript(file, args) {
+  const child = spawn(process.execPath, ['--import', 'tsx', join(root, file), ...args], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  // The terminal sends Ctrl-C to both: the script ends itself, and this process reports how.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+    process.on(signal, () => signal !== 'SIGINT' && child.kill(signal));
+  child.on('exit', (code, signal) =>
+    process.exit(code ?? 128 + ({ SIGINT: 2, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15 }[signal] ?? 0)),
+  );
+}
+
+function runNamed(folder, args) {
+  const names = readdirSync(join(root, folder)).filter((f) => f.endsWith('.ts')).map((f) => f.slice(0, -3)); // prettier-ignore
+  const [name, ...rest] = args;
+  if (!names.includes(name)) throw new SetupError(`which of ${folder}/? One of ${names.join(', ')}`);
+  setup();
+  runTypeScript(`${folder}/${name}.ts`, rest);
+}
+
+const tasks = {
+  start(args) {
+    setup();
+    runTypeScript('examples/mnist.ts', args);
+  },
+  notebook: (args) => runNamed('examples/notebooks', args),
+  example: (args) => runNamed('examples', args),
+  bench(args) {
+    setup();
+    const file = ['bench/run.ts', 'bench/main.ts', 'bench/index.ts'].find((f) => existsSync(join(root, f)));
+    runTypeScript(file, args);
+  },
+  test(args) {
+    setup({ tests: true });
+    process.exit(runSteps(args));
+  },
+  build: () => setup(),
+};
+
+const [name, ...args] = process.argv.slice(2);
+guarded(() => {
+  if (!Object.hasOwn(tasks, name ?? ''))
+    throw new SetupError(`run.mjs: what to run? One of ${Object.keys(tasks).join(', ')}`);
+  tasks[name](args);
+});

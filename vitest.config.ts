@@ -1,0 +1,17 @@
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  // The examples import the package by its name: here that is the source, so that no build can be stale.
+  resolve: { alias: { tenfold: fileURLToPath(new URL('lib/index.ts', import.meta.url)) } },
+  test: {
+    include: ['test/**/*.test.ts'],
+    // A process for each file: native state and the thread pool are not shared, and a crash names its file.
+    pool: 'forks',
+    poolOptions: { forks: { maxForks: availableParallelism(), minForks: 1 } },
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    passWithNoTests: false,
+  },
+});
