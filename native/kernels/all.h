@@ -19,6 +19,7 @@ KernelTable scanKernels(int64_t target);     // cumsum, cummax, …
 KernelTable activationKernels(int64_t target);  // relu … softplus, and their backwards
 KernelTable lossKernels(int64_t target);        // losses before their mean, and their backwards
 KernelTable optimizerKernels(int64_t target);  // an optimizer's whole step
+KernelTable rowwiseKernels(int64_t target);  // softmax, layer norm, cross entropy over rows
 
 // Every kernel for one instruction set; the index is the id that a frame begins with.
 std::vector<Kernel> allKernels(int64_t target);

@@ -223,7 +223,9 @@ template <class T, class F> T sumOfRow(const F& of, const Matrix<T>& row, int64_
       hn::StoreU(hn::Add(hn::LoadU(d, part + c), of(d, hn::LoadU(d, x + i + c))), d, part + c);
     }
   }
-  for (int k = 1; k < 4; ++k) addTo(part, part + k * kVector, kVector);
+  if (rows > 0) {
+    for (int k = 1; k < 4; ++k) addTo(part, part + k * kVector, kVector);
+  }
   T sum = 0;
   for (; i < n - done; ++i) sum = plus(sum, hn::GetLane(of(one, hn::LoadU(one, x + i))));
   for (int64_t c = 0; c < kVector; ++c) sum = plus(sum, part[c]);

@@ -40,7 +40,10 @@ struct Max {
     }
   }
   template <class T> static bool betterNumber(T x, T than) { return x > than; }
-  template <class T> T number(T acc, T x) const { return x > acc || x != x ? x : acc; }
+  template <class T> T number(T acc, T x) const {
+    acc = x > acc ? x : acc;  // no branch: which is larger can't be foretold
+    return x != x ? x : acc;
+  }
 };
 struct Min {
   static constexpr bool kOrdered = false;
@@ -54,7 +57,10 @@ struct Min {
     }
   }
   template <class T> static bool betterNumber(T x, T than) { return x < than; }
-  template <class T> T number(T acc, T x) const { return x < acc || x != x ? x : acc; }
+  template <class T> T number(T acc, T x) const {
+    acc = x < acc ? x : acc;
+    return x != x ? x : acc;
+  }
 };
 struct MaxMagnitude {
   static constexpr bool kOrdered = false;
@@ -79,6 +85,18 @@ struct Product {
   }
 };
 
+// Folds the n lanes of a vector (a multiple of a 16-byte vector's) where the order doesn't count.
+template <class Op, class T> HWY_INLINE T foldLanes(const Op& op, T* lane, int64_t n) {
+  constexpr int64_t kShort = 16 / sizeof(T);
+  const hn::CappedTag<T, kShort> d;
+  auto v = hn::LoadU(d, lane);
+  for (int64_t k = kShort; k < n; k += kShort) v = op(d, v, hn::LoadU(d, lane + k));
+  hn::StoreU(v, d, lane);
+  T all = lane[0];
+  for (int64_t k = 1; k < kShort; ++k) all = op.number(all, lane[k]);
+  return all;
+}
+
 // Folds n dense elements into acc. In PyTorch's order (four vectors of AVX2 side by side) where the order counts.
 template <class Op, class T> T foldDense(const Op& op, const T* x, int64_t n, T acc) {
   constexpr int64_t kQuarter = 32 / sizeof(T), kAll = 4 * kQuarter;
@@ -98,8 +116,18 @@ template <class Op, class T> T foldDense(const Op& op, const T* x, int64_t n, T 
       v[k] = op(d, op(d, v[k], v[k + q]), op(d, v[k + 2 * q], v[k + 3 * q]));
       hn::StoreU(v[k], d, part + k * lanes);
     }
-    for (int64_t k = 1; k < kQuarter; ++k) part[0] = op.number(part[0], part[k]);
-    acc = op.number(acc, part[0]);
+    if constexpr (Op::kOrdered) {
+      for (int64_t k = 1; k < kQuarter; ++k) part[0] = op.number(part[0], part[k]);
+      acc = op.number(acc, part[0]);
+    } else {
+      acc = op.number(acc, foldLanes(op, part, kQuarter));
+    }
+  } else if (!Op::kOrdered && n >= lanes) {  // the last vector may overlap: min of a number and itself changes nothing
+    auto v = op(d, hn::Set(d, Op::template start<T>()), hn::LoadU(d, x + n - lanes));
+    for (; i + lanes <= n; i += lanes) v = op(d, v, hn::LoadU(d, x + i));
+    alignas(64) T part[kQuarter];
+    hn::StoreU(v, d, part);
+    return op.number(acc, foldLanes(op, part, lanes));
   }
   for (; i < n; ++i) acc = op.number(acc, x[i]);
   return acc;

@@ -8,7 +8,7 @@
 
 #include <hwy/highway.h>
 
-#include "kernels/all.h"
+#include "loops/elementwise.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tenfold {
@@ -28,9 +28,9 @@ template <class T> struct Matrix {
   int64_t stride;  // from row to row, in elements
   CastTileFn cast;  // nullptr: the elements are T
 
-  Matrix(const void* in, DType inType, int64_t stride_)
+  Matrix(const void* in, DType inType, int64_t stride_, CastTileFn castTile)
       : at(static_cast<const char*>(in)), type(inType), stride(stride_),
-        cast(type == DTypeOf<T>::value ? nullptr : castTileFor(HWY_TARGET)) {}
+        cast(type == DTypeOf<T>::value ? nullptr : castTile) {}
 
   const T* dense() const { return reinterpret_cast<const T*>(at); }
 

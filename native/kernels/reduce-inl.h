@@ -17,6 +17,7 @@
 #include <string>
 
 #include "kernel.h"
+#include "kernels/all.h"
 #include "kernels/matrix-inl.h"
 #include "threads/pool.h"
 
@@ -32,13 +33,14 @@ struct Reduction {
   void* out;
   void* index;
   const double* params;
+  CastTileFn cast = castTileFor(HWY_TARGET);
 
   explicit Reduction(Frame f)
       : outer(f.i64()), n(f.i64()), inner(f.i64()), in(f.ptr<const char>()), inType(static_cast<DType>(f.i64())),
         out(f.ptr<void>()), index(f.ptr<void>()), params(f.at) {}
 
   template <class T> Matrix<T> matrix(int64_t o) const {
-    return {in + o * n * inner * static_cast<int64_t>(sizeOf(inType)), inType, inner};
+    return {in + o * n * inner * static_cast<int64_t>(sizeOf(inType)), inType, inner, cast};
   }
 };
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <hwy/highway.h>  // for the oldest instruction set only: moving memory gains little from the others
 
 namespace tenfold {
 
@@ -36,6 +37,46 @@ template <class U> inline void scatterLine(U* to, const U* from, int64_t n, int6
 
 inline int64_t magnitude(int64_t stride) { return stride < 0 ? -stride : stride; }
 
+// to[j * toStep + i] = from[i * fromStep + j] for i < n, j < lines: 16-byte squares at a time where elements are large
+// enough for it to pay.
+template <class U>
+void transpose(U* to, int64_t toStep, const U* from, int64_t fromStep, int64_t n, int64_t lines) {
+  int64_t i = 0;
+  if constexpr (sizeof(U) >= 4) {
+    namespace hn = hwy::HWY_NAMESPACE;
+    const hn::CappedTag<U, 16 / sizeof(U)> d;
+    constexpr int64_t kSide = 16 / sizeof(U);
+    for (; i + kSide <= n; i += kSide) {
+      const U* in = from + i * fromStep;
+      U* out = to + i;
+      int64_t j = 0;
+      for (; j + kSide <= lines; j += kSide, in += kSide, out += kSide * toStep) {
+        const auto a = hn::LoadU(d, in), b = hn::LoadU(d, in + fromStep);
+        const auto low = hn::InterleaveLower(d, a, b), high = hn::InterleaveUpper(d, a, b);
+        if constexpr (kSide == 2) {
+          hn::StoreU(low, d, out);
+          hn::StoreU(high, d, out + toStep);
+        } else {
+          const hn::RepartitionToWide<decltype(d)> w;
+          const auto e = hn::LoadU(d, in + 2 * fromStep), f = hn::LoadU(d, in + 3 * fromStep);
+          const auto ab0 = hn::BitCast(w, low), ab2 = hn::BitCast(w, high);
+          const auto ef0 = hn::BitCast(w, hn::InterleaveLower(d, e, f)), ef2 = hn::BitCast(w, hn::InterleaveUpper(d, e, f));
+          hn::StoreU(hn::BitCast(d, hn::InterleaveLower(w, ab0, ef0)), d, out);
+          hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(w, ab0, ef0)), d, out + toStep);
+          hn::StoreU(hn::BitCast(d, hn::InterleaveLower(w, ab2, ef2)), d, out + 2 * toStep);
+          hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(w, ab2, ef2)), d, out + 3 * toStep);
+        }
+      }
+      for (; j < lines; ++j, ++in, out += toStep) {
+        for (int64_t k = 0; k < kSide; ++k) out[k] = in[k * fromStep];
+      }
+    }
+  }
+  for (; i < n; ++i) {
+    for (int64_t j = 0; j < lines; ++j) to[j * toStep + i] = from[i * fromStep + j];
+  }
+}
+
 template <class U, bool kGather, class Dense, class Spread>
 void move(Dense* dense, Spread* spread, const Box& box, const int64_t* strides) {
   const int inner = box.dims - 1;
@@ -47,7 +88,10 @@ void move(Dense* dense, Spread* spread, const Box& box, const int64_t* strides) 
   for (;;) {
     Spread* origin = spread;
     for (int d = 0; d < inner - 1; ++d) origin += at[d] * strides[box.dim[d]];
-    if (across) {
+    if (across && lineStep == 1) {
+      if constexpr (kGather) transpose(dense, n, origin, step, n, lines);
+      else transpose(origin, step, dense, n, lines, n);
+    } else if (across) {
       for (int64_t i = 0; i < n; ++i) {
         if constexpr (kGather) {
           for (int64_t j = 0; j < lines; ++j) dense[j * n + i] = origin[i * step + j * lineStep];
