@@ -29,8 +29,8 @@ function runTypeScript(file, args) {
   );
 }
 
-function runNamed(folder, args) {
-  const names = readdirSync(join(root, folder)).filter((f) => f.endsWith('.ts')).map((f) => f.slice(0, -3)); // prettier-ignore
+function runNamed(folder, runnable, args) {
+  const names = readdirSync(join(root, folder)).flatMap((file) => (runnable.test(file) ? [file.slice(0, -3)] : []));
   const [name, ...rest] = args;
   if (!names.includes(name)) throw new SetupError(`which of ${folder}/? One of ${names.join(', ')}`);
   setup();
@@ -42,8 +42,8 @@ const tasks = {
     setup();
     runTypeScript('examples/mnist.ts', args);
   },
-  notebook: (args) => runNamed('examples/notebooks', args),
-  example: (args) => runNamed('examples', args),
+  notebook: (args) => runNamed('examples/notebooks', /^\d+\.ts$/, args),
+  example: (args) => runNamed('examples', /\.ts$/, args),
   bench(args) {
     setup();
     const file = ['bench/run.ts', 'bench/main.ts', 'bench/index.ts'].find((f) => existsSync(join(root, f)));
