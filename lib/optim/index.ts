@@ -8,3 +8,5 @@ export { Adadelta, type AdadeltaOptions } from './adadelta.js';
 export { Adamax, type AdamaxOptions } from './adamax.js';
 export { NAdam, type NAdamOptions } from './nadam.js';
 export { RAdam, type RAdamOptions } from './radam.js';
+export * as lrScheduler from './lrScheduler/index.js';
+export { LBFGS, type LBFGSOptions } from './lbfgs.js';

@@ -1,0 +1,93 @@
+/** Schedules of schedules. */
+import { TenfoldError, checkOptions, show } from '../../errors.js';
+import type { Optimizer } from '../optimizer.js';
+import { LRScheduler, checkOptimizer, COMMON, isScheduler, type Common, type SchedulerStateDict } from './schedule.js';
+
+function checkSchedulers(
+  call: string,
+  schedulers: unknown,
+  optimizer?: Optimizer,
+): asserts schedulers is LRScheduler[] {
+  if (!Array.isArray(schedulers) || schedulers.length === 0 || !schedulers.every(isScheduler)) {
+    throw new TypeError(`${call}: expected a list of schedulers, got ${show(schedulers)}`);
+  }
+  const own = optimizer ?? (schedulers[0] as LRScheduler).optimizer;
+  const other = schedulers.findIndex((s: LRScheduler) => s.optimizer !== own);
+  if (other >= 0) throw new TenfoldError('value', `${call}: scheduler ${other} belongs to another optimizer`);
+}
+
+abstract class Combined extends LRScheduler {
+  protected abstract readonly schedulers: readonly LRScheduler[];
+  override getLr(): number[] {
+    return this.groupLrs((lr) => lr);
+  }
+  override stateDict(): SchedulerStateDict {
+    return { ...super.stateDict(), schedulers: this.schedulers.map((s) => s.stateDict()) };
+  }
+  override loadStateDict(stateDict: SchedulerStateDict): void {
+    const { schedulers, ...rest } = stateDict;
+    const states = schedulers as SchedulerStateDict[] | undefined;
+    if (!Array.isArray(states) || states.length !== this.schedulers.length) {
+      throw new TenfoldError(
+        'state',
+        `${this.constructor.name}.loadStateDict: expected the states of ${this.schedulers.length} schedulers, got ${show(schedulers)}`,
+      );
+    }
+    super.loadStateDict(rest);
+    this.schedulers.forEach((s, i) => s.loadStateDict(states[i]!));
+  }
+}
+
+/** One schedule after the other, the next from each milestone on. See torch.optim.lr_scheduler.SequentialLR. */
+export class SequentialLR extends Combined {
+  protected override readonly schedulers: readonly LRScheduler[];
+  protected readonly milestones: readonly number[];
+  constructor(
+    optimizer: Optimizer,
+    schedulers: readonly LRScheduler[],
+    milestones: readonly number[],
+    options: Common = {},
+  ) {
+    checkOptions('SequentialLR', options, COMMON);
+    checkOptimizer('SequentialLR', optimizer);
+    checkSchedulers('SequentialLR', schedulers, optimizer);
+    if (milestones.length !== schedulers.length - 1) {
+      throw new TenfoldError(
+        'value',
+        `SequentialLR: ${schedulers.length} schedulers need ${schedulers.length - 1} milestones, got ${milestones.length}`,
+      );
+    }
+    super(optimizer, options.lastEpoch ?? -1);
+    this.schedulers = [...schedulers];
+    this.milestones = [...milestones];
+    this.lastEpoch++;
+    // The others' first steps are undone; only the first one's counts.
+    for (const group of optimizer.paramGroups) group.lr = group.initialLr!;
+    for (const s of schedulers) s.lastEpoch--;
+    schedulers[0]!.restart();
+    this.lastLr = schedulers[0]!.getLastLr();
+  }
+  override step(): void {
+    this.lastEpoch++;
+    const k = this.milestones.filter((m) => m <= this.lastEpoch).length;
+    const scheduler = this.schedulers[k]!;
+    if (k > 0 && this.milestones[k - 1] === this.lastEpoch) scheduler.step(0);
+    else scheduler.step();
+    this.lastLr = scheduler.getLastLr();
+  }
+}
+
+/** Several schedules at once, each on what the one before made of the rate. See torch.optim.lr_scheduler.ChainedScheduler. */
+export class ChainedScheduler extends Combined {
+  protected override readonly schedulers: readonly LRScheduler[];
+  constructor(schedulers: readonly LRScheduler[]) {
+    checkSchedulers('ChainedScheduler', schedulers);
+    super(schedulers[0]!.optimizer, -1);
+    this.schedulers = [...schedulers];
+    this.lastLr = this.groupLrs((lr) => lr);
+  }
+  override step(): void {
+    for (const s of this.schedulers) s.step();
+    this.lastLr = this.groupLrs((lr) => lr);
+  }
+}
