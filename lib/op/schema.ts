@@ -4,8 +4,9 @@
  *
  *   'sum(Tensor self, int[]? dim=null, bool keepdim=false, *, dtype? dtype=null)'
  *
- * - Kinds: Tensor, Tensor[], Scalar, Tensor|Scalar, int, int[] (a number or a list), int... (variadic or a list), float,
- *   float[], bool, string, dtype, generator, any. A trailing ? admits null.
+ * - Kinds: Tensor, Tensor[], Scalar, Tensor|Scalar, int, int[] (a number or a list), int[]|string, int?[] (with nulls in
+ *   the list), int... (variadic or a list), float, float[], float|float[], bool, string, dtype, generator, any. A trailing
+ *   ? admits null.
  * - A first parameter named `self` makes the op a method of Tensor too. `name[_](…)` adds the in-place method `name_`.
  * - From the first parameter with a default on, arguments go by position or by name in one trailing options object;
  *   those behind `*` by name only.
@@ -32,6 +33,7 @@ interface Kinds {
   'int[]|string': number | readonly number[] | string;
   float: number;
   'float[]': readonly number[];
+  'float|float[]': number | readonly number[];
   bool: boolean;
   string: string;
   dtype: DType;
@@ -169,6 +171,7 @@ const ACCEPTS: Record<string, (v: unknown) => boolean> = {
   'int...': (v) => (typeof v === 'number' ? Number.isInteger(v) : isIntegerList(v)),
   float: (v) => typeof v === 'number',
   'float[]': isNumberList,
+  'float|float[]': (v) => typeof v === 'number' || isNumberList(v),
   bool: (v) => typeof v === 'boolean',
   string: (v) => typeof v === 'string',
   dtype: (v) => typeof v === 'string',
@@ -187,6 +190,7 @@ const EXPECTED: Record<string, string> = {
   'int...': 'integers or a list of integers',
   float: 'a number',
   'float[]': 'a list of numbers',
+  'float|float[]': 'a number or a list of numbers',
   bool: 'a boolean',
   string: 'a string',
   dtype: 'a dtype',

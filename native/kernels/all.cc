@@ -24,6 +24,8 @@ std::vector<Kernel> allKernels(int64_t target) {
       activationKernels(target),
       lossKernels(target),
       reduceKernels(target),
+      convKernels(target),
+      poolKernels(target),
       gemmKernels(target),
       extremeKernels(target),
       scanKernels(target),

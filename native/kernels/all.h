@@ -20,6 +20,8 @@ KernelTable activationKernels(int64_t target);  // relu … softplus, and their 
 KernelTable lossKernels(int64_t target);        // losses before their mean, and their backwards
 KernelTable optimizerKernels(int64_t target);  // an optimizer's whole step
 KernelTable rowwiseKernels(int64_t target);  // softmax, layer norm, cross entropy over rows
+KernelTable convKernels(int64_t target);        // convolutions and their gradients
+KernelTable poolKernels(int64_t target);        // pooling and its gradients
 
 // Every kernel for one instruction set; the index is the id that a frame begins with.
 std::vector<Kernel> allKernels(int64_t target);

@@ -17,6 +17,8 @@ export interface Exception {
 export const EXCEPTIONS: Record<string, Exception> = {
   atanh: { slack: 4, reason: 'gradient 1 / (1 - x²) near 1' },
   logcumsumexp: { slack: 100, reason: 'gradient as a difference of exponentials' },
+  'nn.functional.conv_transpose2d': { slack: 3, reason: 'sums that cancel; PyTorch is as far from the float64 result' },
+  'nn.functional.conv_transpose3d': { slack: 3, reason: 'as convTranspose2d' },
   'nn.functional.layer_norm': { slack: 8, reason: 'gradient of rows with little variance' },
   'nn.functional.normalize': { slack: 4, reason: 'gradient as a difference of projections' },
   pow: { slack: 20, reason: 'large exponents magnify the rounding of log' },

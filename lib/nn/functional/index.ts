@@ -4,6 +4,7 @@ export {
   relu, relu6, selu, sigmoid, silu, softmax, softmin, softplus, softshrink, softsign, tanh, tanhshrink, threshold,
 } from './activation.js'; // prettier-ignore
 export { crossEntropy, ctcLoss, multiMarginLoss, nllLoss } from './classification.js';
+export { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d, convTranspose3d } from './conv.js';
 export { cosineSimilarity, normalize, pairwiseDistance, tripletMarginLoss } from './distance.js';
 export { alphaDropout, dropout, dropout1d, dropout2d, dropout3d, featureAlphaDropout } from './dropout.js';
 export { bilinear, linear } from './linear.js';
@@ -12,3 +13,8 @@ export {
   klDiv, l1Loss, marginRankingLoss, mseLoss, poissonNllLoss, smoothL1Loss, softMarginLoss, type Reduction,
 } from './loss.js'; // prettier-ignore
 export { batchNorm, groupNorm, instanceNorm, layerNorm, localResponseNorm, rmsNorm } from './normalization.js';
+export {
+  adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d, adaptiveMaxPool1d, adaptiveMaxPool2d, adaptiveMaxPool3d,
+  avgPool1d, avgPool2d, avgPool3d, lpPool1d, lpPool2d, maxPool1d, maxPool2d, maxPool3d, maxUnpool1d, maxUnpool2d,
+  maxUnpool3d,
+} from './pooling.js'; // prettier-ignore

@@ -1,0 +1,14 @@
+// Memory that kernels work in: a few buffers for each thread, kept from call to call.
+#pragma once
+#include <cstddef>
+
+namespace tenfold {
+
+enum class Scratch : int { image, result, partial };
+constexpr int kScratches = 3;
+
+// At least `bytes`, aligned to 64; valid until the thread's next call for the same buffer. KernelError where there is no
+// memory.
+void* scratch(Scratch which, size_t bytes);
+
+}  // namespace tenfold
