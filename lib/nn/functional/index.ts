@@ -7,6 +7,7 @@ export { crossEntropy, ctcLoss, multiMarginLoss, nllLoss } from './classificatio
 export { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d, convTranspose3d } from './conv.js';
 export { cosineSimilarity, normalize, pairwiseDistance, tripletMarginLoss } from './distance.js';
 export { alphaDropout, dropout, dropout1d, dropout2d, dropout3d, featureAlphaDropout } from './dropout.js';
+export { embedding, embeddingBag, oneHot } from './embedding.js';
 export { bilinear, linear } from './linear.js';
 export {
   binaryCrossEntropy, binaryCrossEntropyWithLogits, cosineEmbeddingLoss, gaussianNllLoss, hingeEmbeddingLoss, huberLoss,

@@ -1,0 +1,179 @@
+/** Padding layers: widths for the last dim first, (left, right, top, bottom, …); one number pads every side. */
+import { TenfoldError, show } from '../../errors.js';
+import { Tensor } from '../../tensor/tensor.js';
+import * as F from '../functional/index.js';
+import { Module } from '../module.js';
+import { number, tuple } from '../print.js';
+
+/** Widths of a layer for `dims` dims. */
+type Widths = number | readonly number[];
+function widths(call: string, padding: Widths, dims: number): readonly number[] {
+  if (Number.isInteger(padding)) return new Array<number>(2 * dims).fill(padding as number);
+  if (!Array.isArray(padding) || padding.length !== 2 * dims || !padding.every(Number.isInteger)) {
+    throw new TypeError(`${call}: padding must be an integer or ${2 * dims} integers, got ${show(padding)}`);
+  }
+  return Object.freeze([...(padding as number[])]);
+}
+
+abstract class Padding extends Module {
+  readonly padding: readonly number[];
+  protected abstract get dims(): number;
+  protected abstract get mode(): string;
+  constructor(padding: Widths) {
+    super();
+    this.padding = widths(this.constructor.name, padding, this.dims);
+  }
+  override forward(input: Tensor): Tensor {
+    if (input.shape.length < this.dims) {
+      throw new TenfoldError('shape', `${this.constructor.name}: input has ${input.shape.length} dims, at least ${this.dims} are padded`);
+    }
+    return F.pad(input, this.padding, { mode: this.mode });
+  }
+  override extraRepr(): string {
+    return tuple(this.padding);
+  }
+}
+abstract class ConstantPadding extends Module {
+  readonly padding: readonly number[];
+  readonly value: number;
+  protected abstract get dims(): number;
+  constructor(padding: Widths, value: number) {
+    super();
+    this.padding = widths(this.constructor.name, padding, this.dims);
+    if (typeof value !== 'number') throw new TypeError(`${this.constructor.name}: value must be a number, got ${show(value)}`);
+    this.value = value;
+  }
+  override forward(input: Tensor): Tensor {
+    return F.pad(input, this.padding, { mode: 'constant', value: this.value });
+  }
+  override extraRepr(): string {
+    return `padding=${tuple(this.padding)}, value=${number(this.value)}`;
+  }
+}
+
+/** Pads with the input mirrored at its border, the border itself not repeated. See torch.nn.ReflectionPad1d. */
+export class ReflectionPad1d extends Padding {
+  protected override get dims(): number {
+    return 1;
+  }
+  protected override get mode(): string {
+    return 'reflect';
+  }
+}
+/** Pads with the input mirrored at its border, the border itself not repeated. See torch.nn.ReflectionPad2d. */
+export class ReflectionPad2d extends Padding {
+  protected override get dims(): number {
+    return 2;
+  }
+  protected override get mode(): string {
+    return 'reflect';
+  }
+}
+/** Pads with the input mirrored at its border, the border itself not repeated. See torch.nn.ReflectionPad3d. */
+export class ReflectionPad3d extends Padding {
+  protected override get dims(): number {
+    return 3;
+  }
+  protected override get mode(): string {
+    return 'reflect';
+  }
+}
+/** Pads with the border. See torch.nn.ReplicationPad1d. */
+export class ReplicationPad1d extends Padding {
+  protected override get dims(): number {
+    return 1;
+  }
+  protected override get mode(): string {
+    return 'replicate';
+  }
+}
+/** Pads with the border. See torch.nn.ReplicationPad2d. */
+export class ReplicationPad2d extends Padding {
+  protected override get dims(): number {
+    return 2;
+  }
+  protected override get mode(): string {
+    return 'replicate';
+  }
+}
+/** Pads with the border. See torch.nn.ReplicationPad3d. */
+export class ReplicationPad3d extends Padding {
+  protected override get dims(): number {
+    return 3;
+  }
+  protected override get mode(): string {
+    return 'replicate';
+  }
+}
+/** Pads with the other end, as if the input went round. See torch.nn.CircularPad1d. */
+export class CircularPad1d extends Padding {
+  protected override get dims(): number {
+    return 1;
+  }
+  protected override get mode(): string {
+    return 'circular';
+  }
+}
+/** Pads with the other end, as if the input went round. See torch.nn.CircularPad2d. */
+export class CircularPad2d extends Padding {
+  protected override get dims(): number {
+    return 2;
+  }
+  protected override get mode(): string {
+    return 'circular';
+  }
+}
+/** Pads with the other end, as if the input went round. See torch.nn.CircularPad3d. */
+export class CircularPad3d extends Padding {
+  protected override get dims(): number {
+    return 3;
+  }
+  protected override get mode(): string {
+    return 'circular';
+  }
+}
+/** Pads with zeros. See torch.nn.ZeroPad1d. */
+export class ZeroPad1d extends Padding {
+  protected override get dims(): number {
+    return 1;
+  }
+  protected override get mode(): string {
+    return 'constant';
+  }
+}
+/** Pads with zeros. See torch.nn.ZeroPad2d. */
+export class ZeroPad2d extends Padding {
+  protected override get dims(): number {
+    return 2;
+  }
+  protected override get mode(): string {
+    return 'constant';
+  }
+}
+/** Pads with zeros. See torch.nn.ZeroPad3d. */
+export class ZeroPad3d extends Padding {
+  protected override get dims(): number {
+    return 3;
+  }
+  protected override get mode(): string {
+    return 'constant';
+  }
+}
+/** Pads with a value. See torch.nn.ConstantPad1d. */
+export class ConstantPad1d extends ConstantPadding {
+  protected override get dims(): number {
+    return 1;
+  }
+}
+/** Pads with a value. See torch.nn.ConstantPad2d. */
+export class ConstantPad2d extends ConstantPadding {
+  protected override get dims(): number {
+    return 2;
+  }
+}
+/** Pads with a value. See torch.nn.ConstantPad3d. */
+export class ConstantPad3d extends ConstantPadding {
+  protected override get dims(): number {
+    return 3;
+  }
+}
