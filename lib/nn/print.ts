@@ -19,5 +19,5 @@ export const number = (x: number): string => (Number.isInteger(x) ? String(x) : 
 /** A list as a tuple: (3,), (3, 5); a number as it is. */
 export function tuple(x: number | null | string | readonly (number | null)[]): string {
   if (!Array.isArray(x)) return String(x);
-  return x.length === 1 ? `(${x[0]},)` : `(${x.join(', ')})`;
+  return x.length === 1 ? `(${x[0]},)` : `(${x.map(String).join(', ')})`;
 }

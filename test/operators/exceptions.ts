@@ -12,6 +12,12 @@ export interface Exception {
   reason?: string;
 }
 
+const ROUNDED = 'bfloat16: PyTorch rounds in between, here float32 is rounded once at the end';
+const NO_CHANNELS = 'an input without a dim of channels is refused; PyTorch lets an empty one through';
+const WRAPPED = 'PyTorch takes uint8 255 for the target -1';
+const NAN_PASSES = 'softshrink(NaN) is NaN, as in PyTorch from 2.7 on; 1.13 gives 0';
+const INFINITE = 'the derivative at ±∞ is 0; as a quotient it is NaN';
+
 // PyTorch's own float32 answers were compared with its float64 ones on the same samples: the default tolerance holds for
 // all operators but these, whose formulas lose digits by cancellation.
 export const EXCEPTIONS: Record<string, Exception> = {
@@ -19,7 +25,20 @@ export const EXCEPTIONS: Record<string, Exception> = {
   logcumsumexp: { slack: 100, reason: 'gradient as a difference of exponentials' },
   'nn.functional.conv_transpose2d': { slack: 3, reason: 'sums that cancel; PyTorch is as far from the float64 result' },
   'nn.functional.conv_transpose3d': { slack: 3, reason: 'as convTranspose2d' },
-  'nn.functional.layer_norm': { slack: 8, reason: 'gradient of rows with little variance' },
-  'nn.functional.normalize': { slack: 4, reason: 'gradient as a difference of projections' },
+  log_softmax: { skip: { 11: ROUNDED, 12: ROUNDED } },
+  'nn.functional.batch_norm': { skip: { 3: NO_CHANNELS, 10: NO_CHANNELS, 16: NO_CHANNELS, 17: ROUNDED } },
+  'nn.functional.bilinear': { skip: { 25: ROUNDED } },
+  'nn.functional.cosine_embedding_loss': { skip: { 36: WRAPPED, 37: WRAPPED, 38: WRAPPED } },
+  'nn.functional.group_norm': { skip: { 8: ROUNDED, 9: ROUNDED } },
+  'nn.functional.hinge_embedding_loss': { skip: { 20: 'bfloat16: PyTorch rounds the margin first' } },
+  'nn.functional.instance_norm': { skip: { 13: ROUNDED } },
+  'nn.functional.layer_norm': { slack: 8, reason: 'gradient of rows with little variance', skip: { 13: ROUNDED } },
+  'nn.functional.normalize': {
+    slack: 4,
+    reason: 'gradient as a difference of projections',
+    skip: { 12: 'a gradient that is 0 but for rounding' },
+  },
+  'nn.functional.softshrink': { skip: { 5: NAN_PASSES, 13: NAN_PASSES, 21: NAN_PASSES } },
+  'nn.functional.softsign': { skip: { 3: INFINITE, 9: INFINITE } },
   pow: { slack: 20, reason: 'large exponents magnify the rounding of log' },
 };

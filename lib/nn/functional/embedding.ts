@@ -19,26 +19,30 @@ function checkIndices(call: string, indices: Tensor, rows: number): void {
   }
 }
 function checkTable(call: string, weight: Tensor): void {
-  if (weight.shape.length !== 2) throw new TenfoldError('shape', `${call}: weight must be [rows, dim], got ${formatShape(weight.shape)}`);
+  if (weight.shape.length !== 2)
+    throw new TenfoldError('shape', `${call}: weight must be [rows, dim], got ${formatShape(weight.shape)}`);
 }
 
 /** Rows of a table by a list of indices. `padding` is the row that gets no gradient, −1 for none. */
-const rowsOf = defineOp('embeddingRows(Tensor weight, Tensor indices, int padding, bool scaleGradByFreq)', (): OpDef => ({
-  forward: (weight: Tensor, indices: Tensor) => weight.indexSelect(0, indices),
-  backward: {
-    weight: d('indices', (grad, indices, call) => {
-      let parts = grad;
-      if (call.padding >= 0) parts = where(indices.eq(call.padding).unsqueeze(1), 0, parts);
-      if (call.scaleGradByFreq) {
-        const ones = Tensor.zeros([indices.numel()], grad.code).add(1);
-        const counts = Tensor.zeros([call.weight.shape[0]], grad.code).indexAdd(0, indices, ones);
-        parts = parts.div(counts.indexSelect(0, indices).unsqueeze(1));
-      }
-      return Tensor.zeros(call.weight.shape, grad.code).indexAdd(0, indices, parts);
-    }),
-  },
-  gradName: 'EmbeddingBackward0',
-}));
+const rowsOf = defineOp(
+  'embeddingRows(Tensor weight, Tensor indices, int padding, bool scaleGradByFreq)',
+  (): OpDef => ({
+    forward: (weight: Tensor, indices: Tensor) => weight.indexSelect(0, indices),
+    backward: {
+      weight: d('indices', (grad, indices, call) => {
+        let parts = grad;
+        if (call.padding >= 0) parts = where(indices.eq(call.padding).unsqueeze(1), 0, parts);
+        if (call.scaleGradByFreq) {
+          const ones = Tensor.zeros([indices.numel()], grad.code).add(1);
+          const counts = Tensor.zeros([call.weight.shape[0]], grad.code).indexAdd(0, indices, ones);
+          parts = parts.div(counts.indexSelect(0, indices).unsqueeze(1));
+        }
+        return Tensor.zeros(call.weight.shape, grad.code).indexAdd(0, indices, parts);
+      }),
+    },
+    gradName: 'EmbeddingBackward0',
+  }),
+);
 
 /** Shortens the rows that are about to be used to maxNorm, in place, as PyTorch does. */
 function limitRows(weight: Tensor, indices: Tensor, maxNorm: number, normType: number): void {
@@ -92,18 +96,23 @@ export const embedding = defineOp(
 /** A bag's indices for each bag, from a matrix or from a list with offsets. */
 function bagsOf(input: Tensor, offsets: Tensor | null, includeLastOffset: boolean): number[][] {
   if (input.shape.length === 2) {
-    if (offsets !== null) throw new TenfoldError('value', 'embeddingBag: offsets go with a list of indices, not with a matrix of them');
+    if (offsets !== null)
+      throw new TenfoldError('value', 'embeddingBag: offsets go with a list of indices, not with a matrix of them');
     const [bags, size] = input.shape as unknown as [number, number];
     return Array.from({ length: bags }, (_, b) => Array.from({ length: size }, (_, i) => b * size + i));
   }
-  if (input.shape.length !== 1) throw new TenfoldError('shape', `embeddingBag: input must be a list or a matrix, got ${formatShape(input.shape)}`);
-  if (offsets === null) throw new TenfoldError('value', 'embeddingBag: a list of indices needs offsets, the places where bags begin');
+  if (input.shape.length !== 1)
+    throw new TenfoldError('shape', `embeddingBag: input must be a list or a matrix, got ${formatShape(input.shape)}`);
+  if (offsets === null)
+    throw new TenfoldError('value', 'embeddingBag: a list of indices needs offsets, the places where bags begin');
   const starts = (offsets.tolist() as (number | bigint)[]).map(Number);
-  if (starts.length > 0 && starts[0] !== 0) throw new TenfoldError('value', `embeddingBag: offsets must begin with 0, got ${starts[0]}`);
+  if (starts.length > 0 && starts[0] !== 0)
+    throw new TenfoldError('value', `embeddingBag: offsets must begin with 0, got ${starts[0]}`);
   const ends = [...starts.slice(1), input.count];
   const bags = starts.map((start, b) => {
     const end = ends[b]!;
-    if (end < start || end > input.count) throw new RangeError(`embeddingBag: offsets must rise up to ${input.count}, got ${start} before ${end}`);
+    if (end < start || end > input.count)
+      throw new RangeError(`embeddingBag: offsets must rise up to ${input.count}, got ${start} before ${end}`);
     return Array.from({ length: end - start }, (_, i) => start + i);
   });
   return includeLastOffset ? bags.slice(0, -1) : bags;
@@ -150,7 +159,8 @@ export const embeddingBag = defineOp(
       // Bags padded to one size: which element stands where, and whether it counts.
       const size = Math.max(1, ...bags.map((b) => b.length));
       const dim = weight.shape[1]!;
-      if (list.count === 0 || bags.length === 0) return weight.narrow(0, 0, 0).sum(0).expand([bags.length, dim]).clone();
+      if (list.count === 0 || bags.length === 0)
+        return weight.narrow(0, 0, 0).sum(0).expand([bags.length, dim]).clone();
       const places = tensor(bags.flatMap((b) => Array.from({ length: size }, (_, i) => b[i] ?? 0)), { dtype: 'int64' }); // prettier-ignore
       const filled = tensor(bags.flatMap((b) => Array.from({ length: size }, (_, i) => i < b.length))); // prettier-ignore
       const chosen = list.indexSelect(0, places);
@@ -175,10 +185,13 @@ export const embeddingBag = defineOp(
 /** 1 at each class, 0 elsewhere, as int64: [...] → [..., numClasses]; −1 takes the largest class + 1. See torch.nn.functional.one_hot. */
 export const oneHot = defineOp('oneHot(Tensor input, int numClasses=-1)', (): OpDef => ({
   forward(input: Tensor, numClasses: number) {
-    if (input.code !== Code.i64) throw new TenfoldError('dtype', `oneHot: classes must be int64, got ${input.dtype}; use .long()`);
-    if (input.count === 0 && numClasses <= 0) throw new TenfoldError('value', 'oneHot: give numClasses for an empty tensor');
+    if (input.code !== Code.i64)
+      throw new TenfoldError('dtype', `oneHot: classes must be int64, got ${input.dtype}; use .long()`);
+    if (input.count === 0 && numClasses <= 0)
+      throw new TenfoldError('value', 'oneHot: give numClasses for an empty tensor');
     const highest = input.count === 0 ? -1 : Number(input.amax().item());
-    if (input.count > 0 && Number(input.amin().item()) < 0) throw new RangeError(`oneHot: classes must not be negative, got ${Number(input.amin().item())}`);
+    if (input.count > 0 && Number(input.amin().item()) < 0)
+      throw new RangeError(`oneHot: classes must not be negative, got ${Number(input.amin().item())}`);
     const n = numClasses === -1 ? highest + 1 : numClasses;
     if (n < 1) throw new RangeError(`oneHot: numClasses must be positive, got ${numClasses}`);
     if (highest >= n) throw new RangeError(`oneHot: class ${highest} is out of range for ${n} classes`);

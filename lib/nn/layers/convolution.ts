@@ -17,7 +17,8 @@ const PADDING_MODES = ['zeros', 'reflect', 'replicate', 'circular'];
 /** One number for each of n dims. */
 function each(call: string, name: string, x: Sizes, n: number): readonly number[] {
   const list = typeof x === 'number' ? new Array<number>(n).fill(x) : [...x];
-  if (list.length !== n) throw new TenfoldError('value', `${call}: ${name} must be one integer or ${n}, got [${list.join(', ')}]`);
+  if (list.length !== n)
+    throw new TenfoldError('value', `${call}: ${name} must be one integer or ${n}, got [${list.join(', ')}]`);
   return Object.freeze(list);
 }
 
@@ -55,10 +56,16 @@ abstract class ConvNd extends Module {
     const { inChannels, outChannels, groups } = o;
     if (groups < 1) throw new TenfoldError('value', `${call}: groups must be positive, got ${groups}`);
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {
-      throw new TenfoldError('value', `${call}: ${inChannels} channels in and ${outChannels} out can't form ${groups} groups`);
+      throw new TenfoldError(
+        'value',
+        `${call}: ${inChannels} channels in and ${outChannels} out can't form ${groups} groups`,
+      );
     }
     if (!PADDING_MODES.includes(o.paddingMode)) {
-      throw new TenfoldError('value', `${call}: paddingMode must be one of ${PADDING_MODES.join(', ')}, got '${o.paddingMode}'`);
+      throw new TenfoldError(
+        'value',
+        `${call}: paddingMode must be one of ${PADDING_MODES.join(', ')}, got '${o.paddingMode}'`,
+      );
     }
     if (typeof o.padding === 'string' && o.padding !== 'same' && o.padding !== 'valid') {
       throw new TenfoldError('value', `${call}: padding must be numbers, 'same' or 'valid', got '${o.padding}'`);
@@ -73,7 +80,10 @@ abstract class ConvNd extends Module {
     this.groups = groups;
     this.paddingMode = o.paddingMode;
     if (this.padding === 'same' && this.stride.some((s) => s !== 1)) {
-      throw new TenfoldError('value', `${call}: padding 'same' goes with stride 1 only, got [${this.stride.join(', ')}]`);
+      throw new TenfoldError(
+        'value',
+        `${call}: padding 'same' goes with stride 1 only, got [${this.stride.join(', ')}]`,
+      );
     }
     const channels = transposed ? [inChannels, outChannels / groups] : [outChannels, inChannels / groups];
     this.weight = Parameter.empty([...channels, ...this.kernelSize], o.dtype);
@@ -117,8 +127,21 @@ const conv = signature(
 );
 type ConvArguments = Arguments<typeof conv.schema>;
 function convFields(args: ConvArguments): ConvFields {
-  const [inChannels, outChannels, kernelSize, stride, padding, dilation, groups, bias, paddingMode, dtype] = conv.read(args);
-  return { inChannels, outChannels, kernelSize, stride, padding, dilation, outputPadding: 0, groups, bias, paddingMode, dtype };
+  const [inChannels, outChannels, kernelSize, stride, padding, dilation, groups, bias, paddingMode, dtype] =
+    conv.read(args);
+  return {
+    inChannels,
+    outChannels,
+    kernelSize,
+    stride,
+    padding,
+    dilation,
+    outputPadding: 0,
+    groups,
+    bias,
+    paddingMode,
+    dtype,
+  };
 }
 
 const convTranspose = signature(
@@ -126,10 +149,34 @@ const convTranspose = signature(
 );
 type ConvTransposeArguments = Arguments<typeof convTranspose.schema>;
 function transposeFields(call: string, args: ConvTransposeArguments): ConvFields {
-  const [inChannels, outChannels, kernelSize, stride, padding, outputPadding, groups, bias, dilation, paddingMode, dtype] =
-    convTranspose.read(args);
-  if (paddingMode !== 'zeros') throw new TenfoldError('value', `${call}: paddingMode must be 'zeros', got '${paddingMode}'`);
-  return { inChannels, outChannels, kernelSize, stride, padding, dilation, outputPadding, groups, bias, paddingMode, dtype };
+  const [
+    inChannels,
+    outChannels,
+    kernelSize,
+    stride,
+    padding,
+    outputPadding,
+    groups,
+    bias,
+    dilation,
+    paddingMode,
+    dtype,
+  ] = convTranspose.read(args);
+  if (paddingMode !== 'zeros')
+    throw new TenfoldError('value', `${call}: paddingMode must be 'zeros', got '${paddingMode}'`);
+  return {
+    inChannels,
+    outChannels,
+    kernelSize,
+    stride,
+    padding,
+    dilation,
+    outputPadding,
+    groups,
+    bias,
+    paddingMode,
+    dtype,
+  };
 }
 
 /** Transposed convolutions: the size that they give, where several are possible. */
@@ -142,14 +189,20 @@ abstract class ConvTransposeNd extends ConvNd {
     const dims = kernelSize.length;
     const size = outputSize.length === dims + 2 ? outputSize.slice(2) : outputSize;
     if (size.length !== dims) {
-      throw new TenfoldError('shape', `${this.constructor.name}: outputSize must have ${dims} sizes, got ${formatShape(outputSize)}`);
+      throw new TenfoldError(
+        'shape',
+        `${this.constructor.name}: outputSize must have ${dims} sizes, got ${formatShape(outputSize)}`,
+      );
     }
     return size.map((wanted, i) => {
       const input_ = input.shape[input.shape.length - dims + i]!;
       const least = (input_ - 1) * stride[i]! - 2 * padding[i]! + dilation[i]! * (kernelSize[i]! - 1) + 1;
       const most = least + stride[i]! - 1;
       if (wanted < least || wanted > most) {
-        throw new TenfoldError('shape', `${this.constructor.name}: outputSize ${wanted} at dim ${i} must be between ${least} and ${most}`);
+        throw new TenfoldError(
+          'shape',
+          `${this.constructor.name}: outputSize ${wanted} at dim ${i} must be between ${least} and ${most}`,
+        );
       }
       return wanted - least;
     });
@@ -200,7 +253,16 @@ export class ConvTranspose1d extends ConvTransposeNd {
   override forward(input: Tensor, outputSize: readonly number[] | null = null): Tensor {
     const { weight, bias, stride, padding, dilation, groups } = this;
     const outputPadding = this.paddingFor(input, outputSize);
-    return F.convTranspose1d(input, weight, bias, stride, padding as readonly number[], outputPadding, groups, dilation);
+    return F.convTranspose1d(
+      input,
+      weight,
+      bias,
+      stride,
+      padding as readonly number[],
+      outputPadding,
+      groups,
+      dilation,
+    );
   }
 }
 
@@ -212,7 +274,16 @@ export class ConvTranspose2d extends ConvTransposeNd {
   override forward(input: Tensor, outputSize: readonly number[] | null = null): Tensor {
     const { weight, bias, stride, padding, dilation, groups } = this;
     const outputPadding = this.paddingFor(input, outputSize);
-    return F.convTranspose2d(input, weight, bias, stride, padding as readonly number[], outputPadding, groups, dilation);
+    return F.convTranspose2d(
+      input,
+      weight,
+      bias,
+      stride,
+      padding as readonly number[],
+      outputPadding,
+      groups,
+      dilation,
+    );
   }
 }
 
@@ -224,6 +295,15 @@ export class ConvTranspose3d extends ConvTransposeNd {
   override forward(input: Tensor, outputSize: readonly number[] | null = null): Tensor {
     const { weight, bias, stride, padding, dilation, groups } = this;
     const outputPadding = this.paddingFor(input, outputSize);
-    return F.convTranspose3d(input, weight, bias, stride, padding as readonly number[], outputPadding, groups, dilation);
+    return F.convTranspose3d(
+      input,
+      weight,
+      bias,
+      stride,
+      padding as readonly number[],
+      outputPadding,
+      groups,
+      dilation,
+    );
   }
 }

@@ -13,11 +13,17 @@ import { number } from '../print.js';
 /** A row's index in a table, counted from the end where negative. */
 function rowOf(call: string, index: number | null, rows: number): number | null {
   if (index === null) return null;
-  if (index < -rows || index >= rows) throw new RangeError(`${call}: paddingIdx ${index} is out of range for ${rows} embeddings`);
+  if (index < -rows || index >= rows)
+    throw new RangeError(`${call}: paddingIdx ${index} is out of range for ${rows} embeddings`);
   return index < 0 ? index + rows : index;
 }
 /** A table of normal numbers, the padding row of zeros. */
-function drawTable(rows: number, dim: number, paddingIdx: number | null, dtype: Parameters<typeof Parameter.empty>[1]): Parameter {
+function drawTable(
+  rows: number,
+  dim: number,
+  paddingIdx: number | null,
+  dtype: Parameters<typeof Parameter.empty>[1],
+): Parameter {
   const weight = normal_(Parameter.empty([rows, dim], dtype)) as Parameter;
   if (paddingIdx !== null) fillElements(weight.detach().select(0, paddingIdx), 0);
   return weight;
@@ -55,7 +61,8 @@ export class Embedding extends Module {
     this.normType = normType;
     this.scaleGradByFreq = scaleGradByFreq;
     this.sparse = sparse;
-    this.weight = weight === null ? drawTable(rows, dim, this.paddingIdx, dtype) : givenTable('Embedding', weight, rows, dim);
+    this.weight =
+      weight === null ? drawTable(rows, dim, this.paddingIdx, dtype) : givenTable('Embedding', weight, rows, dim);
   }
   /** An Embedding over given vectors; `freeze` (the default) keeps them as they are. */
   static fromPretrained(embeddings: Tensor, options: { freeze?: boolean; paddingIdx?: number | null } = {}): Embedding {
@@ -115,7 +122,8 @@ export class EmbeddingBag extends Module {
     this.sparse = sparse;
     this.includeLastOffset = includeLastOffset;
     this.paddingIdx = rowOf('EmbeddingBag', paddingIdx, rows);
-    this.weight = weight === null ? drawTable(rows, dim, this.paddingIdx, dtype) : givenTable('EmbeddingBag', weight, rows, dim);
+    this.weight =
+      weight === null ? drawTable(rows, dim, this.paddingIdx, dtype) : givenTable('EmbeddingBag', weight, rows, dim);
   }
   override forward(input: Tensor, offsets: Tensor | null = null, perSampleWeights: Tensor | null = null): Tensor {
     const { maxNorm, normType, scaleGradByFreq, mode, sparse, includeLastOffset, paddingIdx } = this;

@@ -200,7 +200,8 @@ function readOptions(call: string, defaults: Required<NormOptions>, given: reado
   checkOptions(call, named, Object.keys(defaults));
   const positional = last === named ? given.slice(0, -1) : given;
   const [eps, , affine, trackRunningStats, dtype] = normCall.read(given);
-  const momentum = positional[1] !== undefined ? positional[1] : named.momentum !== undefined ? named.momentum : defaults.momentum;
+  const momentum =
+    positional[1] !== undefined ? positional[1] : named.momentum !== undefined ? named.momentum : defaults.momentum;
   return {
     eps: eps ?? defaults.eps,
     momentum: momentum as number | null,
@@ -221,10 +222,16 @@ abstract class BatchNorm extends ChannelNorm {
   override forward(input: Tensor): Tensor {
     const call = this.constructor.name;
     if (!this.dims.includes(input.shape.length)) {
-      throw new TenfoldError('shape', `${call}: expected an input of ${this.dims.join(' or ')} dims, got ${formatShape(input.shape)}`);
+      throw new TenfoldError(
+        'shape',
+        `${call}: expected an input of ${this.dims.join(' or ')} dims, got ${formatShape(input.shape)}`,
+      );
     }
     if (input.shape[1] !== this.numFeatures) {
-      throw new TenfoldError('shape', `${call}: expected ${this.numFeatures} channels at dim 1, got ${formatShape(input.shape)}`);
+      throw new TenfoldError(
+        'shape',
+        `${call}: expected ${this.numFeatures} channels at dim 1, got ${formatShape(input.shape)}`,
+      );
     }
     const { training, runningMean, runningVar, weight, bias } = this;
     const factor = training && this.trackRunningStats ? countBatch(this) : (this.momentum ?? 0);
@@ -287,11 +294,17 @@ abstract class InstanceNorm extends ChannelNorm {
     const call = this.constructor.name;
     const { dims } = this;
     if (input.shape.length !== dims && input.shape.length !== dims - 1) {
-      throw new TenfoldError('shape', `${call}: expected an input of ${dims - 1} or ${dims} dims, got ${formatShape(input.shape)}`);
+      throw new TenfoldError(
+        'shape',
+        `${call}: expected an input of ${dims - 1} or ${dims} dims, got ${formatShape(input.shape)}`,
+      );
     }
     const batch = input.shape.length === dims ? input : input.unsqueeze(0);
     if (batch.shape[1] !== this.numFeatures && this.affine) {
-      throw new TenfoldError('shape', `${call}: expected ${this.numFeatures} channels, got ${formatShape(input.shape)}`);
+      throw new TenfoldError(
+        'shape',
+        `${call}: expected ${this.numFeatures} channels, got ${formatShape(input.shape)}`,
+      );
     }
     const { runningMean, runningVar, weight, bias, training, trackRunningStats } = this;
     const y = F.instanceNorm(batch, {

@@ -1,5 +1,5 @@
 /** Padding layers: widths for the last dim first, (left, right, top, bottom, …); one number pads every side. */
-import { TenfoldError, show } from '../../errors.js';
+import { show } from '../../errors.js';
 import { Tensor } from '../../tensor/tensor.js';
 import * as F from '../functional/index.js';
 import { Module } from '../module.js';
@@ -17,16 +17,15 @@ function widths(call: string, padding: Widths, dims: number): readonly number[] 
 
 abstract class Padding extends Module {
   readonly padding: readonly number[];
-  protected abstract get dims(): number;
-  protected abstract get mode(): string;
-  constructor(padding: Widths) {
+  constructor(
+    dims: number,
+    private readonly mode: 'constant' | 'reflect' | 'replicate' | 'circular',
+    padding: Widths,
+  ) {
     super();
-    this.padding = widths(this.constructor.name, padding, this.dims);
+    this.padding = widths(this.constructor.name, padding, dims);
   }
   override forward(input: Tensor): Tensor {
-    if (input.shape.length < this.dims) {
-      throw new TenfoldError('shape', `${this.constructor.name}: input has ${input.shape.length} dims, at least ${this.dims} are padded`);
-    }
     return F.pad(input, this.padding, { mode: this.mode });
   }
   override extraRepr(): string {
@@ -36,11 +35,11 @@ abstract class Padding extends Module {
 abstract class ConstantPadding extends Module {
   readonly padding: readonly number[];
   readonly value: number;
-  protected abstract get dims(): number;
-  constructor(padding: Widths, value: number) {
+  constructor(dims: number, padding: Widths, value: number) {
     super();
-    this.padding = widths(this.constructor.name, padding, this.dims);
-    if (typeof value !== 'number') throw new TypeError(`${this.constructor.name}: value must be a number, got ${show(value)}`);
+    this.padding = widths(this.constructor.name, padding, dims);
+    if (typeof value !== 'number')
+      throw new TypeError(`${this.constructor.name}: value must be a number, got ${show(value)}`);
     this.value = value;
   }
   override forward(input: Tensor): Tensor {
@@ -53,127 +52,91 @@ abstract class ConstantPadding extends Module {
 
 /** Pads with the input mirrored at its border, the border itself not repeated. See torch.nn.ReflectionPad1d. */
 export class ReflectionPad1d extends Padding {
-  protected override get dims(): number {
-    return 1;
-  }
-  protected override get mode(): string {
-    return 'reflect';
+  constructor(padding: Widths) {
+    super(1, 'reflect', padding);
   }
 }
 /** Pads with the input mirrored at its border, the border itself not repeated. See torch.nn.ReflectionPad2d. */
 export class ReflectionPad2d extends Padding {
-  protected override get dims(): number {
-    return 2;
-  }
-  protected override get mode(): string {
-    return 'reflect';
+  constructor(padding: Widths) {
+    super(2, 'reflect', padding);
   }
 }
 /** Pads with the input mirrored at its border, the border itself not repeated. See torch.nn.ReflectionPad3d. */
 export class ReflectionPad3d extends Padding {
-  protected override get dims(): number {
-    return 3;
-  }
-  protected override get mode(): string {
-    return 'reflect';
+  constructor(padding: Widths) {
+    super(3, 'reflect', padding);
   }
 }
 /** Pads with the border. See torch.nn.ReplicationPad1d. */
 export class ReplicationPad1d extends Padding {
-  protected override get dims(): number {
-    return 1;
-  }
-  protected override get mode(): string {
-    return 'replicate';
+  constructor(padding: Widths) {
+    super(1, 'replicate', padding);
   }
 }
 /** Pads with the border. See torch.nn.ReplicationPad2d. */
 export class ReplicationPad2d extends Padding {
-  protected override get dims(): number {
-    return 2;
-  }
-  protected override get mode(): string {
-    return 'replicate';
+  constructor(padding: Widths) {
+    super(2, 'replicate', padding);
   }
 }
 /** Pads with the border. See torch.nn.ReplicationPad3d. */
 export class ReplicationPad3d extends Padding {
-  protected override get dims(): number {
-    return 3;
-  }
-  protected override get mode(): string {
-    return 'replicate';
+  constructor(padding: Widths) {
+    super(3, 'replicate', padding);
   }
 }
 /** Pads with the other end, as if the input went round. See torch.nn.CircularPad1d. */
 export class CircularPad1d extends Padding {
-  protected override get dims(): number {
-    return 1;
-  }
-  protected override get mode(): string {
-    return 'circular';
+  constructor(padding: Widths) {
+    super(1, 'circular', padding);
   }
 }
 /** Pads with the other end, as if the input went round. See torch.nn.CircularPad2d. */
 export class CircularPad2d extends Padding {
-  protected override get dims(): number {
-    return 2;
-  }
-  protected override get mode(): string {
-    return 'circular';
+  constructor(padding: Widths) {
+    super(2, 'circular', padding);
   }
 }
 /** Pads with the other end, as if the input went round. See torch.nn.CircularPad3d. */
 export class CircularPad3d extends Padding {
-  protected override get dims(): number {
-    return 3;
-  }
-  protected override get mode(): string {
-    return 'circular';
+  constructor(padding: Widths) {
+    super(3, 'circular', padding);
   }
 }
 /** Pads with zeros. See torch.nn.ZeroPad1d. */
 export class ZeroPad1d extends Padding {
-  protected override get dims(): number {
-    return 1;
-  }
-  protected override get mode(): string {
-    return 'constant';
+  constructor(padding: Widths) {
+    super(1, 'constant', padding);
   }
 }
 /** Pads with zeros. See torch.nn.ZeroPad2d. */
 export class ZeroPad2d extends Padding {
-  protected override get dims(): number {
-    return 2;
-  }
-  protected override get mode(): string {
-    return 'constant';
+  constructor(padding: Widths) {
+    super(2, 'constant', padding);
   }
 }
 /** Pads with zeros. See torch.nn.ZeroPad3d. */
 export class ZeroPad3d extends Padding {
-  protected override get dims(): number {
-    return 3;
-  }
-  protected override get mode(): string {
-    return 'constant';
+  constructor(padding: Widths) {
+    super(3, 'constant', padding);
   }
 }
 /** Pads with a value. See torch.nn.ConstantPad1d. */
 export class ConstantPad1d extends ConstantPadding {
-  protected override get dims(): number {
-    return 1;
+  constructor(padding: Widths, value: number) {
+    super(1, padding, value);
   }
 }
 /** Pads with a value. See torch.nn.ConstantPad2d. */
 export class ConstantPad2d extends ConstantPadding {
-  protected override get dims(): number {
-    return 2;
+  constructor(padding: Widths, value: number) {
+    super(2, padding, value);
   }
 }
 /** Pads with a value. See torch.nn.ConstantPad3d. */
 export class ConstantPad3d extends ConstantPadding {
-  protected override get dims(): number {
-    return 3;
+  constructor(padding: Widths, value: number) {
+    super(3, padding, value);
   }
 }

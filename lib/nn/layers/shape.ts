@@ -41,7 +41,10 @@ export class Unflatten extends Module {
     const known = inner.reduce((n, s) => (s === -1 ? n : n * s), 1);
     const size = input.shape[at]!;
     if (inner.includes(-1) ? known === 0 || size % known !== 0 : size !== known) {
-      throw new TenfoldError('shape', `Unflatten: dim ${at} of ${formatShape(input.shape)} can't be ${formatShape(inner)}`);
+      throw new TenfoldError(
+        'shape',
+        `Unflatten: dim ${at} of ${formatShape(input.shape)} can't be ${formatShape(inner)}`,
+      );
     }
     const sizes = inner.map((s) => (s === -1 ? size / known : s));
     return input.reshape([...input.shape.slice(0, at), ...sizes, ...input.shape.slice(at + 1)]);
@@ -140,7 +143,8 @@ export class Upsample extends Module {
   }
   override extraRepr(): string {
     const { size, scaleFactor, mode } = this;
-    const factor = typeof scaleFactor === 'number' ? float(scaleFactor) : scaleFactor && `(${scaleFactor.map(float).join(', ')})`;
+    const factor =
+      typeof scaleFactor === 'number' ? float(scaleFactor) : scaleFactor && `(${scaleFactor.map(float).join(', ')})`;
     return `${scaleFactor === null ? `size=${tuple(size)}` : `scaleFactor=${factor}`}, mode=${mode}`;
   }
 }
