@@ -5,8 +5,8 @@
  *   'sum(Tensor self, int[]? dim=null, bool keepdim=false, *, dtype? dtype=null)'
  *
  * - Kinds: Tensor, Tensor[], Scalar, Tensor|Scalar, int, int[] (a number or a list), int[]|string, int?[] (with nulls in
- *   the list), int... (variadic or a list), float, float[], float|float[], bool, string, dtype, generator, any. A trailing
- *   ? admits null.
+ *   the list), int... (variadic or a list), float, float[], float|float[], bool, string, dtype, generator, index[] (what
+ *   Tensor.index takes), any. A trailing ? admits null.
  * - A first parameter named `self` makes the op a method of Tensor too. `name[_](…)` adds the in-place method `name_`.
  * - From the first parameter with a default on, arguments go by position or by name in one trailing options object;
  *   those behind `*` by name only.
@@ -16,6 +16,7 @@ import { TenfoldError, checkOptions, show } from '../errors.js';
 import type { DType } from '../dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Generator } from '../random/generator.js';
+import type { Index } from '../ops/indexing.js';
 
 // ---- types ---------------------------------------------------------------------------------------------------------
 
@@ -38,6 +39,7 @@ interface Kinds {
   string: string;
   dtype: DType;
   generator: Generator;
+  'index[]': readonly Index[];
   any: unknown;
 }
 type KindOf<K extends string> = K extends keyof Kinds ? Kinds[K] : K extends `${infer B}?` ? KindOf<B> | null : never;
@@ -176,6 +178,7 @@ const ACCEPTS: Record<string, (v: unknown) => boolean> = {
   string: (v) => typeof v === 'string',
   dtype: (v) => typeof v === 'string',
   generator: (v) => typeof v === 'object' && v !== null && 'manualSeed' in v,
+  'index[]': (v) => Array.isArray(v),
   any: () => true,
 };
 const EXPECTED: Record<string, string> = {
@@ -195,6 +198,7 @@ const EXPECTED: Record<string, string> = {
   string: 'a string',
   dtype: 'a dtype',
   generator: 'a Generator',
+  'index[]': 'a list of indices',
 };
 
 /** Reads a schema; a mistake in it is an error at load. */

@@ -26,6 +26,8 @@ std::vector<Kernel> allKernels(int64_t target) {
       reduceKernels(target),
       convKernels(target),
       poolKernels(target),
+      indexKernels(target),
+      sortKernels(target),
       gemmKernels(target),
       extremeKernels(target),
       scanKernels(target),

@@ -22,6 +22,8 @@ KernelTable optimizerKernels(int64_t target);  // an optimizer's whole step
 KernelTable rowwiseKernels(int64_t target);  // softmax, layer norm, cross entropy over rows
 KernelTable convKernels(int64_t target);        // convolutions and their gradients
 KernelTable poolKernels(int64_t target);        // pooling and its gradients
+KernelTable indexKernels(int64_t target);  // gather, the scatters, masks, triangles
+KernelTable sortKernels(int64_t target);   // sort, topk, median, unique, searchsorted
 
 // Every kernel for one instruction set; the index is the id that a frame begins with.
 std::vector<Kernel> allKernels(int64_t target);

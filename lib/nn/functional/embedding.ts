@@ -1,75 +1,75 @@
-/** Tables of vectors, looked up by integers. */
+/** Rows of a table looked up by class: embedding, bags of embeddings, one-hot vectors. */
 import { TenfoldError } from '../../errors.js';
-import { Code } from '../../dtype.js';
-import { mode as recording } from '../../autograd/mode.js';
+import { Code, isFloatCode } from '../../dtype.js';
 import { formatShape } from '../../tensor/shape.js';
+import { elementsOf } from '../../tensor/elements.js';
 import { Tensor } from '../../tensor/tensor.js';
+import { mode } from '../../autograd/mode.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
-import { arange, tensor } from '../../ops/creation.js';
-import { where } from '../../ops/index.js';
+import { gatherRows } from '../../op/indexed.js';
+import { sumRows } from '../../ops/indexing.js';
+import { onesLike } from '../../ops/creation.js';
 
-function checkIndices(call: string, indices: Tensor, rows: number): void {
-  if (indices.code !== Code.i64 && indices.code !== Code.i32) {
-    throw new TenfoldError('dtype', `${call}: indices must be int64 or int32, got ${indices.dtype}; use .long()`);
+function classes(call: string, input: Tensor): Tensor {
+  if (input.code !== Code.i64 && input.code !== Code.i32) {
+    throw new TenfoldError('dtype', `${call}: the input must hold classes as int64 or int32, got ${input.dtype}`);
   }
-  if (indices.count === 0) return;
-  const [low, high] = [Number(indices.amin().item()), Number(indices.amax().item())];
-  if (low < 0 || high >= rows) {
-    throw new RangeError(`${call}: index ${low < 0 ? low : high} is out of range for ${rows} embeddings`);
-  }
+  return input.code === Code.i64 ? input : input.to('int64');
 }
-function checkTable(call: string, weight: Tensor): void {
-  if (weight.shape.length !== 2)
-    throw new TenfoldError('shape', `${call}: weight must be [rows, dim], got ${formatShape(weight.shape)}`);
-}
-
-/** Rows of a table by a list of indices. `padding` is the row that gets no gradient, −1 for none. */
-const rowsOf = defineOp(
-  'embeddingRows(Tensor weight, Tensor indices, int padding, bool scaleGradByFreq)',
-  (): OpDef => ({
-    forward: (weight: Tensor, indices: Tensor) => weight.indexSelect(0, indices),
-    backward: {
-      weight: d('indices', (grad, indices, call) => {
-        let parts = grad;
-        if (call.padding >= 0) parts = where(indices.eq(call.padding).unsqueeze(1), 0, parts);
-        if (call.scaleGradByFreq) {
-          const ones = Tensor.zeros([indices.numel()], grad.code).add(1);
-          const counts = Tensor.zeros([call.weight.shape[0]], grad.code).indexAdd(0, indices, ones);
-          parts = parts.div(counts.indexSelect(0, indices).unsqueeze(1));
-        }
-        return Tensor.zeros(call.weight.shape, grad.code).indexAdd(0, indices, parts);
-      }),
-    },
-    gradName: 'EmbeddingBackward0',
-  }),
-);
-
-/** Shortens the rows that are about to be used to maxNorm, in place, as PyTorch does. */
-function limitRows(weight: Tensor, indices: Tensor, maxNorm: number, normType: number): void {
-  const before = recording.grad;
-  recording.grad = false;
-  try {
-    const rows = weight.indexSelect(0, indices);
-    const norms = rows.norm(normType, 1, true);
-    const scale = where(norms.gt(maxNorm), norms.add(1e-7).reciprocal().mul(maxNorm), 1);
-    weight.detach().indexCopy_(0, indices, rows.mul(scale));
-  } finally {
-    recording.grad = before;
+function table(call: string, weight: Tensor): void {
+  if (weight.shape.length !== 2) {
+    throw new TenfoldError('shape', `${call}: 'weight' must be [classes, features], got ${formatShape(weight.shape)}`);
   }
 }
-
-/** Row of a padding index, counted from the end where negative; −1 for none. */
-function paddingRow(call: string, paddingIdx: number | null, rows: number): number {
+function wrapPadding(call: string, paddingIdx: number | null, rows: number): number {
   if (paddingIdx === null) return -1;
   if (paddingIdx < -rows || paddingIdx >= rows) {
-    throw new RangeError(`${call}: paddingIdx ${paddingIdx} is out of range for ${rows} embeddings`);
+    throw new RangeError(`${call}: paddingIdx ${paddingIdx} is out of range for a table of ${rows} rows`);
   }
   return paddingIdx < 0 ? paddingIdx + rows : paddingIdx;
 }
 
+const lookUp = defineOp('embeddingLookUp(Tensor input, Tensor weight, int padding, bool scaleGradByFreq)', (): OpDef => ({
+  forward: (input: Tensor, weight: Tensor) => gatherRows('embedding', weight, [0], input, input.shape, 0, false),
+  backward: {
+    weight: d('input', (grad, input, call) => {
+      const { shape } = call.weight;
+      let rows = grad;
+      if (call.scaleGradByFreq) {
+        const counts = Tensor.zeros([shape[0]], grad.code).indexAdd(0, input.reshape(-1), onesLike(input.reshape(-1), { dtype: grad.dtype }));
+        rows = rows.div(counts.take(input).unsqueeze(-1));
+      }
+      // The padding row gets no gradient, whoever looked it up.
+      if (call.padding >= 0) rows = rows.maskedFill(input.eq(call.padding).unsqueeze(-1), 0);
+      return sumRows(rows, input, [0], input.shape, shape, 'embedding');
+    }),
+  },
+  gradName: 'EmbeddingBackward0',
+}));
+
+/** Scales the rows that are looked up and whose norm is above maxNorm down to it, in place, as PyTorch does. */
+function renorm(input: Tensor, weight: Tensor, maxNorm: number, normType: number): void {
+  const before = mode.grad;
+  mode.grad = false;
+  try {
+    const seen = [...new Set(input.contiguous().toTypedArray() as BigInt64Array)];
+    const index = Tensor.raw([seen.length], Code.i64);
+    (elementsOf(index) as BigInt64Array).set(seen);
+    const rows = weight.indexSelect(0, index);
+    const norms =
+      normType === Infinity ? rows.abs().amax(1, true) : rows.abs().pow(normType).sum(1, true).pow(1 / normType);
+    const factor = norms.add(1e-7).reciprocal().mul(maxNorm);
+    weight.indexCopy_(0, index, rows.mul(factor.maskedFill(norms.le(maxNorm), 1)));
+  } finally {
+    mode.grad = before;
+  }
+}
+
 /**
- * Rows of weight [rows, dim] by integers: [...] → [..., dim]. The row paddingIdx gets no gradient; rows longer than maxNorm
- * are shortened in place first. `sparse` is accepted, gradients are dense. See torch.nn.functional.embedding.
+ * Rows of `weight` [classes, features] for each class in `input` (int64 or int32, any shape): [...input, features].
+ * The row `paddingIdx` gets no gradient; rows above `maxNorm` are first scaled down to it, in place; `scaleGradByFreq`
+ * divides a row's gradient by how often it was looked up. RangeError for a class out of range.
+ * See torch.nn.functional.embedding.
  */
 export const embedding = defineOp(
   'embedding(Tensor input, Tensor weight, int? paddingIdx=null, float? maxNorm=null, float normType=2, bool scaleGradByFreq=false, bool sparse=false)',
@@ -81,49 +81,40 @@ export const embedding = defineOp(
       maxNorm: number | null,
       normType: number,
       scaleGradByFreq: boolean,
-    ): Tensor {
-      checkTable('embedding', weight);
-      const padding = paddingRow('embedding', paddingIdx, weight.shape[0]!);
-      checkIndices('embedding', input, weight.shape[0]!);
-      const list = input.reshape([-1]);
-      if (maxNorm !== null && list.count > 0) limitRows(weight, list, maxNorm, normType);
-      return rowsOf(weight, list, padding, scaleGradByFreq).view([...input.shape, weight.shape[1]!]);
+      sparse: boolean,
+    ) {
+      if (sparse) throw new TenfoldError('value', 'embedding: sparse gradients do not exist here; leave sparse out');
+      table('embedding', weight);
+      const index = classes('embedding', input);
+      const padding = wrapPadding('embedding', paddingIdx, weight.shape[0]!);
+      if (maxNorm !== null) renorm(index, weight, maxNorm, normType);
+      return lookUp(index, weight, padding, scaleGradByFreq);
     },
     composite: true,
   }),
 );
 
-/** A bag's indices for each bag, from a matrix or from a list with offsets. */
-function bagsOf(input: Tensor, offsets: Tensor | null, includeLastOffset: boolean): number[][] {
-  if (input.shape.length === 2) {
-    if (offsets !== null)
-      throw new TenfoldError('value', 'embeddingBag: offsets go with a list of indices, not with a matrix of them');
-    const [bags, size] = input.shape as unknown as [number, number];
-    return Array.from({ length: bags }, (_, b) => Array.from({ length: size }, (_, i) => b * size + i));
+/** First position of each bag, and the end of the last: from offsets, checked. */
+function bagEnds(input: Tensor, offsets: Tensor, includeLastOffset: boolean): number[] {
+  if (offsets.shape.length !== 1 || (offsets.code !== Code.i64 && offsets.code !== Code.i32)) {
+    throw new TenfoldError('shape', `embeddingBag: offsets must be int64 of one dim, got ${offsets.dtype} of shape ${formatShape(offsets.shape)}`);
   }
-  if (input.shape.length !== 1)
-    throw new TenfoldError('shape', `embeddingBag: input must be a list or a matrix, got ${formatShape(input.shape)}`);
-  if (offsets === null)
-    throw new TenfoldError('value', 'embeddingBag: a list of indices needs offsets, the places where bags begin');
-  const starts = (offsets.tolist() as (number | bigint)[]).map(Number);
-  if (starts.length > 0 && starts[0] !== 0)
-    throw new TenfoldError('value', `embeddingBag: offsets must begin with 0, got ${starts[0]}`);
-  const ends = [...starts.slice(1), input.count];
-  const bags = starts.map((start, b) => {
-    const end = ends[b]!;
-    if (end < start || end > input.count)
-      throw new RangeError(`embeddingBag: offsets must rise up to ${input.count}, got ${start} before ${end}`);
-    return Array.from({ length: end - start }, (_, i) => start + i);
-  });
-  return includeLastOffset ? bags.slice(0, -1) : bags;
+  const ends = offsets.tolist() as number[];
+  const bad = ends.find((at, i) => at > input.count || (i === 0 ? at !== 0 : at < ends[i - 1]!));
+  if (bad !== undefined) {
+    throw new RangeError(`embeddingBag: offsets must begin with 0, not fall, and end within the ${input.count} classes; got ${bad}`);
+  }
+  return includeLastOffset ? ends : [...ends, input.count];
 }
 
 /**
- * Sum, mean or maximum of bags of rows of weight [rows, dim]: input [bags, size], or a list of indices with `offsets`, the places
- * where bags begin. Empty bags give 0. See torch.nn.functional.embedding_bag.
+ * Sums ('sum'), means ('mean') or maxima ('max') of the embeddings of bags of classes, without their intermediate:
+ * input [bags, n], or one dim with `offsets`, where each bag begins (with includeLastOffset also where the last ends).
+ * `perSampleWeights` (mode 'sum') scales each class's row. Classes equal to paddingIdx don't count. An empty bag gives 0.
+ * See torch.nn.functional.embedding_bag.
  */
 export const embeddingBag = defineOp(
-  "embeddingBag(Tensor input, Tensor weight, Tensor? offsets=null, float? maxNorm=null, float normType=2, bool scaleGradByFreq=false, string mode='mean', bool sparse=false, Tensor? perSampleWeights=null, bool includeLastOffset=false, int? paddingIdx=null)",
+  'embeddingBag(Tensor input, Tensor weight, Tensor? offsets=null, float? maxNorm=null, float normType=2, bool scaleGradByFreq=false, string mode="mean", bool sparse=false, Tensor? perSampleWeights=null, bool includeLastOffset=false, int? paddingIdx=null)',
   (): OpDef => ({
     forward(
       input: Tensor,
@@ -132,70 +123,90 @@ export const embeddingBag = defineOp(
       maxNorm: number | null,
       normType: number,
       scaleGradByFreq: boolean,
-      mode: string,
-      _sparse: boolean,
+      how: string,
+      sparse: boolean,
       perSampleWeights: Tensor | null,
       includeLastOffset: boolean,
       paddingIdx: number | null,
-    ): Tensor {
-      if (mode !== 'sum' && mode !== 'mean' && mode !== 'max') {
-        throw new TenfoldError('value', `embeddingBag: mode must be 'sum', 'mean' or 'max', got '${mode}'`);
+    ) {
+      if (sparse) throw new TenfoldError('value', 'embeddingBag: sparse gradients do not exist here; leave sparse out');
+      if (how !== 'sum' && how !== 'mean' && how !== 'max') {
+        throw new TypeError(`embeddingBag: mode must be 'sum', 'mean' or 'max', got '${how}'`);
       }
-      if (perSampleWeights !== null && mode !== 'sum') {
-        throw new TenfoldError('value', `embeddingBag: perSampleWeights go with mode 'sum', not '${mode}'`);
-      }
-      if (perSampleWeights !== null && perSampleWeights.shape.join() !== input.shape.join()) {
+      table('embeddingBag', weight);
+      if (!isFloatCode(weight.code)) throw new TenfoldError('dtype', `embeddingBag: the weight must be floating-point, got ${weight.dtype}`);
+      const index = classes('embeddingBag', input);
+      if ((offsets === null) !== (input.shape.length === 2) || input.shape.length > 2) {
         throw new TenfoldError(
           'shape',
-          `embeddingBag: perSampleWeights ${formatShape(perSampleWeights.shape)} must have the shape of input ${formatShape(input.shape)}`,
+          `embeddingBag: the input must be [bags, n] without offsets, or [n] with offsets; got ${formatShape(input.shape)} ${offsets === null ? 'without' : 'with'} offsets`,
         );
       }
-      checkTable('embeddingBag', weight);
-      checkIndices('embeddingBag', input, weight.shape[0]!);
-      const padding = paddingRow('embeddingBag', paddingIdx, weight.shape[0]!);
-      const bags = bagsOf(input, offsets, includeLastOffset);
-      const list = input.reshape([-1]).long();
-      if (maxNorm !== null && list.count > 0) limitRows(weight, list, maxNorm, normType);
-      // Bags padded to one size: which element stands where, and whether it counts.
-      const size = Math.max(1, ...bags.map((b) => b.length));
-      const dim = weight.shape[1]!;
-      if (list.count === 0 || bags.length === 0)
-        return weight.narrow(0, 0, 0).sum(0).expand([bags.length, dim]).clone();
-      const places = tensor(bags.flatMap((b) => Array.from({ length: size }, (_, i) => b[i] ?? 0)), { dtype: 'int64' }); // prettier-ignore
-      const filled = tensor(bags.flatMap((b) => Array.from({ length: size }, (_, i) => i < b.length))); // prettier-ignore
-      const chosen = list.indexSelect(0, places);
-      const counts = padding < 0 ? filled : filled.logicalAnd(chosen.ne(padding));
-      const rows = rowsOf(weight, chosen, padding, scaleGradByFreq).view([bags.length, size, dim]);
-      const mask = counts.view([bags.length, size, 1]);
-      if (mode === 'max') {
-        const best = where(mask, rows, -Infinity).amax(1);
-        return where(mask.any(1), best, 0);
-      }
-      let kept = where(mask, rows, 0);
       if (perSampleWeights !== null) {
-        kept = kept.mul(perSampleWeights.reshape([-1]).indexSelect(0, places).view([bags.length, size, 1]));
+        if (how !== 'sum') throw new TenfoldError('value', `embeddingBag: perSampleWeights go with mode 'sum' only, got '${how}'`);
+        if (formatShape(perSampleWeights.shape) !== formatShape(input.shape)) {
+          throw new TenfoldError(
+            'shape',
+            `embeddingBag: perSampleWeights must have the input's shape ${formatShape(input.shape)}, got ${formatShape(perSampleWeights.shape)}`,
+          );
+        }
       }
-      const sums = kept.sum(1);
-      return mode === 'sum' ? sums : sums.div(mask.to(rows.dtype).sum(1).clamp({ min: 1 }));
+      const rows = input.shape.length === 2 ? input.shape[1]! : 0;
+      const ends =
+        offsets === null
+          ? Array.from({ length: input.shape[0]! + 1 }, (_, i) => i * rows)
+          : bagEnds(input, offsets, includeLastOffset);
+      const bags = Math.max(ends.length - 1, 0);
+      const padding = wrapPadding('embeddingBag', paddingIdx, weight.shape[0]!);
+
+      // Classes that count, and the bag of each.
+      const flat = index.reshape(-1);
+      const bagOf = Tensor.raw([flat.count], Code.i64);
+      const memory = elementsOf(bagOf) as BigInt64Array;
+      for (let b = 0; b < bags; b++) memory.fill(BigInt(b), ends[b], ends[b + 1]);
+      const counted = padding >= 0 ? flat.ne(padding) : null;
+      const kept = (t: Tensor): Tensor => (counted === null ? t : t.maskedSelect(counted));
+      const last = bags === 0 ? 0 : ends[bags]!;
+      const inside = (t: Tensor): Tensor => kept(t).narrow(0, 0, counted === null ? last : kept(t).count);
+      const bag = inside(bagOf);
+      let part = embedding(inside(flat), weight, null, maxNorm, normType, scaleGradByFreq);
+      if (perSampleWeights !== null) part = part.mul(inside(perSampleWeights.reshape(-1)).unsqueeze(-1));
+
+      const empty = Tensor.zeros([bags, weight.shape[1]!], weight.code);
+      if (how === 'max') {
+        const at = bag.unsqueeze(-1).expand([...part.shape]);
+        return empty.scatterReduce(0, at, part, 'amax', { includeSelf: false });
+      }
+      const sums = empty.indexAdd(0, bag, part);
+      if (how === 'sum') return sums;
+      const counts = Tensor.zeros([bags], weight.code).indexAdd(0, bag, onesLike(bag, { dtype: weight.dtype }));
+      return sums.div(counts.clampMin(1).unsqueeze(-1));
     },
     composite: true,
   }),
 );
 
-/** 1 at each class, 0 elsewhere, as int64: [...] → [..., numClasses]; −1 takes the largest class + 1. See torch.nn.functional.one_hot. */
+/**
+ * One-hot vectors (int64) of classes: [...input, numClasses]. Without numClasses, one more than the largest class.
+ * RangeError for a class below 0 or not below numClasses. See torch.nn.functional.one_hot.
+ */
 export const oneHot = defineOp('oneHot(Tensor input, int numClasses=-1)', (): OpDef => ({
   forward(input: Tensor, numClasses: number) {
-    if (input.code !== Code.i64)
-      throw new TenfoldError('dtype', `oneHot: classes must be int64, got ${input.dtype}; use .long()`);
-    if (input.count === 0 && numClasses <= 0)
-      throw new TenfoldError('value', 'oneHot: give numClasses for an empty tensor');
-    const highest = input.count === 0 ? -1 : Number(input.amax().item());
-    if (input.count > 0 && Number(input.amin().item()) < 0)
-      throw new RangeError(`oneHot: classes must not be negative, got ${Number(input.amin().item())}`);
-    const n = numClasses === -1 ? highest + 1 : numClasses;
-    if (n < 1) throw new RangeError(`oneHot: numClasses must be positive, got ${numClasses}`);
-    if (highest >= n) throw new RangeError(`oneHot: class ${highest} is out of range for ${n} classes`);
-    return input.unsqueeze(-1).eq(arange(n)).long();
+    if (input.code !== Code.i64) throw new TenfoldError('dtype', `oneHot: the input must hold classes as int64, got ${input.dtype}`);
+    if (input.count === 0 && numClasses <= 0) {
+      throw new TenfoldError('value', 'oneHot: an empty input needs numClasses');
+    }
+    let smallest = Infinity;
+    let largest = -1;
+    for (const c of (input.dense ? elementsOf(input) : input.toTypedArray()) as BigInt64Array) {
+      smallest = Math.min(smallest, Number(c));
+      largest = Math.max(largest, Number(c));
+    }
+    if (smallest < 0) throw new RangeError(`oneHot: classes must not be negative, got ${smallest}`);
+    const size = numClasses === -1 ? largest + 1 : numClasses;
+    if (size < 1) throw new RangeError(`oneHot: numClasses must be positive, or -1, got ${numClasses}`);
+    if (largest >= size) throw new RangeError(`oneHot: class ${largest} is out of range for ${size} classes`);
+    return Tensor.zeros([...input.shape, size], Code.i64).scatter_(-1, input.unsqueeze(-1), 1);
   },
   differentiable: false,
 }));

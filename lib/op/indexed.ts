@@ -1,0 +1,301 @@
+/**
+ * Launches of the kernels in native/kernels/index.cc, which read and write where an index tensor says: the geometry once,
+ * for every op. No graph: that is the op's business.
+ */
+import { TenfoldError } from '../errors.js';
+import { Code, DTYPES, SIZE } from '../dtype.js';
+import { frame, kernel, launch, type Kernel } from '../native/launch.js';
+import { formatShape, numelOf, viewStrides, type Shape } from '../tensor/shape.js';
+import { Tensor, addressOf } from '../tensor/tensor.js';
+import { takeTarget } from './inplace.js';
+
+const GATHER = kernel('gather')[Code.i64]!;
+const SET = kernel('scatterSet')[Code.i64]!;
+/** What a scatter does with a value that meets another. */
+export const SCATTER = {
+  set: null,
+  add: kernel('scatterAdd'),
+  mul: kernel('scatterMul'),
+  amax: kernel('scatterAmax'),
+  amin: kernel('scatterAmin'),
+} as const;
+export type Scatter = keyof typeof SCATTER;
+
+const MAX_DIMS = 16; // kMaxIndexDims
+
+/** How one operand lies along the walk: its stride from index to index, and along the outer and the inner dims. */
+interface Walk {
+  t: Tensor;
+  j: number;
+  outer: readonly number[];
+  inner: readonly number[];
+}
+interface Lines {
+  outer: Shape;
+  j: number;
+  inner: Shape;
+  /** Sizes and strides of the indexed dims of x. */
+  sizes: Shape;
+  strides: readonly number[];
+  /** Whether negative indices count from the end. */
+  wrap: boolean;
+  /** The dim in messages; -1 for the whole tensor. */
+  label: number;
+  index: Walk;
+  x: Walk;
+  y: Walk;
+}
+
+/** Drops dims of size 1, and merges those that lie behind each other in all operands. */
+function merge(sizes: Shape, strides: readonly (readonly number[])[]): [number[], number[][]] {
+  const out: number[] = [];
+  const merged: number[][] = strides.map(() => []);
+  for (let i = 0; i < sizes.length; i++) {
+    const size = sizes[i]!;
+    if (size === 1) continue;
+    const last = out.length - 1;
+    if (last >= 0 && strides.every((s, k) => s[i]! * size === merged[k]![last])) {
+      out[last]! *= size;
+      strides.forEach((s, k) => (merged[k]![last] = s[i]!));
+    } else {
+      out.push(size);
+      strides.forEach((s, k) => merged[k]!.push(s[i]!));
+    }
+  }
+  return [out, merged];
+}
+
+function launchLines(call: string, id: number, bytes: number, lines: Lines): void {
+  const { index, x, y } = lines;
+  const [outer, outerStrides] = merge(lines.outer, [index.outer, x.outer, y.outer]);
+  const [inner, innerStrides] = merge(lines.inner, [index.inner, x.inner, y.inner]);
+  const [sizes, [strides]] = merge(lines.sizes, [lines.strides]) as [number[], [number[]]];
+  if (Math.max(outer.length, inner.length, sizes.length) > MAX_DIMS) {
+    throw new TenfoldError('shape', `${call}: tensors of more than ${MAX_DIMS} dimensions that can't be merged are not supported`);
+  }
+  if (sizes.length === 0) {
+    sizes.push(1);
+    strides.push(0);
+  }
+  let at = 0;
+  const put = (n: number): void => void (frame[at++] = n);
+  const all = (list: readonly number[]): void => list.forEach(put);
+  put(id);
+  put(bytes);
+  put(outer.length);
+  put(inner.length);
+  all(outer);
+  all(inner);
+  put(lines.j);
+  put(sizes.length);
+  sizes.forEach((size, i) => {
+    put(size);
+    put(strides[i]!);
+  });
+  put(lines.wrap ? 1 : 0);
+  put(lines.label);
+  const walk = (w: Walk, k: number): void => {
+    put(addressOf(w.t));
+    if (w !== x) put(w.j);
+    all(outerStrides[k]!);
+    all(innerStrides[k]!);
+  };
+  walk(index, 0);
+  walk(x, 1);
+  walk(y, 2);
+  named(call, launch);
+}
+
+/** Runs a launch; what native code finds wrong gets the call's name. */
+export function named(call: string, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof RangeError) throw new RangeError(`${call}: ${error.message}`, { cause: error });
+    if (error instanceof TenfoldError) throw new TenfoldError(error.code, `${call}: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+// ---- whole rows: one index for all the other dims ------------------------------------------------------------------
+
+/** How `dims` of a shape are replaced by `size`, the shape of the index, as PyTorch's indexing places it. */
+interface Rows {
+  outer: number[];
+  inner: number[];
+  shape: number[];
+}
+/** The index's dims stand where the indexed ones stood, if those are neighbours, else in front. */
+function rowsOf(shape: Shape, dims: readonly number[], size: Shape): Rows {
+  const neighbours = dims.every((dim, i) => i === 0 || dim === dims[i - 1]! + 1);
+  const rest = shape.map((_, i) => i).filter((i) => !dims.includes(i));
+  const outer = neighbours && dims.length > 0 ? rest.filter((i) => i < dims[0]!) : [];
+  const inner = rest.slice(outer.length);
+  return { outer, inner, shape: [...outer.map((i) => shape[i]!), ...size, ...inner.map((i) => shape[i]!)] };
+}
+/** Shape of indexing `shape` at `dims` with an index of shape `size`. */
+export const rowsShape = (shape: Shape, dims: readonly number[], size: Shape): number[] => rowsOf(shape, dims, size).shape;
+
+const pick = (list: readonly number[], at: readonly number[]): number[] => at.map((i) => list[i]!);
+const zeros = (n: number): number[] => new Array<number>(n).fill(0);
+
+function rowLines(x: Tensor, dims: readonly number[], index: Tensor, y: Tensor, size: Shape, label: number, wrap: boolean): Lines {
+  const { outer, inner } = rowsOf(x.shape, dims, size);
+  const at = outer.length;
+  const flat = index.dense ? index : index.rawClone();
+  const stepY = viewStrides(size, y.strides.slice(at, at + size.length), [numelOf(size)])![0]!;
+  return {
+    outer: pick(x.shape, outer),
+    j: numelOf(size),
+    inner: pick(x.shape, inner),
+    sizes: pick(x.shape, dims),
+    strides: pick(x.strides, dims),
+    wrap,
+    label,
+    index: { t: flat, j: 1, outer: zeros(outer.length), inner: zeros(inner.length) },
+    x: { t: x, j: 0, outer: pick(x.strides, outer), inner: pick(x.strides, inner) },
+    y: { t: y, j: stepY, outer: y.strides.slice(0, at), inner: y.strides.slice(at + size.length) },
+  };
+}
+
+/** x at `index`, which counts through `dims` as if they were one; its result has `size` in their place. */
+export function gatherRows(
+  call: string,
+  x: Tensor,
+  dims: readonly number[],
+  index: Tensor,
+  size: Shape,
+  label = dims[0] ?? 0,
+  wrap = true,
+): Tensor {
+  const out = Tensor.raw(rowsShape(x.shape, dims, size), x.code);
+  launchLines(call, GATHER, SIZE[x.code]!, rowLines(x, dims, index, out, size, label, wrap));
+  return out;
+}
+
+/** Puts y, which broadcasts to what gatherRows gives, into x. */
+export function scatterRows(
+  call: string,
+  how: Scatter,
+  x: Tensor,
+  dims: readonly number[],
+  index: Tensor,
+  size: Shape,
+  y: Tensor,
+  label = dims[0] ?? 0,
+  wrap = true,
+): void {
+  const shape = rowsShape(x.shape, dims, size);
+  let full = sameCode(y, x).expand(shape);
+  const at = rowsOf(x.shape, dims, size).outer.length;
+  if (viewStrides(size, full.strides.slice(at, at + size.length), [numelOf(size)]) === null) full = full.rawClone();
+  const [id, bytes] = scatterKernel(call, how, x.code);
+  launchLines(call, id, bytes, rowLines(x, dims, index, full, size, label, wrap));
+}
+const sameCode = (y: Tensor, x: Tensor): Tensor => (y.code === x.code ? y : y.to(x.dtype));
+
+const OF_BOOL: Record<Scatter, Scatter> = { set: 'set', add: 'amax', mul: 'amin', amax: 'amax', amin: 'amin' };
+function scatterKernel(call: string, how: Scatter, code: Code): [id: number, bytes: number] {
+  // Of booleans: or is the larger, and the smaller.
+  const k: Kernel | null = SCATTER[code === Code.bool ? OF_BOOL[how] : how];
+  if (k === null) return [SET, SIZE[code]!];
+  const id = k[code === Code.bool ? Code.u8 : code]!;
+  if (id < 0) throw new TenfoldError('dtype', `${call}: not defined for ${DTYPES[code]}`);
+  return [id, 0];
+}
+
+// ---- one index for every element ---------------------------------------------------------------------------------------
+
+/** Refuses an index for gather or scatter whose dims or sizes don't fit. */
+export function checkLines(call: string, x: Tensor, dim: number, index: Tensor, src: Tensor | null): void {
+  if (index.count > 0 && index.code !== Code.i64) {
+    throw new TenfoldError('dtype', `${call}: the index must be int64, got ${index.dtype}`);
+  }
+  const dims = (t: Tensor): number => Math.max(t.shape.length, 1);
+  for (const [name, t] of [['self', x], ['src', src]] as const) {
+    if (t === null || index.count === 0) continue;
+    if (dims(t) !== dims(index)) {
+      throw new TenfoldError(
+        'shape',
+        `${call}: the index must have as many dims as '${name}', got shapes ${formatShape(index.shape)} and ${formatShape(t.shape)}`,
+      );
+    }
+    index.shape.forEach((size, d) => {
+      if (size > (t.shape[d] ?? 1) && (d !== dim || t === src)) {
+        throw new TenfoldError(
+          'shape',
+          `${call}: index ${formatShape(index.shape)} is larger than '${name}' ${formatShape(t.shape)} at dim ${d}`,
+        );
+      }
+    });
+  }
+}
+
+// PyTorch counts a 0-dim tensor as one of one dim here.
+const atLeast1d = (t: Tensor): Tensor => (t.shape.length === 0 ? t.stridedView([1], [1], t.offset) : t);
+
+function elementLines(x: Tensor, dim: number, index: Tensor, y: Tensor): Lines {
+  const behind = dim + 1;
+  const walk = (t: Tensor): Walk => ({ t, j: t.strides[dim]!, outer: t.strides.slice(0, dim), inner: t.strides.slice(behind) });
+  return {
+    outer: index.shape.slice(0, dim),
+    j: index.shape[dim]!,
+    inner: index.shape.slice(behind),
+    sizes: [x.shape[dim]!],
+    strides: [x.strides[dim]!],
+    wrap: false,
+    label: dim,
+    index: walk(index),
+    x: walk(x),
+    y: walk(y),
+  };
+}
+
+/** x at `index` along `dim`, for checked arguments. */
+export function gatherElements(call: string, x: Tensor, dim: number, index: Tensor): Tensor {
+  const out = Tensor.raw(index.shape, x.code);
+  if (out.count > 0) {
+    launchLines(call, GATHER, SIZE[x.code]!, elementLines(atLeast1d(x), dim, atLeast1d(index), atLeast1d(out)));
+  }
+  return out;
+}
+
+/** Puts y (a tensor of at least the index's shape, or one element for all) into x at `index` along `dim`. */
+export function scatterElements(call: string, how: Scatter, x: Tensor, dim: number, index: Tensor, y: Tensor): void {
+  if (index.count === 0) return;
+  const values = sameCode(y, x);
+  const one = values.shape.length === 0;
+  const [id, bytes] = scatterKernel(call, how, x.code);
+  const at = atLeast1d(index);
+  const source = one ? values.expand(at.shape) : atLeast1d(values);
+  launchLines(call, id, bytes, elementLines(atLeast1d(x), dim, at, source));
+}
+
+// ---- results -------------------------------------------------------------------------------------------------------------
+
+/**
+ * x with something scattered into it: the target of a running in-place op where it can be written directly (the other
+ * inputs, a and b, don't overlap it), else a copy. Halves are accumulated in float32.
+ */
+export function scattered(x: Tensor, how: Scatter, a: unknown, b: unknown, write: (out: Tensor) => void): Tensor {
+  if (how !== 'set' && x.code >= Code.f16) {
+    const wide = x.to('float32');
+    write(wide);
+    return wide.to(x.dtype);
+  }
+  const out = takeTarget(x.shape, x.code, a, b) ?? x.rawClone();
+  write(out);
+  return out;
+}
+
+const COUNT = kernel('countTrue')[Code.bool]!;
+/** Number of true elements of a dense bool tensor. */
+export function countTrue(mask: Tensor): number {
+  const count = Tensor.raw([1], Code.f64);
+  frame[0] = COUNT;
+  frame[1] = addressOf(mask);
+  frame[2] = mask.count;
+  frame[3] = addressOf(count);
+  launch();
+  return count.item();
+}

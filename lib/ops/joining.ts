@@ -1,0 +1,314 @@
+/** Joining tensors and taking them apart. The parts are views; all the parts of one call share a node. */
+import { TenfoldError } from '../errors.js';
+import { Code } from '../dtype.js';
+import { formatShape, sameShape, wrapDim, type Shape } from '../tensor/shape.js';
+import { Tensor } from '../tensor/tensor.js';
+import { d, defineOp, type OpDef } from '../op/define.js';
+import { promote } from '../op/elementwise.js';
+import { copyElements } from '../tensor/copy.js';
+
+// ---- joining ---------------------------------------------------------------------------------------------------------
+
+function needTensors(call: string, tensors: readonly Tensor[]): void {
+  if (tensors.length === 0) throw new TenfoldError('shape', `${call}: expected at least one tensor, got an empty list`);
+}
+const withSize = (shape: Shape, dim: number, size: number): number[] => shape.map((s, i) => (i === dim ? size : s));
+
+/** Parts of a tensor along a dim, of these sizes: views, outside any graph. */
+function partsOf(x: Tensor, sizes: readonly number[], dim: number): Tensor[] {
+  let at = x.offset;
+  return sizes.map((size) => {
+    const part = x.stridedView(withSize(x.shape, dim, size), x.strides, at);
+    at += size * x.strides[dim]!;
+    return part;
+  });
+}
+
+// An empty one-dim tensor joins with anything, as in PyTorch (from a time when it stood for "nothing").
+const isNothing = (shape: Shape): boolean => shape.length === 1 && shape[0] === 0;
+
+/** Tensors one behind the other along a dim; their other sizes must agree, dtypes promote. See torch.cat. */
+export const cat = defineOp('cat(Tensor[] tensors, int dim=0)', (): OpDef => ({
+  forward(tensors: Tensor[], dim: number) {
+    needTensors('cat', tensors);
+    const first = tensors.find((t) => !isNothing(t.shape)) ?? tensors[0]!;
+    const { shape } = first;
+    if (shape.length === 0) throw new TenfoldError('shape', 'cat: 0-dim tensors can’t be joined; use stack');
+    const at = wrapDim('cat', dim, shape.length);
+    const parts = tensors.filter((t) => t === first || !isNothing(t.shape));
+    let total = 0;
+    for (const t of parts) {
+      if (t.shape.length !== shape.length || t.shape.some((s, i) => i !== at && s !== shape[i])) {
+        throw new TenfoldError(
+          'shape',
+          `cat: shapes ${formatShape(shape)} and ${formatShape(t.shape)} must agree in all dims but dim ${at}`,
+        );
+      }
+      total += t.shape[at]!;
+    }
+    const out = Tensor.raw(withSize(shape, at, total), promote(...tensors));
+    partsOf(out, parts.map((t) => t.shape[at]!), at).forEach((part, i) => copyElements(part, parts[i]!));
+    return out;
+  },
+  backward: {
+    tensors: d((grad, call) => {
+      const shapes = (call.tensors as { shape: Shape }[]).map((t) => t.shape);
+      const full = shapes.find((s) => !isNothing(s)) ?? shapes[0]!;
+      const at = wrapDim('cat', call.dim, full.length);
+      const sizes = shapes.map((s) => (s.length === full.length ? s[at]! : 0));
+      return grad.splitWithSizes(sizes, at).map((g: Tensor, i: number) => (shapes[i]!.length === full.length ? g : g.reshape([0])));
+    }),
+  },
+}));
+/** cat by its other names. See torch.concat. */
+export const concat = defineOp('concat(Tensor[] tensors, int dim=0)', (): OpDef => ({
+  forward: (tensors: Tensor[], dim: number) => cat(tensors, dim),
+  composite: true,
+}));
+/** cat by its other names. See torch.concatenate. */
+export const concatenate = defineOp('concatenate(Tensor[] tensors, int dim=0)', (): OpDef => ({
+  forward: (tensors: Tensor[], dim: number) => cat(tensors, dim),
+  composite: true,
+}));
+
+/** Tensors of one shape along a new dim. See torch.stack. */
+export const stack = defineOp('stack(Tensor[] tensors, int dim=0)', (): OpDef => ({
+  forward(tensors: Tensor[], dim: number) {
+    needTensors('stack', tensors);
+    const { shape } = tensors[0]!;
+    const at = wrapDim('stack', dim, shape.length + 1);
+    tensors.forEach((t, i) => {
+      if (!sameShape(t.shape, shape)) {
+        throw new TenfoldError('shape', `stack: all tensors must have one shape, got ${formatShape(shape)} and, at ${i}, ${formatShape(t.shape)}`);
+      }
+    });
+    const size = [...shape.slice(0, at), tensors.length, ...shape.slice(at)];
+    const out = Tensor.raw(size, promote(...tensors));
+    const strides = out.strides.filter((_, i) => i !== at);
+    tensors.forEach((t, i) => copyElements(out.stridedView(shape, strides, i * out.strides[at]!), t));
+    return out;
+  },
+  backward: { tensors: d((grad, call) => grad.unbind(wrapDim('stack', call.dim, call.tensors[0].shape.length + 1))) },
+}));
+
+const atLeast = (x: Tensor, dims: number): Tensor => {
+  if (x.shape.length >= dims) return x;
+  if (dims === 1) return x.reshape(1);
+  if (dims === 2) return x.shape.length === 0 ? x.reshape(1, 1) : x.unsqueeze(0);
+  if (x.shape.length === 0) return x.reshape(1, 1, 1);
+  return x.shape.length === 1 ? x.unsqueeze(0).unsqueeze(-1) : x.unsqueeze(-1);
+};
+/** A 0-dim tensor as one of one dim; others as they are. See torch.atleast_1d. */
+export const atleast1d = defineOp('atleast1d(Tensor input)', (): OpDef => ({ forward: (x: Tensor) => atLeast(x, 1), composite: true }));
+/** A tensor of fewer than two dims as a matrix of one row. See torch.atleast_2d. */
+export const atleast2d = defineOp('atleast2d(Tensor input)', (): OpDef => ({ forward: (x: Tensor) => atLeast(x, 2), composite: true }));
+/** A tensor of fewer than three dims with dims of size 1 around it. See torch.atleast_3d. */
+export const atleast3d = defineOp('atleast3d(Tensor input)', (): OpDef => ({ forward: (x: Tensor) => atLeast(x, 3), composite: true }));
+
+// The stack functions are cat on tensors of enough dims; its messages get their names.
+function joinAs(call: string, tensors: readonly Tensor[], dim: number): Tensor {
+  needTensors(call, tensors);
+  try {
+    return cat(tensors, dim);
+  } catch (error) {
+    if (error instanceof TenfoldError) throw new TenfoldError(error.code, error.message.replace(/^cat/, call), { cause: error });
+    throw error;
+  }
+}
+/** Tensors side by side: along dim 1, vectors along dim 0. See torch.hstack. */
+export const hstack = defineOp('hstack(Tensor[] tensors)', (): OpDef => ({
+  forward: (tensors: Tensor[]) => joinAs('hstack', tensors.map((t) => atLeast(t, 1)), (tensors[0]?.shape.length ?? 0) < 2 ? 0 : 1),
+  composite: true,
+}));
+/** Tensors below each other: along dim 0, vectors as rows. See torch.vstack. */
+export const vstack = defineOp('vstack(Tensor[] tensors)', (): OpDef => ({
+  forward: (tensors: Tensor[]) => joinAs('vstack', tensors.map((t) => atLeast(t, 2)), 0),
+  composite: true,
+}));
+/** Tensors behind each other: along dim 2. See torch.dstack. */
+export const dstack = defineOp('dstack(Tensor[] tensors)', (): OpDef => ({
+  forward: (tensors: Tensor[]) => joinAs('dstack', tensors.map((t) => atLeast(t, 3)), 2),
+  composite: true,
+}));
+/** Tensors side by side, vectors as columns. See torch.column_stack. */
+export const columnStack = defineOp('columnStack(Tensor[] tensors)', (): OpDef => ({
+  forward: (tensors: Tensor[]) => joinAs('columnStack', tensors.map((t) => (t.shape.length < 2 ? t.reshape(-1, 1) : t)), 1),
+  composite: true,
+}));
+
+// ---- taking apart ----------------------------------------------------------------------------------------------------
+
+const splitSizes = defineOp('splitSizes(Tensor input, int[] sizes, int dim) -> Tensor[]', (): OpDef => ({
+  forward: (input: Tensor, sizes: number[], dim: number) => partsOf(input, sizes, dim),
+  backward: { input: d((grads, call) => cat(grads, call.dim)) },
+  gradName: 'SplitBackward0',
+}));
+
+function splitDim(call: string, self: Tensor, dim: number): number {
+  if (self.shape.length === 0) throw new TenfoldError('shape', `${call}: a 0-dim tensor can't be split`);
+  return wrapDim(call, dim, self.shape.length);
+}
+function splitInto(call: string, self: Tensor, sizes: readonly number[], dim: number): Tensor[] {
+  const at = splitDim(call, self, dim);
+  const total = sizes.reduce((a, b) => a + b, 0);
+  if (sizes.some((s) => s < 0) || total !== self.shape[at]) {
+    throw new TenfoldError('shape', `${call}: sizes [${sizes}] must not be negative, and add up to ${self.shape[at]}, the size of dim ${at}`);
+  }
+  return splitSizes(self, sizes, at);
+}
+function evenly(call: string, self: Tensor, size: number, dim: number): Tensor[] {
+  const at = splitDim(call, self, dim);
+  const total = self.shape[at]!;
+  if (size < 0 || (size === 0 && total > 0)) throw new RangeError(`${call}: the size of a part must be positive, got ${size}`);
+  const count = Math.max(size === 0 ? 1 : Math.ceil(total / size), 1);
+  const sizes = Array.from({ length: count }, (_, i) => (i < count - 1 ? size : total - (count - 1) * size));
+  return splitSizes(self, sizes, at);
+}
+
+/** Views of `splitSize` indices of a dim each (the last may have fewer), or of the sizes in a list. See torch.split. */
+export const split = defineOp('split(Tensor self, int[] splitSize, int dim=0) -> Tensor[]', (): OpDef => ({
+  forward: (self: Tensor, splitSize: number | number[], dim: number) =>
+    typeof splitSize === 'number' ? evenly('split', self, splitSize, dim) : splitInto('split', self, splitSize, dim),
+  composite: true,
+}));
+/** Views of these sizes along a dim. See torch.split_with_sizes. */
+export const splitWithSizes = defineOp('splitWithSizes(Tensor self, int[] splitSizes, int dim=0) -> Tensor[]', (): OpDef => ({
+  forward: (self: Tensor, sizes: number | number[], dim: number) =>
+    splitInto('splitWithSizes', self, typeof sizes === 'number' ? [sizes] : sizes, dim),
+  composite: true,
+}));
+/** At most `chunks` views of equal size along a dim; the last may be smaller. See torch.chunk. */
+export const chunk = defineOp('chunk(Tensor self, int chunks, int dim=0) -> Tensor[]', (): OpDef => ({
+  forward(self: Tensor, chunks: number, dim: number) {
+    if (chunks < 1) throw new RangeError(`chunk: the number of chunks must be positive, got ${chunks}`);
+    const at = splitDim('chunk', self, dim);
+    const total = self.shape[at]!;
+    if (total === 0) return splitSizes(self, new Array<number>(chunks).fill(0), at);
+    return evenly('chunk', self, Math.ceil(total / chunks), at);
+  },
+  composite: true,
+}));
+
+/**
+ * Views along a dim: a number of almost equal ones, or cut before each index of a list (or of a 1-dim int64 tensor).
+ * See torch.tensor_split.
+ */
+export const tensorSplit = defineOp('tensorSplit(Tensor self, any indicesOrSections, int dim=0) -> Tensor[]', (): OpDef => ({
+  forward(self: Tensor, cuts: unknown, dim: number) {
+    const at = splitDim('tensorSplit', self, dim);
+    const total = self.shape[at]!;
+    const given = cuts instanceof Tensor ? (cuts.to('int64').tolist() as unknown) : cuts;
+    if (typeof given === 'number') {
+      if (!Number.isInteger(given) || given < 1) throw new RangeError(`tensorSplit: the number of sections must be positive, got ${given}`);
+      const small = Math.floor(total / given);
+      const sizes = Array.from({ length: given }, (_, i) => small + (i < total % given ? 1 : 0));
+      return splitSizes(self, sizes, at);
+    }
+    if (!Array.isArray(given) || !given.every(Number.isInteger)) {
+      throw new TypeError("tensorSplit: 'indicesOrSections' must be an integer, a list of integers, or a tensor of at most one dim");
+    }
+    const cut = (i: number): number => Math.min(Math.max(i < 0 ? i + total : i, 0), total);
+    const ends = [...(given as number[]).map(cut), total];
+    // A cut before the one in front of it gives an empty part; the parts then overlap, as slices do.
+    const parts = ends.map((end, i) => [i === 0 ? 0 : ends[i - 1]!, end] as const);
+    if (parts.every(([start, end]) => start <= end)) return splitSizes(self, parts.map(([start, end]) => end - start), at);
+    return parts.map(([start, end]) => self.slice(at, start, Math.max(start, end)));
+  },
+  composite: true,
+}));
+
+/** Views of each index of a dim, which disappears. See torch.unbind. */
+export const unbind = defineOp('unbind(Tensor self, int dim=0) -> Tensor[]', (): OpDef => ({
+  forward(self: Tensor, dim: number) {
+    if (self.shape.length === 0) throw new RangeError('unbind: a 0-dim tensor has no dim to unbind');
+    const at = wrapDim('unbind', dim, self.shape.length);
+    const other = <T>(list: readonly T[]): T[] => list.filter((_, i) => i !== at);
+    const [shape, strides] = [other(self.shape), other(self.strides)];
+    return Array.from({ length: self.shape[at]! }, (_, i) => self.stridedView(shape, strides, self.offset + i * self.strides[at]!));
+  },
+  backward: {
+    self: d((grads, call) =>
+      grads.length === 0 ? Tensor.zeros(call.self.shape, call.self.code) : stack(grads, wrapDim('unbind', call.dim, call.self.shape.length)),
+    ),
+  },
+}));
+
+// ---- repeating -------------------------------------------------------------------------------------------------------
+
+/** The tensor repeated along each dim; more repeats than dims put new dims in front. A copy. See torch.Tensor.repeat. */
+export const repeat = defineOp('repeat(Tensor self, int... repeats)', (): OpDef => ({
+  forward(self: Tensor, repeats: number[]) {
+    const added = repeats.length - self.shape.length;
+    if (added < 0) {
+      throw new TenfoldError('shape', `repeat: ${repeats.length} repeats for a tensor of ${self.shape.length} dims, shape ${formatShape(self.shape)}`);
+    }
+    if (repeats.some((r) => r < 0)) throw new RangeError(`repeat: repeats must not be negative, got [${repeats}]`);
+    // [r0, s0, r1, s1, …]: the source broadcasts over the repeats.
+    const out = Tensor.raw(repeats.map((r, i) => r * (self.shape[i - added] ?? 1)), self.code);
+    const { shape, repeated } = repeatShapes(self.shape, repeats);
+    copyElements(out.view(repeated), self.reshape(shape));
+    return out;
+  },
+  backward: {
+    self: d((grad, call) => {
+      const { repeated } = repeatShapes(call.self.shape, call.repeats);
+      const axes = call.repeats.map((_: number, i: number) => 2 * i);
+      if (call.repeats.includes(0)) return Tensor.zeros(call.self.shape, grad.code);
+      const summed = axes.length > 0 ? grad.reshape(repeated).sum(axes) : grad;
+      return summed.reshape(call.self.shape);
+    }),
+  },
+}));
+function repeatShapes(shape: Shape, repeats: readonly number[]): { shape: number[]; repeated: number[] } {
+  const added = repeats.length - shape.length;
+  const sizes = repeats.map((_, i) => shape[i - added] ?? 1);
+  return { shape: sizes.flatMap((s) => [1, s]), repeated: repeats.flatMap((r, i) => [r, sizes[i]!]) };
+}
+
+/** The tensor repeated along its last dims, or all of them. See torch.tile. */
+export const tile = defineOp('tile(Tensor self, int... dims)', (): OpDef => ({
+  forward: (self: Tensor, dims: number[]) =>
+    self.repeat([...new Array<number>(Math.max(self.shape.length - dims.length, 0)).fill(1), ...dims]),
+  composite: true,
+}));
+
+/**
+ * Each element (or, with a dim, each slice) repeated a number of times: one number, or one per slice in an int64 tensor.
+ * Without a dim, of the flattened tensor. See torch.repeat_interleave.
+ */
+export const repeatInterleave = defineOp(
+  'repeatInterleave(Tensor self, any repeats, int? dim=null, *, int? outputSize=null)',
+  (): OpDef => ({
+    forward(self: Tensor, repeats: unknown, dim: number | null, outputSize: number | null) {
+      const x = dim === null ? self.reshape(-1) : self;
+      const at = dim === null ? 0 : wrapDim('repeatInterleave', dim, self.shape.length);
+      const size = x.shape[at] ?? 1;
+      const counts = readRepeats(repeats, size);
+      const total = counts.reduce((a, b) => a + b, 0);
+      if (outputSize !== null && outputSize !== total) {
+        throw new TenfoldError('value', `repeatInterleave: outputSize is ${outputSize}, but the repeats add up to ${total}`);
+      }
+      const index = new BigInt64Array(total);
+      let next = 0;
+      counts.forEach((n, i) => {
+        index.fill(BigInt(i), next, next + n);
+        next += n;
+      });
+      return x.indexSelect(at, Tensor.wrap(index, [total], Code.i64));
+    },
+    composite: true,
+  }),
+);
+function readRepeats(repeats: unknown, size: number): number[] {
+  const list = repeats instanceof Tensor ? repeats.reshape(-1).tolist() : typeof repeats === 'number' ? [repeats] : repeats;
+  if (repeats instanceof Tensor && (repeats.shape.length > 1 || (repeats.code !== Code.i64 && repeats.code !== Code.i32))) {
+    throw new TypeError(`repeatInterleave: 'repeats' must be an int64 or int32 tensor of at most one dim, got ${repeats.dtype} of shape ${formatShape(repeats.shape)}`);
+  }
+  if (!Array.isArray(list) || !list.every(Number.isInteger)) {
+    throw new TypeError("repeatInterleave: 'repeats' must be an integer, a list of integers, or an int64 tensor");
+  }
+  const counts = (list.length === 1 ? new Array<number>(size).fill(list[0] as number) : list) as number[];
+  if (counts.length !== size) throw new TenfoldError('shape', `repeatInterleave: ${counts.length} repeats for a dim of size ${size}`);
+  if (counts.some((n) => n < 0)) throw new RangeError(`repeatInterleave: repeats must not be negative, got [${counts}]`);
+  return counts;
+}

@@ -1,0 +1,596 @@
+// Reading and writing at positions that an index tensor names.
+//
+// gather and the scatters share one geometry: dims before the indexed one (outer), J positions along it, dims behind it
+// (inner). x is the tensor that is indexed, y the other side: what gather writes and what a scatter reads. All three
+// operands are strided, so indexSelect, embedding and x[:, i] are an index whose inner strides are 0 (whole rows are
+// copied), a scalar value is a y of strides 0, and no operand has to be copied first.
+//
+//   y[o, j, i] = x[o, index[o, j, i], i]                      gather
+//   x[o, index[o, j, i], i] = y[o, j, i], or op=              scatterSet, scatterAdd, scatterMul, scatterAmax, scatterAmin
+//
+// Frame, after the id:
+//   bytes                                  size of an element (gather and scatterSet; 0 elsewhere)
+//   outerDims, innerDims, sizes…           outer sizes, then inner sizes
+//   J
+//   k, (size, stride)…                     the indexed dims of x; several stand for one dim of their product's size
+//   wrap, label                            whether negative indices count from the end; number of the dim in messages, -1 for the whole tensor
+//   index, strideJ, strides…               int64; strides of the outer dims, then of the inner ones, in elements
+//   x, strides…
+//   y, strideJ, strides…
+//
+// Every index is checked before a scatter writes anything. Duplicates are taken in order of j, whatever the number of
+// threads: a thread owns outputs, not inputs.
+//
+// Compiled once, not per instruction set: what these kernels wait for is memory.
+#include <cstring>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "kernel.h"
+#include "kernels/all.h"
+#include "threads/pool.h"
+
+namespace tenfold {
+namespace {
+
+constexpr int kMaxIndexDims = 16;
+// Elements that are moved in about 10 microseconds.
+constexpr int64_t kMoveGrain = 8192;
+enum Side { kIndex = 0, kX = 1, kY = 2 };
+
+[[noreturn]] inline void outOfRange(int64_t index, int64_t dim, int64_t size) {
+  const std::string where = dim < 0 ? "a tensor of " + std::to_string(size) + " elements"
+                                    : "dim " + std::to_string(dim) + " of size " + std::to_string(size);
+  throw KernelError("RangeError", "index " + std::to_string(index) + " is out of range for " + where);
+}
+
+// Dims that three operands walk together.
+struct Dims {
+  int n = 0;
+  int64_t count = 1;
+  int64_t size[kMaxIndexDims];
+  int64_t stride[3][kMaxIndexDims];
+
+  void at(int64_t p, int64_t* offset) const {
+    offset[0] = offset[1] = offset[2] = 0;
+    for (int d = n - 1; d >= 0; --d) {
+      const int64_t q = p / size[d], i = p - q * size[d];
+      for (int s = 0; s < 3; ++s) offset[s] += i * stride[s][d];
+      p = q;
+    }
+  }
+  bool walks(Side s) const {
+    for (int d = 0; d < n; ++d) {
+      if (stride[s][d] != 0 && size[d] > 1) return true;
+    }
+    return false;
+  }
+};
+
+struct Lines {
+  int64_t bytes, j;
+  Dims outer, rows;  // rows: the inner dims but the last
+  int64_t width = 1, widthStride[3] = {0, 0, 0};
+  int k;
+  int64_t limit = 1, size[kMaxIndexDims], stride[kMaxIndexDims];
+  bool wrap;
+  int64_t label;
+  const int64_t* index;
+  int64_t indexStrideJ, yStrideJ;
+  char *x, *y;
+  bool indexIsRow;  // one index for all of the inner dims
+
+  explicit Lines(Frame& f) {
+    bytes = f.i64();
+    outer.n = static_cast<int>(f.i64());
+    const int inner = static_cast<int>(f.i64());
+    rows.n = inner > 0 ? inner - 1 : 0;
+    for (int d = 0; d < outer.n; ++d) outer.count *= outer.size[d] = f.i64();
+    for (int d = 0; d < rows.n; ++d) rows.count *= rows.size[d] = f.i64();
+    if (inner > 0) width = f.i64();
+    j = f.i64();
+    k = static_cast<int>(f.i64());
+    for (int d = 0; d < k; ++d) {
+      limit *= size[d] = f.i64();
+      stride[d] = f.i64();
+    }
+    wrap = f.flag();
+    label = f.i64();
+    index = f.ptr<const int64_t>();
+    indexStrideJ = f.i64();
+    strides(f, kIndex, inner);
+    x = f.ptr<char>();
+    strides(f, kX, inner);
+    y = f.ptr<char>();
+    yStrideJ = f.i64();
+    strides(f, kY, inner);
+    indexIsRow = widthStride[kIndex] == 0 && !rows.walks(kIndex);
+  }
+  void strides(Frame& f, Side s, int inner) {
+    for (int d = 0; d < outer.n; ++d) outer.stride[s][d] = f.i64();
+    for (int d = 0; d < rows.n; ++d) rows.stride[s][d] = f.i64();
+    if (inner > 0) widthStride[s] = f.i64();
+  }
+
+  // Place of an index in x, in elements.
+  int64_t place(int64_t i) const {
+    if (i < 0 && wrap) i += limit;
+    if (static_cast<uint64_t>(i) >= static_cast<uint64_t>(limit)) fail(i);
+    if (k == 1) return i * stride[0];
+    int64_t offset = 0;
+    for (int d = k - 1; d >= 0; --d) {
+      const int64_t q = i / size[d];
+      offset += (i - q * size[d]) * stride[d];
+      i = q;
+    }
+    return offset;
+  }
+  [[noreturn]] void fail(int64_t i) const { outOfRange(wrap && i < 0 ? i - limit : i, label, limit); }
+
+  int64_t innerCount() const { return rows.count * width; }
+  bool empty() const { return outer.count == 0 || innerCount() == 0 || j == 0; }
+};
+
+// ---- gather ---------------------------------------------------------------------------------------------------------
+
+template <class T> struct Gather {
+  const Lines& g;
+  // Positions (o, j), flat.
+  void operator()(int64_t begin, int64_t end) const {
+    int64_t at[3], row[3];
+    for (int64_t p = begin; p < end;) {
+      const int64_t o = p / g.j, first = p - o * g.j;
+      const int64_t last = end - p < g.j - first ? first + (end - p) : g.j;
+      g.outer.at(o, at);
+      const T* x = reinterpret_cast<const T*>(g.x) + at[kX];
+      T* y = reinterpret_cast<T*>(g.y) + at[kY];
+      const int64_t* index = g.index + at[kIndex];
+      if (g.width == 1 && g.rows.count == 1) {
+        for (int64_t j = first; j < last; ++j) y[j * g.yStrideJ] = x[g.place(index[j * g.indexStrideJ])];
+      } else {
+        for (int64_t j = first; j < last; ++j) {
+          const int64_t* i = index + j * g.indexStrideJ;
+          const T* from = g.indexIsRow ? x + g.place(*i) : x;
+          T* to = y + j * g.yStrideJ;
+          for (int64_t r = 0; r < g.rows.count; ++r) {
+            g.rows.at(r, row);
+            move(i + row[kIndex], from + row[kX], to + row[kY]);
+          }
+        }
+      }
+      p += last - first;
+    }
+  }
+  void move(const int64_t* index, const T* x, T* y) const {
+    const int64_t n = g.width, si = g.widthStride[kIndex], sx = g.widthStride[kX], sy = g.widthStride[kY];
+    if (!g.indexIsRow) {
+      for (int64_t w = 0; w < n; ++w) y[w * sy] = x[g.place(index[w * si]) + w * sx];
+    } else if (sx == 1 && sy == 1) {
+      std::memcpy(y, x, static_cast<size_t>(n) * sizeof(T));
+    } else {
+      for (int64_t w = 0; w < n; ++w) y[w * sy] = x[w * sx];
+    }
+  }
+};
+
+template <class T> void runGatherAs(const Lines& g) {
+  const int64_t inner = g.innerCount();
+  parallelFor(g.outer.count * g.j, kMoveGrain / inner + 1, Gather<T>{g}, 1);
+}
+
+void runGather(const Kernel&, Frame f) {
+  const Lines g(f);
+  if (g.empty()) return;
+  switch (g.bytes) {
+    case 1: return runGatherAs<uint8_t>(g);
+    case 2: return runGatherAs<uint16_t>(g);
+    case 4: return runGatherAs<uint32_t>(g);
+    default: return runGatherAs<uint64_t>(g);
+  }
+}
+
+// ---- scatter --------------------------------------------------------------------------------------------------------
+
+struct Set {
+  template <class T> static T of(T, T y) { return y; }
+};
+struct Add {
+  template <class T> static T of(T x, T y) {
+    if constexpr (std::is_integral_v<T>) {
+      using U = std::make_unsigned_t<T>;
+      return static_cast<T>(static_cast<U>(static_cast<U>(x) + static_cast<U>(y)));
+    } else {
+      return x + y;
+    }
+  }
+};
+struct Mul {
+  template <class T> static T of(T x, T y) {
+    if constexpr (std::is_integral_v<T>) {
+      return static_cast<T>(static_cast<uint64_t>(x) * static_cast<uint64_t>(y));
+    } else {
+      return x * y;
+    }
+  }
+};
+// NaN wins, as in PyTorch.
+struct Amax {
+  template <class T> static T of(T x, T y) { return x > y || x != x ? x : y; }
+};
+struct Amin {
+  template <class T> static T of(T x, T y) { return x < y || x != x ? x : y; }
+};
+
+struct CheckIndices {
+  const Lines& g;
+  int64_t inner;
+  void operator()(int64_t begin, int64_t end) const {
+    int64_t at[3], row[3];
+    for (int64_t p = begin; p < end; ++p) {
+      const int64_t o = p / g.j;
+      g.outer.at(o, at);
+      const int64_t* index = g.index + at[kIndex] + (p - o * g.j) * g.indexStrideJ;
+      if (g.indexIsRow) {
+        g.place(*index);
+        continue;
+      }
+      for (int64_t r = 0; r < g.rows.count; ++r) {
+        g.rows.at(r, row);
+        for (int64_t w = 0; w < g.width; ++w) g.place(index[row[kIndex] + w * g.widthStride[kIndex]]);
+      }
+    }
+  }
+};
+
+void checkIndices(const Lines& g) {
+  const int64_t inner = g.indexIsRow ? 1 : g.innerCount();
+  const int64_t outer = g.outer.walks(kIndex) ? g.outer.count : 1;
+  parallelFor(outer * g.j, kMoveGrain / inner + 1, CheckIndices{g, inner}, 1);
+}
+
+// A unit owns, of one outer position, either a range of the last inner dim or a range of places in x.
+template <class T, class Op> struct Scatter {
+  const Lines& g;
+  int64_t parts;    // units of one outer position
+  bool byPlace;
+  void operator()(int64_t begin, int64_t end) const {
+    for (int64_t u = begin; u < end; ++u) unit(u / parts, u % parts);
+  }
+  void unit(int64_t o, int64_t part) const {
+    int64_t at[3], row[3];
+    g.outer.at(o, at);
+    T* x = reinterpret_cast<T*>(g.x) + at[kX];
+    const T* y = reinterpret_cast<const T*>(g.y) + at[kY];
+    const int64_t* index = g.index + at[kIndex];
+    if (byPlace) return places(x, y, index, g.limit * part / parts, g.limit * (part + 1) / parts);
+    const int64_t from = g.width * part / parts, to = g.width * (part + 1) / parts;
+    for (int64_t j = 0; j < g.j; ++j) {
+      const int64_t* i = index + j * g.indexStrideJ;
+      T* into = g.indexIsRow ? x + g.place(*i) : x;
+      const T* values = y + j * g.yStrideJ;
+      for (int64_t r = 0; r < g.rows.count; ++r) {
+        g.rows.at(r, row);
+        apply(i + row[kIndex], into + row[kX], values + row[kY], from, to);
+      }
+    }
+  }
+  // Only indices in [from, to); one element or one row for each.
+  void places(T* x, const T* y, const int64_t* index, int64_t from, int64_t to) const {
+    int64_t row[3];
+    for (int64_t j = 0; j < g.j; ++j) {
+      int64_t i = index[j * g.indexStrideJ];
+      if (i < 0) i += g.limit;
+      if (i < from || i >= to) continue;
+      T* into = x + g.place(i);
+      const T* values = y + j * g.yStrideJ;
+      for (int64_t r = 0; r < g.rows.count; ++r) {
+        g.rows.at(r, row);
+        apply(nullptr, into + row[kX], values + row[kY], 0, g.width);
+      }
+    }
+  }
+  void apply(const int64_t* index, T* x, const T* y, int64_t from, int64_t to) const {
+    const int64_t si = g.widthStride[kIndex], sx = g.widthStride[kX], sy = g.widthStride[kY];
+    if (!g.indexIsRow) {
+      for (int64_t w = from; w < to; ++w) {
+        T* at = x + g.place(index[w * si]) + w * sx;
+        *at = Op::of(*at, y[w * sy]);
+      }
+    } else if (sx == 1 && sy == 1) {
+      for (int64_t w = from; w < to; ++w) x[w] = Op::of(x[w], y[w]);
+    } else {
+      for (int64_t w = from; w < to; ++w) x[w * sx] = Op::of(x[w * sx], y[w * sy]);
+    }
+  }
+};
+
+template <class T, class Op> void runScatterAs(const Lines& g) {
+  const int64_t inner = g.innerCount(), work = g.j * inner, threads = numThreads();
+  int64_t parts = 1;
+  bool byPlace = false;
+  if (g.outer.count < 2 * threads && work > 2 * kMoveGrain) {
+    if (g.width >= 32 * threads) {
+      parts = threads;
+    } else if (g.indexIsRow) {  // each thread reads all the indices, and takes those of its own rows
+      parts = threads;
+      byPlace = true;
+    }
+  }
+  parallelFor(g.outer.count * parts, kMoveGrain * parts / work + 1, Scatter<T, Op>{g, parts, byPlace}, 1);
+}
+
+template <class T, class Op> void runScatter(const Kernel&, Frame f) {
+  const Lines g(f);
+  if (g.empty()) return;
+  checkIndices(g);
+  runScatterAs<T, Op>(g);
+}
+
+void runScatterSet(const Kernel&, Frame f) {
+  const Lines g(f);
+  if (g.empty()) return;
+  checkIndices(g);
+  switch (g.bytes) {
+    case 1: return runScatterAs<uint8_t, Set>(g);
+    case 2: return runScatterAs<uint16_t, Set>(g);
+    case 4: return runScatterAs<uint32_t, Set>(g);
+    default: return runScatterAs<uint64_t, Set>(g);
+  }
+}
+
+// ---- several index tensors as one -----------------------------------------------------------------------------------
+
+// linearIndex: out[p] = sum over the operands of index * factor, each index checked and wrapped.
+// Frame: ndim, sizes…, out (int64, dense), k, then for each operand: index (int64), size, factor, label, strides…
+struct LinearIndex {
+  struct Operand {
+    const int64_t* index;
+    int64_t size, factor, label, stride[kMaxIndexDims];
+  };
+  int n, k;
+  int64_t size[kMaxIndexDims], count = 1;
+  int64_t* out;
+  Operand operand[kMaxIndexDims];
+
+  explicit LinearIndex(Frame f) {
+    n = static_cast<int>(f.i64());
+    for (int d = 0; d < n; ++d) count *= size[d] = f.i64();
+    out = f.ptr<int64_t>();
+    k = static_cast<int>(f.i64());
+    for (int o = 0; o < k; ++o) {
+      Operand& op = operand[o];
+      op.index = f.ptr<const int64_t>();
+      op.size = f.i64();
+      op.factor = f.i64();
+      op.label = f.i64();
+      for (int d = 0; d < n; ++d) op.stride[d] = f.i64();
+    }
+  }
+  void operator()(int64_t begin, int64_t end) const {
+    for (int64_t p = begin; p < end; ++p) {
+      int64_t at[kMaxIndexDims], rest = p, sum = 0;
+      for (int d = n - 1; d >= 0; --d) {
+        at[d] = rest % size[d];
+        rest /= size[d];
+      }
+      for (int o = 0; o < k; ++o) {
+        const Operand& op = operand[o];
+        int64_t offset = 0;
+        for (int d = 0; d < n; ++d) offset += at[d] * op.stride[d];
+        int64_t i = op.index[offset];
+        if (i < -op.size || i >= op.size) outOfRange(i, op.label, op.size);
+        if (i < 0) i += op.size;
+        sum += i * op.factor;
+      }
+      out[p] = sum;
+    }
+  }
+};
+
+void runLinearIndex(const Kernel&, Frame f) {
+  const LinearIndex l(f);
+  parallelFor(l.count, 2048, l, 1);
+}
+
+// ---- masks ----------------------------------------------------------------------------------------------------------
+
+// Elements of a mask that one piece of work counts or moves.
+constexpr int64_t kMaskBlock = 16384;
+
+struct CountBlocks {
+  const uint8_t* mask;
+  int64_t n;
+  int64_t* counts;
+  void operator()(int64_t begin, int64_t end) const {
+    for (int64_t b = begin; b < end; ++b) {
+      const int64_t from = b * kMaskBlock, to = n - from < kMaskBlock ? n : from + kMaskBlock;
+      int64_t count = 0;
+      for (int64_t i = from; i < to; ++i) count += mask[i] != 0;
+      counts[b] = count;
+    }
+  }
+};
+
+// Number of set elements before each block of a mask, and behind the last.
+struct Ranks {
+  const uint8_t* mask;
+  int64_t n, blocks;
+  std::vector<int64_t> before;
+  Ranks(const uint8_t* mask_, int64_t n_) : mask(mask_), n(n_), blocks((n_ + kMaskBlock - 1) / kMaskBlock), before(blocks + 1) {
+    parallelFor(blocks, 4, CountBlocks{mask, n, before.data()}, 1);
+    int64_t sum = 0;
+    for (int64_t b = 0; b <= blocks; ++b) {
+      const int64_t count = b < blocks ? before[b] : 0;
+      before[b] = sum;
+      sum += count;
+    }
+  }
+  int64_t total() const { return before[blocks]; }
+};
+
+// countTrue: mask (bool, dense), n, out (one double)
+void runCountTrue(const Kernel&, Frame f) {
+  const uint8_t* mask = f.ptr<const uint8_t>();
+  const Ranks ranks(mask, f.i64());
+  *f.ptr<double>() = static_cast<double>(ranks.total());
+}
+
+struct NonzeroBlocks {
+  const Ranks& ranks;
+  int dims;
+  const int64_t* size;
+  int64_t* out;
+  void operator()(int64_t begin, int64_t end) const {
+    const int64_t width = dims > 0 ? size[dims - 1] : 1;
+    for (int64_t b = begin; b < end; ++b) {
+      int64_t* to = out + ranks.before[b] * dims;
+      const int64_t stop = ranks.n - b * kMaskBlock < kMaskBlock ? ranks.n : (b + 1) * kMaskBlock;
+      for (int64_t p = b * kMaskBlock; p < stop;) {
+        int64_t at[64], row = p / width, w = p - row * width;
+        for (int d = dims - 2; d >= 0; --d) {
+          at[d] = row % size[d];
+          row /= size[d];
+        }
+        for (; w < width && p < stop; ++w, ++p) {
+          if (ranks.mask[p] == 0) continue;
+          for (int d = 0; d < dims - 1; ++d) *to++ = at[d];
+          if (dims > 0) *to++ = w;
+        }
+      }
+    }
+  }
+};
+
+// nonzero: mask (bool, dense), n, dims, sizes…, out (int64 [count, dims])
+void runNonzero(const Kernel&, Frame f) {
+  const uint8_t* mask = f.ptr<const uint8_t>();
+  const Ranks ranks(mask, f.i64());
+  const int dims = static_cast<int>(f.i64());
+  int64_t size[64];
+  for (int d = 0; d < dims; ++d) size[d] = f.i64();
+  int64_t* out = f.ptr<int64_t>();
+  parallelFor(ranks.blocks, 1, NonzeroBlocks{ranks, dims, size, out}, 1);
+}
+
+// Where `pack`: packed[rank] = spread[p], else spread[p] = packed[rank], for the p that are set.
+template <class T> struct MoveMasked {
+  const Ranks& ranks;
+  T *spread, *packed;
+  bool pack;
+  void operator()(int64_t begin, int64_t end) const {
+    for (int64_t b = begin; b < end; ++b) {
+      const int64_t stop = ranks.n - b * kMaskBlock < kMaskBlock ? ranks.n : (b + 1) * kMaskBlock;
+      T* at = packed + ranks.before[b];
+      const uint8_t* mask = ranks.mask;
+      if (pack) {
+        for (int64_t p = b * kMaskBlock; p < stop; ++p) {
+          if (mask[p] != 0) *at++ = spread[p];
+        }
+      } else {
+        for (int64_t p = b * kMaskBlock; p < stop; ++p) {
+          if (mask[p] != 0) spread[p] = *at++;
+        }
+      }
+    }
+  }
+};
+
+template <class T> void moveMasked(const Ranks& ranks, void* spread, void* packed, bool pack) {
+  parallelFor(ranks.blocks, 1, MoveMasked<T>{ranks, static_cast<T*>(spread), static_cast<T*>(packed), pack}, 1);
+}
+
+// moveMasked: bytes, mask (bool, dense), n, spread [n], packed [packedCount], packedCount, pack
+void runMoveMasked(const Kernel&, Frame f) {
+  const int64_t bytes = f.i64();
+  const uint8_t* mask = f.ptr<const uint8_t>();
+  const Ranks ranks(mask, f.i64());
+  void* spread = f.ptr<void>();
+  void* packed = f.ptr<void>();
+  const int64_t room = f.i64();
+  if (room < ranks.total()) {
+    throw KernelError("shape", "the mask selects " + std::to_string(ranks.total()) + " elements, but the source has only " +
+                                   std::to_string(room));
+  }
+  const bool pack = f.flag();
+  switch (bytes) {
+    case 1: return moveMasked<uint8_t>(ranks, spread, packed, pack);
+    case 2: return moveMasked<uint16_t>(ranks, spread, packed, pack);
+    case 4: return moveMasked<uint32_t>(ranks, spread, packed, pack);
+    default: return moveMasked<uint64_t>(ranks, spread, packed, pack);
+  }
+}
+
+// ---- triangles ------------------------------------------------------------------------------------------------------
+
+template <class T> struct Triangle {
+  int64_t rows, columns, diagonal;
+  bool upper;
+  const T* in;
+  T* out;  // may be `in`
+  void operator()(int64_t begin, int64_t end) const {
+    for (int64_t r = begin; r < end; ++r) {
+      int64_t cut = r % rows + diagonal + (upper ? 0 : 1);  // first column of the upper part
+      cut = cut < 0 ? 0 : cut > columns ? columns : cut;
+      const T* from = in + r * columns;
+      T* to = out + r * columns;
+      const size_t below = static_cast<size_t>(cut) * sizeof(T), above = static_cast<size_t>(columns - cut) * sizeof(T);
+      if (upper) {
+        std::memset(to, 0, below);
+        if (from != to) std::memcpy(to + cut, from + cut, above);
+      } else {
+        if (from != to) std::memcpy(to, from, below);
+        std::memset(to + cut, 0, above);
+      }
+    }
+  }
+};
+
+template <class T> void triangle(int64_t batch, int64_t rows, int64_t columns, Frame& f) {
+  const int64_t diagonal = f.i64();
+  const bool upper = f.flag();
+  const T* in = f.ptr<const T>();
+  T* out = f.ptr<T>();
+  parallelFor(batch * rows, 4 * kMoveGrain / columns + 1, Triangle<T>{rows, columns, diagonal, upper, in, out}, 1);
+}
+
+// triangle: bytes, batch, rows, columns, diagonal, upper, in (dense), out (dense)
+void runTriangle(const Kernel&, Frame f) {
+  const int64_t bytes = f.i64(), batch = f.i64(), rows = f.i64(), columns = f.i64();
+  switch (bytes) {
+    case 1: return triangle<uint8_t>(batch, rows, columns, f);
+    case 2: return triangle<uint16_t>(batch, rows, columns, f);
+    case 4: return triangle<uint32_t>(batch, rows, columns, f);
+    default: return triangle<uint64_t>(batch, rows, columns, f);
+  }
+}
+
+// ---- the table ------------------------------------------------------------------------------------------------------
+
+#define TENFOLD_SCATTERS(name, Op)                                                                            \
+  {name, DType::f32, runScatter<float, Op>}, {name, DType::f64, runScatter<double, Op>},                      \
+      {name, DType::i64, runScatter<int64_t, Op>}, {name, DType::i32, runScatter<int32_t, Op>},               \
+      {name, DType::u8, runScatter<uint8_t, Op>}, {name, DType::i8, runScatter<int8_t, Op>},                  \
+      {name, DType::i16, runScatter<int16_t, Op>}
+
+// clang-format off
+const Kernel kIndexKernels[] = {
+    {"gather", DType::i64, runGather},
+    {"scatterSet", DType::i64, runScatterSet},
+    TENFOLD_SCATTERS("scatterAdd", Add),
+    TENFOLD_SCATTERS("scatterMul", Mul),
+    TENFOLD_SCATTERS("scatterAmax", Amax),
+    TENFOLD_SCATTERS("scatterAmin", Amin),
+    {"linearIndex", DType::i64, runLinearIndex},
+    {"countTrue", DType::b8, runCountTrue},
+    {"nonzero", DType::b8, runNonzero},
+    {"moveMasked", DType::b8, runMoveMasked},
+    {"triangle", DType::i64, runTriangle},
+};
+// clang-format on
+
+}  // namespace
+
+KernelTable indexKernels(int64_t) { return {kIndexKernels, sizeof(kIndexKernels) / sizeof(kIndexKernels[0])}; }
+
+}  // namespace tenfold
