@@ -41,7 +41,5 @@ export const EXCEPTIONS: Record<string, Exception> = {
   'nn.functional.softshrink': { skip: { 5: NAN_PASSES, 13: NAN_PASSES, 21: NAN_PASSES } },
   'nn.functional.softsign': { skip: { 3: INFINITE, 9: INFINITE } },
   'nn.functional.embedding': { skip: { 9: 'sparse gradients are refused' } },
-  'nn.functional.layer_norm': { slack: 8, reason: 'gradient of rows with little variance' },
-  'nn.functional.normalize': { slack: 4, reason: 'gradient as a difference of projections' },
   pow: { slack: 20, reason: 'large exponents magnify the rounding of log' },
 };
