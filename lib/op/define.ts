@@ -131,11 +131,12 @@ export class OpRecord implements BackwardRule {
         if (!this.tensorParams.some((p) => params[p]!.name === key)) throw new Error(`op ${name}: no tensor input '${key}'`);
       }
       const paramOf = (save: string): number => {
-        const result = /^result(\d?)$/.exec(save);
-        if (result) return -1 - Number(result[1] || 0);
+        // An input may be called result, as in tanhBackward(grad, result); then that is meant.
         const at = params.findIndex((p) => p.name === save);
-        if (at < 0) throw new Error(`op ${name}: a formula saves '${save}', which is no input (nor result)`);
-        return at;
+        if (at >= 0) return at;
+        const result = /^result(\d?)$/.exec(save);
+        if (!result) throw new Error(`op ${name}: a formula saves '${save}', which is no input (nor result)`);
+        return -1 - Number(result[1] || 0);
       };
       const list = this.joint ? this.tensorParams.map(() => this.joint!) : this.formulas;
       this.slots = list.map((f, input) =>

@@ -70,7 +70,8 @@ const sumOfChannels = defineOp('sumOfChannels(Tensor input)', (): OpDef => ({
     const code = COMPUTE[input.code]!;
     const x = input.code === code ? dense(input) : input.to(DTYPES[code]!);
     const out = Tensor.raw([channels], code);
-    if (channels > 0) launchRaw(CHANNEL_SUM[code]!, outer, channels, numelOf(input.shape.slice(2)), addressOf(x), addressOf(out));
+    if (channels > 0)
+      launchRaw(CHANNEL_SUM[code]!, outer, channels, numelOf(input.shape.slice(2)), addressOf(x), addressOf(out));
     return code === input.code ? out : out.to(input.dtype);
   },
   backward: {
@@ -85,10 +86,32 @@ const sumOfChannels = defineOp('sumOfChannels(Tensor input)', (): OpDef => ({
 export const convolution = defineOp(
   'convolution(Tensor input, Tensor weight, Tensor? bias, int[] size, int[] stride, int[] padding, int[] dilation, int groups)',
   (): OpDef => ({
-    forward(input: Tensor, weight: Tensor, bias: Tensor | null, size: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: number) {
+    forward(
+      input: Tensor,
+      weight: Tensor,
+      bias: Tensor | null,
+      size: Ints,
+      stride: Ints,
+      padding: Ints,
+      dilation: Ints,
+      groups: number,
+    ) {
       const shape = [input.shape[0]!, weight.shape[0]!, ...size];
       const sizes = weight.shape.slice(2);
-      return launchConvolution(CONVOLUTION, input.shape, shape, sizes, stride, padding, dilation, groups, input, weight, bias, shape);
+      return launchConvolution(
+        CONVOLUTION,
+        input.shape,
+        shape,
+        sizes,
+        stride,
+        padding,
+        dilation,
+        groups,
+        input,
+        weight,
+        bias,
+        shape,
+      );
     },
     backward: {
       input: d('weight', (grad, weight, c) =>
@@ -106,10 +129,32 @@ export const convolution = defineOp(
 export const convolutionInput = defineOp(
   'convolutionInput(Tensor input, Tensor weight, Tensor? bias, int[] size, int[] stride, int[] padding, int[] dilation, int groups)',
   (): OpDef => ({
-    forward(grad: Tensor, weight: Tensor, bias: Tensor | null, size: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: number) {
+    forward(
+      grad: Tensor,
+      weight: Tensor,
+      bias: Tensor | null,
+      size: Ints,
+      stride: Ints,
+      padding: Ints,
+      dilation: Ints,
+      groups: number,
+    ) {
       const shape = [grad.shape[0]!, weight.shape[1]! * groups, ...size];
       const sizes = weight.shape.slice(2);
-      return launchConvolution(CONVOLUTION_INPUT, shape, grad.shape, sizes, stride, padding, dilation, groups, grad, weight, bias, shape);
+      return launchConvolution(
+        CONVOLUTION_INPUT,
+        shape,
+        grad.shape,
+        sizes,
+        stride,
+        padding,
+        dilation,
+        groups,
+        grad,
+        weight,
+        bias,
+        shape,
+      );
     },
     backward: {
       input: d('weight', (grad, weight, c) =>
@@ -130,7 +175,20 @@ export const convolutionWeight = defineOp(
   (): OpDef => ({
     forward(grad: Tensor, input: Tensor, size: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: number) {
       const shape = [grad.shape[1]!, input.shape[1]! / groups, ...size];
-      return launchConvolution(CONVOLUTION_WEIGHT, input.shape, grad.shape, size, stride, padding, dilation, groups, grad, input, null, shape);
+      return launchConvolution(
+        CONVOLUTION_WEIGHT,
+        input.shape,
+        grad.shape,
+        size,
+        stride,
+        padding,
+        dilation,
+        groups,
+        grad,
+        input,
+        null,
+        shape,
+      );
     },
     backward: {
       grad: d('input', (grad, input, c) =>
@@ -143,18 +201,34 @@ export const convolutionWeight = defineOp(
   }),
 );
 
-function checkOperands(call: string, n: number, input: Tensor, weight: Tensor, bias: Tensor | null, filters: number): void {
+function checkOperands(
+  call: string,
+  n: number,
+  input: Tensor,
+  weight: Tensor,
+  bias: Tensor | null,
+  filters: number,
+): void {
   if (weight.shape.length !== n + 2) {
-    throw new TenfoldError('shape', `${call}: 'weight' must have ${n + 2} dims, got shape ${formatShape(weight.shape)}`);
+    throw new TenfoldError(
+      'shape',
+      `${call}: 'weight' must have ${n + 2} dims, got shape ${formatShape(weight.shape)}`,
+    );
   }
   for (const [name, t] of [['weight', weight] as const, ['bias', bias] as const]) {
     if (t !== null && t.code !== input.code) {
-      throw new TenfoldError('dtype', `${call}: input, weight and bias must have one dtype, got ${input.dtype} and ${name} ${t.dtype}`);
+      throw new TenfoldError(
+        'dtype',
+        `${call}: input, weight and bias must have one dtype, got ${input.dtype} and ${name} ${t.dtype}`,
+      );
     }
   }
   if (input.code === Code.bool) throw new TenfoldError('dtype', `${call}: not defined for bool`);
   if (bias !== null && (bias.shape.length !== 1 || bias.shape[0] !== filters)) {
-    throw new TenfoldError('shape', `${call}: 'bias' must have shape [${filters}], one for each output channel, got ${formatShape(bias.shape)}`);
+    throw new TenfoldError(
+      'shape',
+      `${call}: 'bias' must have shape [${filters}], one for each output channel, got ${formatShape(bias.shape)}`,
+    );
   }
 }
 function checkGroups(call: string, groups: number, what: string, channels: number): void {
@@ -169,12 +243,22 @@ interface Window {
   padding: number[];
 }
 /** Sizes of the result and the padding before the image. */
-function windowOf(call: string, image: Ints, kernelSize: Ints, stride: Ints, padding: number | Ints | string, dilation: Ints): Window {
+function windowOf(
+  call: string,
+  image: Ints,
+  kernelSize: Ints,
+  stride: Ints,
+  padding: number | Ints | string,
+  dilation: Ints,
+): Window {
   const n = image.length;
   const span = kernelSize.map((k, i) => dilation[i]! * (k - 1) + 1);
   if (padding === 'same') {
     if (stride.some((s) => s !== 1)) {
-      throw new TenfoldError('value', `${call}: padding 'same' is only for stride 1, got stride ${formatSizes(stride)}`);
+      throw new TenfoldError(
+        'value',
+        `${call}: padding 'same' is only for stride 1, got stride ${formatSizes(stride)}`,
+      );
     }
     return { size: [...image], padding: span.map((s) => Math.floor((s - 1) / 2)) };
   }
@@ -280,11 +364,16 @@ const convolveTranspose =
     const dilations = perDim(call, 'dilation', dilation, n, 1);
     const size = spatial(input.shape, n).map((s, i) => {
       if (behind[i]! >= Math.max(strides[i]!, dilations[i]!)) {
-        throw new RangeError(`${call}: 'outputPadding' must be smaller than stride or dilation, got ${behind[i]} with stride ${strides[i]} and dilation ${dilations[i]}`);
+        throw new RangeError(
+          `${call}: 'outputPadding' must be smaller than stride or dilation, got ${behind[i]} with stride ${strides[i]} and dilation ${dilations[i]}`,
+        );
       }
       const out = (s - 1) * strides[i]! - 2 * before[i]! + dilations[i]! * (weight.shape[i + 2]! - 1) + behind[i]! + 1;
       if (out < 1) {
-        throw new TenfoldError('shape', `${call}: the result would have size ${out} at spatial dim ${i}; input ${formatShape(input.shape)}, weight ${formatShape(weight.shape)}`);
+        throw new TenfoldError(
+          'shape',
+          `${call}: the result would have size ${out} at spatial dim ${i}; input ${formatShape(input.shape)}, weight ${formatShape(weight.shape)}`,
+        );
       }
       return out;
     });

@@ -66,7 +66,14 @@ function runMaxPool(call: string, input: Tensor, size: Ints, windows: MaxWindows
   const n = size.length;
   if (values.count > 0) {
     const geometry = maxGeometry(spatial(input.shape, n), size, windows);
-    launchRaw(id, planesOf(input.shape, n), ...geometry, addressOf(t), addressOf(values), places === null ? 0 : addressOf(places));
+    launchRaw(
+      id,
+      planesOf(input.shape, n),
+      ...geometry,
+      addressOf(t),
+      addressOf(values),
+      places === null ? 0 : addressOf(places),
+    );
   }
   return places === null ? [back(values, input)] : [back(values, input), places];
 }
@@ -79,7 +86,15 @@ const maxPoolWithPlaces = defineOp(
       runMaxPool('maxPool', input, size, { kernelSize, stride, padding, dilation }, true),
     backward: {
       input: d('result1', (grads, places, c) =>
-        maxPoolGradient(grads[0], places, spatial(c.input.shape, c.size.length), c.kernelSize, c.stride, c.padding, c.dilation),
+        maxPoolGradient(
+          grads[0],
+          places,
+          spatial(c.input.shape, c.size.length),
+          c.kernelSize,
+          c.stride,
+          c.padding,
+          c.dilation,
+        ),
       ),
     },
     gradName: 'MaxPool2DWithIndicesBackward0',
@@ -103,12 +118,30 @@ const maxPoolGradient = defineOp(
   }),
 );
 
-function runIndexed(call: string, k: Kernel, from: Tensor, places: Tensor, n: number, few: number, many: number, shape: Shape): Tensor {
+function runIndexed(
+  call: string,
+  k: Kernel,
+  from: Tensor,
+  places: Tensor,
+  n: number,
+  few: number,
+  many: number,
+  shape: Shape,
+): Tensor {
   const { t, id } = computed(call, k, from);
   const at = places.dense ? places : places.rawClone();
   const out = Tensor.raw(shape, t.code);
   if (out.count > 0) {
-    launchRaw(id, planesOf(shape, n), few, many, addressOf(t), addressOf(at), at.code === Code.i64 ? 1 : 0, addressOf(out));
+    launchRaw(
+      id,
+      planesOf(shape, n),
+      few,
+      many,
+      addressOf(t),
+      addressOf(at),
+      at.code === Code.i64 ? 1 : 0,
+      addressOf(out),
+    );
   }
   return back(out, from);
 }
@@ -166,12 +199,15 @@ function poolWindows(
   ceilMode: boolean,
 ): PoolWindows {
   const k = perDim(call, 'kernelSize', kernelSize, n, 1);
-  const s = stride === null || (typeof stride !== 'number' && stride.length === 0) ? k : perDim(call, 'stride', stride, n, 1);
+  const s =
+    stride === null || (typeof stride !== 'number' && stride.length === 0) ? k : perDim(call, 'stride', stride, n, 1);
   const p = perDim(call, 'padding', padding, n, 0);
   const w = perDim(call, 'dilation', dilation, n, 1);
   p.forEach((pad, i) => {
     if (pad > k[i]! / 2) {
-      throw new RangeError(`${call}: 'padding' may be at most half of the kernel, got padding ${pad} with kernel ${formatSizes(k)}`);
+      throw new RangeError(
+        `${call}: 'padding' may be at most half of the kernel, got padding ${pad} with kernel ${formatSizes(k)}`,
+      );
     }
   });
   checkPooled(call, input, n);
@@ -181,7 +217,10 @@ function poolWindows(
     // The last window must begin inside the image or its left margin.
     if (ceilMode && (out - 1) * s[i]! >= length + p[i]!) out--;
     if (out < 1) {
-      throw new TenfoldError('shape', `${call}: a kernel of ${formatSizes(k)} doesn't fit the input ${formatShape(input.shape)} with padding ${formatSizes(p)}`);
+      throw new TenfoldError(
+        'shape',
+        `${call}: a kernel of ${formatSizes(k)} doesn't fit the input ${formatShape(input.shape)} with padding ${formatSizes(p)}`,
+      );
     }
     return out;
   });
@@ -206,7 +245,14 @@ const maxPool =
   ): Tensor | Tensor[] => {
     const w = poolWindows(call, input, n, kernelSize, stride, padding, dilation, ceilMode);
     if (!returnIndices && !(mode.grad && input.requiresGrad)) return runMaxPool(call, input, w.size, w, false)[0]!;
-    const [values, places] = maxPoolWithPlaces(input, w.size, w.kernelSize, w.stride, w.padding, w.dilation) as Tensor[];
+    const [values, places] = maxPoolWithPlaces(
+      input,
+      w.size,
+      w.kernelSize,
+      w.stride,
+      w.padding,
+      w.dilation,
+    ) as Tensor[];
     return returnIndices ? namedPair(values!, places!.to('int64')) : values!;
   };
 
@@ -239,15 +285,24 @@ export const maxPool3d = defineOp(
 );
 
 /** Sizes of an adaptive pooling's result: null keeps the input's. */
-function adaptiveSize(call: string, input: Tensor, n: number, outputSize: number | readonly (number | null)[]): number[] {
+function adaptiveSize(
+  call: string,
+  input: Tensor,
+  n: number,
+  outputSize: number | readonly (number | null)[],
+): number[] {
   checkPooled(call, input, n);
   const list = typeof outputSize === 'number' ? new Array<number>(n).fill(outputSize) : outputSize;
   if (list.length !== n && !(list.length === 1 && n > 1)) {
-    throw new TenfoldError('shape', `${call}: 'outputSize' must be a number or a list of ${n}, got ${show(outputSize)}`);
+    throw new TenfoldError(
+      'shape',
+      `${call}: 'outputSize' must be a number or a list of ${n}, got ${show(outputSize)}`,
+    );
   }
   return spatial(input.shape, n).map((s, i) => {
     const size = list.length === 1 ? list[0] : list[i];
-    if (size !== null && size! < 0) throw new RangeError(`${call}: 'outputSize' must be at least 0, got ${show(outputSize)}`);
+    if (size !== null && size! < 0)
+      throw new RangeError(`${call}: 'outputSize' must be at least 0, got ${show(outputSize)}`);
     return size ?? s;
   });
 }
@@ -307,22 +362,32 @@ const maxUnpool =
   ): Tensor => {
     checkPooled(call, input, n);
     const k = perDim(call, 'kernelSize', kernelSize, n, 1);
-    const s = stride === null || (typeof stride !== 'number' && stride.length === 0) ? k : perDim(call, 'stride', stride, n, 1);
+    const s =
+      stride === null || (typeof stride !== 'number' && stride.length === 0) ? k : perDim(call, 'stride', stride, n, 1);
     const p = perDim(call, 'padding', padding, n, 0);
-    if (indices.code !== Code.i64) throw new TenfoldError('dtype', `${call}: 'indices' must be int64, got ${indices.dtype}`);
+    if (indices.code !== Code.i64)
+      throw new TenfoldError('dtype', `${call}: 'indices' must be int64, got ${indices.dtype}`);
     if (indices.shape.length !== input.shape.length || indices.shape.some((x, i) => x !== input.shape[i])) {
-      throw new TenfoldError('shape', `${call}: 'indices' must have the input's shape ${formatShape(input.shape)}, got ${formatShape(indices.shape)}`);
+      throw new TenfoldError(
+        'shape',
+        `${call}: 'indices' must have the input's shape ${formatShape(input.shape)}, got ${formatShape(indices.shape)}`,
+      );
     }
     const usual = spatial(input.shape, n).map((x, i) => (x - 1) * s[i]! - 2 * p[i]! + k[i]!);
     let size = usual;
     if (outputSize !== null) {
       size = outputSize.slice(-n);
       if (outputSize.length !== n && outputSize.length !== n + 2 && outputSize.length !== input.shape.length) {
-        throw new TenfoldError('shape', `${call}: 'outputSize' must have ${n} or ${input.shape.length} numbers, got ${show(outputSize)}`);
+        throw new TenfoldError(
+          'shape',
+          `${call}: 'outputSize' must have ${n} or ${input.shape.length} numbers, got ${show(outputSize)}`,
+        );
       }
       size.forEach((x, i) => {
         if (x <= usual[i]! - s[i]! || x >= usual[i]! + s[i]!) {
-          throw new RangeError(`${call}: 'outputSize' ${show(outputSize)} is not within a stride of ${formatShape(usual)}`);
+          throw new RangeError(
+            `${call}: 'outputSize' ${show(outputSize)} is not within a stride of ${formatShape(usual)}`,
+          );
         }
       });
     }
@@ -378,11 +443,34 @@ function runAverage(k: Kernel, input: Tensor, image: Ints, size: Ints, w: AvgWin
 const averages = defineOp(
   'averages(Tensor input, int[] size, int[] kernelSize, int[] stride, int[] padding, bool countIncludePad, int divisor)',
   (): OpDef => ({
-    forward: (input: Tensor, size: Ints, kernelSize: Ints, stride: Ints, padding: Ints, countIncludePad: boolean, divisor: number) =>
-      runAverage(AVG_POOL, input, spatial(input.shape, size.length), size, { kernelSize, stride, padding, countIncludePad, divisor }, size),
+    forward: (
+      input: Tensor,
+      size: Ints,
+      kernelSize: Ints,
+      stride: Ints,
+      padding: Ints,
+      countIncludePad: boolean,
+      divisor: number,
+    ) =>
+      runAverage(
+        AVG_POOL,
+        input,
+        spatial(input.shape, size.length),
+        size,
+        { kernelSize, stride, padding, countIncludePad, divisor },
+        size,
+      ),
     backward: {
       input: d((grad, c) =>
-        averagesGradient(grad, spatial(c.input.shape, c.size.length), c.kernelSize, c.stride, c.padding, c.countIncludePad, c.divisor),
+        averagesGradient(
+          grad,
+          spatial(c.input.shape, c.size.length),
+          c.kernelSize,
+          c.stride,
+          c.padding,
+          c.countIncludePad,
+          c.divisor,
+        ),
       ),
     },
     gradName: 'AvgPool2DBackward0',
@@ -392,11 +480,34 @@ const averages = defineOp(
 const averagesGradient = defineOp(
   'averagesGradient(Tensor grad, int[] size, int[] kernelSize, int[] stride, int[] padding, bool countIncludePad, int divisor)',
   (): OpDef => ({
-    forward: (grad: Tensor, size: Ints, kernelSize: Ints, stride: Ints, padding: Ints, countIncludePad: boolean, divisor: number) =>
-      runAverage(AVG_POOL_GRADIENT, grad, size, spatial(grad.shape, size.length), { kernelSize, stride, padding, countIncludePad, divisor }, size),
+    forward: (
+      grad: Tensor,
+      size: Ints,
+      kernelSize: Ints,
+      stride: Ints,
+      padding: Ints,
+      countIncludePad: boolean,
+      divisor: number,
+    ) =>
+      runAverage(
+        AVG_POOL_GRADIENT,
+        grad,
+        size,
+        spatial(grad.shape, size.length),
+        { kernelSize, stride, padding, countIncludePad, divisor },
+        size,
+      ),
     backward: {
       grad: d((grad, c) =>
-        averages(grad, spatial(c.grad.shape, c.size.length), c.kernelSize, c.stride, c.padding, c.countIncludePad, c.divisor),
+        averages(
+          grad,
+          spatial(c.grad.shape, c.size.length),
+          c.kernelSize,
+          c.stride,
+          c.padding,
+          c.countIncludePad,
+          c.divisor,
+        ),
       ),
     },
   }),
@@ -436,18 +547,28 @@ export const avgPool3d = defineOp(
 function runAdaptive(k: Kernel, input: Tensor, image: Ints, size: Ints, outSize: Ints): Tensor {
   const { t, id } = computed('adaptiveAvgPool', k, input);
   const out = Tensor.raw(resized(input.shape, outSize), t.code);
-  if (out.count > 0) launchRaw(id, planesOf(input.shape, size.length), ...three(image, 1), ...three(size, 1), addressOf(t), addressOf(out));
+  if (out.count > 0)
+    launchRaw(
+      id,
+      planesOf(input.shape, size.length),
+      ...three(image, 1),
+      ...three(size, 1),
+      addressOf(t),
+      addressOf(out),
+    );
   return back(out, input);
 }
 /** Averages of `size` parts of the input that cover it. */
 const adaptiveAverages = defineOp('adaptiveAverages(Tensor input, int[] size)', (): OpDef => ({
-  forward: (input: Tensor, size: Ints) => runAdaptive(ADAPTIVE_AVG_POOL, input, spatial(input.shape, size.length), size, size),
+  forward: (input: Tensor, size: Ints) =>
+    runAdaptive(ADAPTIVE_AVG_POOL, input, spatial(input.shape, size.length), size, size),
   backward: { input: d((grad, c) => adaptiveAveragesGradient(grad, spatial(c.input.shape, c.size.length))) },
   gradName: 'AdaptiveAvgPool2DBackward0',
 }));
 /** The transpose of `adaptiveAverages`; `size` is the spatial size of its input. */
 const adaptiveAveragesGradient = defineOp('adaptiveAveragesGradient(Tensor grad, int[] size)', (): OpDef => ({
-  forward: (grad: Tensor, size: Ints) => runAdaptive(ADAPTIVE_AVG_POOL_GRADIENT, grad, size, spatial(grad.shape, size.length), size),
+  forward: (grad: Tensor, size: Ints) =>
+    runAdaptive(ADAPTIVE_AVG_POOL_GRADIENT, grad, size, spatial(grad.shape, size.length), size),
   backward: { grad: d((grad, c) => adaptiveAverages(grad, spatial(c.grad.shape, c.size.length))) },
 }));
 const adaptiveAvgPool =
@@ -455,20 +576,20 @@ const adaptiveAvgPool =
   (input: Tensor, outputSize: number | readonly (number | null)[]): Tensor =>
     adaptiveAverages(input, adaptiveSize(call, input, n, outputSize));
 /** Averages of `outputSize` parts of [n, c, l] or [c, l]. See torch.nn.functional.adaptive_avg_pool1d. */
-export const adaptiveAvgPool1d = defineOp(
-  'adaptiveAvgPool1d(Tensor input, int?[] outputSize)',
-  (): OpDef => ({ forward: adaptiveAvgPool('adaptiveAvgPool1d', 1), composite: true }),
-);
+export const adaptiveAvgPool1d = defineOp('adaptiveAvgPool1d(Tensor input, int?[] outputSize)', (): OpDef => ({
+  forward: adaptiveAvgPool('adaptiveAvgPool1d', 1),
+  composite: true,
+}));
 /** Averages of `outputSize` parts of [n, c, h, w] or [c, h, w]; null keeps a size. See torch.nn.functional.adaptive_avg_pool2d. */
-export const adaptiveAvgPool2d = defineOp(
-  'adaptiveAvgPool2d(Tensor input, int?[] outputSize)',
-  (): OpDef => ({ forward: adaptiveAvgPool('adaptiveAvgPool2d', 2), composite: true }),
-);
+export const adaptiveAvgPool2d = defineOp('adaptiveAvgPool2d(Tensor input, int?[] outputSize)', (): OpDef => ({
+  forward: adaptiveAvgPool('adaptiveAvgPool2d', 2),
+  composite: true,
+}));
 /** Averages of `outputSize` parts of [n, c, d, h, w] or [c, d, h, w]. See torch.nn.functional.adaptive_avg_pool3d. */
-export const adaptiveAvgPool3d = defineOp(
-  'adaptiveAvgPool3d(Tensor input, int?[] outputSize)',
-  (): OpDef => ({ forward: adaptiveAvgPool('adaptiveAvgPool3d', 3), composite: true }),
-);
+export const adaptiveAvgPool3d = defineOp('adaptiveAvgPool3d(Tensor input, int?[] outputSize)', (): OpDef => ({
+  forward: adaptiveAvgPool('adaptiveAvgPool3d', 3),
+  composite: true,
+}));
 
 // ---- power averages ----------------------------------------------------------------------------------------------------
 
@@ -478,7 +599,11 @@ const lpPool =
   (input: Tensor, normType: number, kernelSize: IntsLike, stride: IntsLike | null, ceilMode: boolean): Tensor => {
     const k = perDim(call, 'kernelSize', kernelSize, n, 1);
     const mean = avgPool(call, n)(input.pow(normType), k, stride, 0, ceilMode, true) as Tensor;
-    return mean.sign().mul(mean.abs()).mul(numelOf(k)).pow(1 / normType);
+    return mean
+      .sign()
+      .mul(mean.abs())
+      .mul(numelOf(k))
+      .pow(1 / normType);
   };
 /** The `normType`-norm of windows along [n, c, l] or [c, l]. See torch.nn.functional.lp_pool1d. */
 export const lpPool1d = defineOp(

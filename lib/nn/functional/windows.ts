@@ -4,7 +4,13 @@ import { formatShape, type Shape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
 
 /** A number, or a list of them, for each of `n` spatial dims; each at least `least`. */
-export function perDim(call: string, name: string, value: number | readonly number[], n: number, least: number): number[] {
+export function perDim(
+  call: string,
+  name: string,
+  value: number | readonly number[],
+  n: number,
+  least: number,
+): number[] {
   const list = typeof value === 'number' ? [value] : value;
   if (list.length !== 1 && list.length !== n) {
     throw new TenfoldError('shape', `${call}: '${name}' must be a number or a list of ${n}, got ${show(list)}`);
