@@ -4,8 +4,8 @@
 // instruction set (bench/native/gemm_bench.cc; our speed / OpenBLAS's, GFLOP/s ours):
 //
 //   f32, AVX-512   n = 16 0.8 (92)   32 0.9 (199)   64 1.0 (228)   128 1.1 to 1.2 (221)   256 1.05 (224)
-//                  512 1.05 to 1.1 (228)   1024 0.98 (199)   2048 0.88 (184)
-//                  512 with transposed a 0.98, b 1.06, both 1.0   1024 with transposed a 0.85
+//                  512 1.05 to 1.1 (228)   1024 1.01 (197)   2048 0.96 (190)
+//                  512 with transposed a 0.98, b 1.06, both 1.0   1024 and 2048 with transposed a 0.92
 //                  128x512x784 (one layer of an MLP) 1.05, transposed a 1.0, b 1.1, both 1.04
 //                  [4, 512] @ [512, 512] 5.2, b transposed 4.4   [64, 4096] @ [4096, 64] 1.4   [2048, 64] @ [64, 64] 1.2
 //                  matrix times vector, n = 2048 3 to 6, n = 512 0.95 to 4.6, n = 64 0.5 to 1
@@ -13,7 +13,7 @@
 //   f32, AVX2      16 to 48 1.3 to 1.6   64 to 512 0.96 to 1.5   1024 0.9
 //   f32, SSE4      128 to 1024 1.01 to 1.09
 //
-// Where OpenBLAS is ahead, from n = 1024, using it from our threads would cost what it gains: it packs b anew for every
+// Where OpenBLAS is ahead, with a large transposed a, using it from our threads would cost what it gains: it packs b anew for every
 // tile, and tiles must be cut alike for any number of threads, since its rounding depends on the cut.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gemm/gemm.cc"
@@ -50,10 +50,10 @@ namespace tenfold {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// A panel of a (at most 16 rows of kDepth) stays in L1, a block of b (kBlockBytes) in L2. Depths of 256 and blocks of
-// 768 KB measured the same within 2 %.
+// A panel of a stays in L1 while the panels of a block of b stream past from L2 and L3. Blocks of 768 KB, which fit L2,
+// are 5 % slower at 2048, because a is read and packed again for each; depths of 384 are 3 % slower from 512 on.
 constexpr int64_t kDepth = 512;
-constexpr int64_t kBlockBytes = 768 << 10;
+constexpr int64_t kBlockBytes = 1536 << 10;
 constexpr int64_t kGroupBytes = 256 << 10;  // of packed panels of a, for each thread
 static_assert(kGroupBytes >= kMaxRows * kDepth * 8);
 // Multiply-adds that are worth a thread: about 10 us with AVX-512.
@@ -269,7 +269,19 @@ template <class T> struct ItemTask {
 template <class T> void run(const Gemm<T>& g) {
   if (g.batch <= 0 || g.m <= 0 || g.n <= 0) return;
   if (g.batch == 1) return multiply(productOf(g, 0));
+  // One b for all, and the rows of a and c follow each other: one taller product.
+  if (g.bStride == 0 && !g.transA && g.aStride == g.m * g.lda && g.cStride == g.m * g.ldc && g.biasKind != Bias::row &&
+      !g.packA && !g.packB) {
+    Gemm<T> tall = g;
+    tall.m *= g.batch;
+    tall.batch = 1;
+    return multiply(productOf(tall, 0));
+  }
   const int64_t work = g.m * g.n * most(g.k, 1);
+  if (g.batch < 4 * numThreads() && work > 16 * kGrainWork) {  // few large items: all threads on one after the other
+    for (int64_t i = 0; i < g.batch; ++i) multiply(productOf(g, i));
+    return;
+  }
   parallelFor(g.batch, most(1, kGrainWork / work), ItemTask<T>{g}, 1);
 }
 
