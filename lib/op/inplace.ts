@@ -35,12 +35,10 @@ export function checkInplace(call: string, self: Tensor, gradEnabled: boolean): 
 
 /** The tensor that the running in-place op writes into, until an output takes it. */
 export let target: Tensor | null = null;
-let targetCall = '';
 
 /** Runs an op's forward so that its result lands in `self`. */
 export function writeTarget(call: string, self: Tensor, forward: () => Tensor): void {
   target = self;
-  targetCall = call;
   let result: Tensor;
   try {
     result = forward();
@@ -59,12 +57,15 @@ export function setTarget(next: Tensor | null): Tensor | null {
   return before;
 }
 
+// Whether a result can't be written into a tensor of dtype `own` without changing its kind.
+const lossy = (own: Code, code: Code): boolean =>
+  isFloatCode(code) ? !isFloatCode(own) : own === Code.bool && code !== Code.bool;
+
 function checkResult(call: string, self: Tensor, shape: readonly number[], code: Code): void {
   if (!sameShape(self.shape, shape)) {
     throw new TenfoldError('shape', `${call}: the result's shape ${formatShape(shape)} is not self's ${formatShape(self.shape)}`);
   }
-  const lossy = isFloatCode(code) ? !isFloatCode(self.code) : self.code === Code.bool && code !== Code.bool;
-  if (lossy) {
+  if (lossy(self.code, code)) {
     throw new TenfoldError('dtype', `${call}: a ${DTYPES[code]} result can't be written into a ${DTYPES[self.code]} tensor`);
   }
 }
@@ -78,7 +79,7 @@ export function takeTarget(shape: readonly number[], code: Code, a: unknown, b?:
   const self = target;
   if (!sameShape(self.shape, shape)) return null; // reported by writeTarget, or an inner result of a longer forward
   if (overlaps(self, a) || overlaps(self, b) || overlaps(self, c)) return null;
-  checkResult(targetCall, self, shape, code);
+  if (lossy(self.code, code)) return null; // converted later, or refused by writeTarget
   target = null;
   return self;
 }
@@ -162,8 +163,31 @@ export function scatterStrided(grad: Tensor, baseShape: readonly number[], part:
   // Along expanded dims several elements are one: their gradients add up.
   const repeated = part.strides.flatMap((s, i) => (s === 0 && part.shape[i]! > 1 ? [i] : []));
   const summed = repeated.length > 0 ? grad.sum(repeated, true) : grad;
-  out.asStrided(summed.shape, part.strides, part.offset).copy_(summed);
-  return out;
+  if (!overlapping(summed.shape, part.strides)) {
+    out.asStrided(summed.shape, part.strides, part.offset).copy_(summed);
+    return out;
+  }
+  // Elements that share memory otherwise: added at their places in the base.
+  let places: Tensor = Tensor.zeros([], Code.i64);
+  summed.shape.forEach((size, i) => {
+    const steps = Tensor.zeros([size], Code.i64);
+    (steps.asTypedArray() as BigInt64Array).forEach((_, k, all) => (all[k] = BigInt(k * part.strides[i]!)));
+    places = places.unsqueeze(-1).add(steps);
+  });
+  const flat = places.add(part.offset).reshape([-1]);
+  return Tensor.zeros([out.count], grad.code).scatterAdd(0, flat, summed.reshape([-1])).reshape(baseShape);
+}
+
+// Whether two indices of these strides can meet: sorted by stride, each must step over all before it.
+function overlapping(shape: readonly number[], strides: readonly number[]): boolean {
+  const dims = shape.map((size, i) => ({ size, stride: strides[i]! })).filter((x) => x.size > 1);
+  dims.sort((a, b) => a.stride - b.stride);
+  let reach = 0;
+  for (const { size, stride } of dims) {
+    if (stride <= reach) return true;
+    reach += (size - 1) * stride;
+  }
+  return false;
 }
 
 tensorOps.regenerateView = (view: Tensor): Node | null => {

@@ -256,7 +256,7 @@ export function parseArguments(sig: Signature, args: readonly unknown[], call = 
   const out = new Array<unknown>(params.length);
   let count = args.length;
   let options: Record<string, unknown> | null = null;
-  if (count > 0 && isOptions(args[count - 1]) && !(count <= positional && params[count - 1]!.kind === 'any')) {
+  if (count > 0 && isOptions(args[count - 1])) {
     options = args[--count] as Record<string, unknown>;
     // Any parameter may be named here; only the optional ones are advertised.
     checkOptions(call, options, params.map((p) => p.name));

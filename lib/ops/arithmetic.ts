@@ -175,21 +175,21 @@ export const atan2 = defineOp('atan2[_](Tensor self, Tensor other)', (): OpDef =
 }));
 
 // Gradient of the larger (smaller) of two; equal ones share it, as PyTorch does.
-const chosen = (grad: Tensor, mine: Tensor, wins: Tensor): Tensor => where(wins, grad, 0).sub(where(mine, grad.div(2), 0));
-const extremum = (name: 'maximum' | 'minimum', beats: 'ge' | 'le'): (() => OpDef) => {
+const chosen = (grad: Tensor, equal: Tensor, loses: Tensor): Tensor => where(loses, 0, where(equal, grad.div(2), grad));
+const extremum = (name: 'maximum' | 'minimum', loses: 'lt' | 'gt'): (() => OpDef) => {
   return (): OpDef => ({
     forward: (self: Tensor, other: Tensor) => binary(K[name], name, self, other),
     backward: {
-      self: d('self', 'other', (grad, self, other) => chosen(grad, self.eq(other), self[beats](other))),
-      other: d('self', 'other', (grad, self, other) => chosen(grad, self.eq(other), other[beats](self))),
+      self: d('self', 'other', (grad, self, other) => chosen(grad, self.eq(other), self[loses](other))),
+      other: d('self', 'other', (grad, self, other) => chosen(grad, self.eq(other), other[loses](self))),
     },
   });
 };
 
 /** Elementwise maximum; NaN wins. See torch.maximum. */
-export const maximum = defineOp('maximum(Tensor self, Tensor other)', extremum('maximum', 'ge'));
+export const maximum = defineOp('maximum(Tensor self, Tensor other)', extremum('maximum', 'lt'));
 /** Elementwise minimum; NaN wins. See torch.minimum. */
-export const minimum = defineOp('minimum(Tensor self, Tensor other)', extremum('minimum', 'le'));
+export const minimum = defineOp('minimum(Tensor self, Tensor other)', extremum('minimum', 'gt'));
 
 const comparison = (name: string): (() => OpDef) => {
   const k = kernel(name);

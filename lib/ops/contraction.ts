@@ -1,6 +1,6 @@
 /** Products that add, contract or combine: addmm and its like, outer, inner, tensordot, einsum, kron, cross, cdist. */
 import { TenfoldError, show } from '../errors.js';
-import { isFloatCode } from '../dtype.js';
+import { isFloatCode, type DType } from '../dtype.js';
 import { formatShape, numelOf, wrapDim } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
@@ -15,13 +15,12 @@ const dims = (call: string, name: string, t: Tensor, n: number): void => {
   }
 };
 // beta = 0 ignores self altogether, NaN included.
-function combine(call: string, self: Tensor, result: Tensor, beta: Scalar, alpha: Scalar): Tensor {
-  if (isFloatCode(result.code) === false && (!Number.isInteger(Number(beta)) || !Number.isInteger(Number(alpha)))) {
-    throw new TenfoldError('dtype', `${call}: alpha and beta must be integers for ${result.dtype}, got ${String(alpha)} and ${String(beta)}`);
-  }
-  const scaled = times(result, alpha);
+function combine(self: Tensor, result: Tensor, beta: Scalar, alpha: Scalar): Tensor {
+  const float = isFloatCode(result.code);
+  const factor = (x: Scalar): Scalar => (float ? x : Math.trunc(Number(x))); // PyTorch cuts factors of integers
+  const scaled = times(result, factor(alpha));
   const wide = self.expand([...result.shape]); // refuses what doesn't broadcast
-  return Number(beta) === 0 ? scaled : scaled.add(times(wide, beta));
+  return Number(beta) === 0 ? scaled : scaled.add(times(wide, factor(beta)));
 }
 
 /** beta · self + alpha · (mat1 @ mat2); self broadcasts. See torch.addmm. */
@@ -30,7 +29,7 @@ export const addmm = defineOp('addmm[_](Tensor self, Tensor mat1, Tensor mat2, *
     dims('addmm', 'mat1', mat1, 2);
     dims('addmm', 'mat2', mat2, 2);
     const bias = self.shape.length === 1 && self.dense && self.code === mat1.code && self.shape[0] === mat2.shape[1] && beta === 1 && alpha === 1;
-    return bias ? product('addmm', mat1, mat2, self) : combine('addmm', self, product('addmm', mat1, mat2), beta, alpha);
+    return bias ? product('addmm', mat1, mat2, self) : combine(self, product('addmm', mat1, mat2), beta, alpha);
   },
   backward: {
     self: d((grad, call) => times(grad, call.beta)),
@@ -43,7 +42,7 @@ export const addmv = defineOp('addmv[_](Tensor self, Tensor mat, Tensor vec, *, 
   forward: (self: Tensor, mat: Tensor, vec: Tensor, beta: Scalar, alpha: Scalar) => {
     dims('addmv', 'mat', mat, 2);
     dims('addmv', 'vec', vec, 1);
-    return combine('addmv', self, product('addmv', mat, vec.unsqueeze(1)).squeeze(1), beta, alpha);
+    return combine(self, product('addmv', mat, vec.unsqueeze(1)).squeeze(1), beta, alpha);
   },
   backward: {
     self: d((grad, call) => times(grad, call.beta)),
@@ -57,7 +56,7 @@ export const baddbmm = defineOp(
   (): OpDef => ({
     forward(self: Tensor, batch1: Tensor, batch2: Tensor, beta: Scalar, alpha: Scalar) {
       checkBatches('baddbmm', batch1, batch2);
-      return combine('baddbmm', self, product('baddbmm', batch1, batch2), beta, alpha);
+      return combine(self, product('baddbmm', batch1, batch2), beta, alpha);
     },
     backward: {
       self: d((grad, call) => times(grad, call.beta)),
@@ -77,7 +76,7 @@ export const addbmm = defineOp(
   (): OpDef => ({
     forward(self: Tensor, batch1: Tensor, batch2: Tensor, beta: Scalar, alpha: Scalar) {
       checkBatches('addbmm', batch1, batch2);
-      return combine('addbmm', self, product('addbmm', batch1, batch2).sum([0]), beta, alpha);
+      return combine(self, product('addbmm', batch1, batch2).sum([0]), beta, alpha);
     },
     backward: {
       self: d((grad, call) => times(grad, call.beta)),
@@ -89,7 +88,7 @@ export const addbmm = defineOp(
 /** beta · self + alpha · (vec1 ⊗ vec2). See torch.addr. */
 export const addr = defineOp('addr[_](Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1)', (): OpDef => ({
   forward: (self: Tensor, vec1: Tensor, vec2: Tensor, beta: Scalar, alpha: Scalar) =>
-    combine('addr', self, vec1.outer(vec2), beta, alpha),
+    combine(self, vec1.outer(vec2), beta, alpha),
   composite: true,
 }));
 
@@ -212,7 +211,7 @@ export const cdist = defineOp('cdist(Tensor input, Tensor x2, float p=2, any com
     const difference = x1.unsqueeze(-2).sub(x2.unsqueeze(-3));
     if (p === 1) return difference.abs().sum(-1);
     if (p === Infinity) return difference.abs().amax(-1);
-    if (p === 0) return difference.ne(0).sum(-1).to(x1.dtype);
+    if (p === 0) return difference.ne(0).sum(-1).to(x1.dtype).add(difference.mul(0).sum(-1)); // a gradient of 0
     if (p === 2) {
       const squares = difference.square().sum(-1);
       const zero = squares.detach().eq(0); // the derivative at 0 is 0, not NaN
@@ -340,14 +339,14 @@ function diagonals({ t, labels }: Term): Term {
   }
   return { t, labels };
 }
-function sumOut({ t, labels }: Term, keep: ReadonlySet<string>): Term {
+function sumOut({ t, labels }: Term, keep: ReadonlySet<string>, dtype: DType | null = null): Term {
   const drop = labels.flatMap((l, i) => (keep.has(l) ? [] : [i]));
-  return drop.length === 0 ? { t, labels } : { t: t.sum(drop), labels: labels.filter((l) => keep.has(l)) };
+  return drop.length === 0 ? { t, labels } : { t: t.sum(drop, false, { dtype }), labels: labels.filter((l) => keep.has(l)) };
 }
 // Two operands become one batched matrix product: shared and kept are batch, shared and dropped are summed.
 function contract(a: Term, b: Term, keep: ReadonlySet<string>): Term {
-  a = sumOut(a, new Set([...keep, ...b.labels]));
-  b = sumOut(b, new Set([...keep, ...a.labels]));
+  a = sumOut(a, new Set([...keep, ...b.labels]), a.t.dtype);
+  b = sumOut(b, new Set([...keep, ...a.labels]), b.t.dtype);
   const sizeOf = ({ t, labels }: Term, l: string): number => t.shape[labels.indexOf(l)]!;
   const shared = a.labels.filter((l) => b.labels.includes(l));
   const batch = shared.filter((l) => keep.has(l));

@@ -247,7 +247,7 @@ function range(call: string, args: readonly unknown[]): { numbers: number[]; opt
   const options = typeof last === 'object' && last !== null ? (last as TensorOptions) : undefined;
   const given = (options ? args.slice(0, -1) : args).filter((x) => x !== undefined && x !== null);
   for (const x of given) {
-    if ((typeof x !== 'number' && typeof x !== 'bigint') || !Number.isFinite(Number(x))) {
+    if ((typeof x !== 'number' && typeof x !== 'bigint' && typeof x !== 'boolean') || !Number.isFinite(Number(x))) {
       throw new TypeError(`${call}: expected finite numbers, got ${show(x)}`);
     }
   }
@@ -273,12 +273,17 @@ export function arange(...args: unknown[]): Tensor {
     : given;
   const { numbers, options } = range('arange', [...all, ...(named ? [rest] : [])]);
   if (numbers.length < 1 || numbers.length > 3) throw new TypeError(`arange: takes 1 to 3 numbers, got ${numbers.length}`);
-  const [start, end, step] = numbers.length === 1 ? [0, numbers[0]!, 1] : [numbers[0]!, numbers[1]!, numbers[2] ?? 1];
+  const wanted = readOptions('arange', options).code;
+  // Integer dtypes cut start and step, and int64 the end too, before the elements are counted: as PyTorch does.
+  const integer = wanted !== null && !isFloatCode(wanted);
+  const cut = (x: number): number => (integer ? Math.trunc(x) : x);
+  const given3 = numbers.length === 1 ? [0, numbers[0]!, 1] : [numbers[0]!, numbers[1]!, numbers[2] ?? 1];
+  const [start, end, step] = (wanted === Code.i64 ? given3.map(cut) : given3) as [number, number, number];
   if (step === 0) throw new RangeError('arange: step must not be 0');
   if ((end - start) / step < 0) throw new RangeError(`arange: end ${end} can't be reached from start ${start} by step ${step}`);
   const count = Math.ceil((end - start) / step);
   const integral = numbers.every(Number.isInteger);
-  return sequence('arange', count, (i) => start + i * step, options, integral ? Code.i64 : defaultFloat());
+  return sequence('arange', count, (i) => cut(start) + i * cut(step), options, integral ? Code.i64 : defaultFloat());
 }
 /** `steps` evenly spaced numbers from start to end, both included. See torch.linspace. */
 export function linspace(start: number, end: number, steps: number, options?: TensorOptions): Tensor {

@@ -225,9 +225,10 @@ function productOfOthers(x: Tensor, dim: number): Tensor {
 }
 
 // Elements that equal the extremum share its gradient equally, as amax and amin do in PyTorch.
-const shared = (grad: Tensor, x: Tensor, y: Tensor, dim: Dims, keepdim: boolean): Tensor => {
+const shared = (grad: Tensor, x: Tensor, y: Tensor, dim: Dims, keepdim: boolean, nanToo = false): Tensor => {
   const top = withDims(y, x.shape, dim, keepdim);
-  const mask = x.eq(top).logicalOr(x.isnan().logicalAnd(top.isnan()));
+  // amax's is empty where the extremum is NaN, so its gradient is NaN; max's holds the NaN: as in PyTorch.
+  const mask = nanToo ? x.eq(top).logicalOr(x.isnan().logicalAnd(top.isnan())) : x.eq(top);
   const count = mask.sum(wrapDims('amax', dim, x.shape.length), true);
   return withDims(grad, x.shape, dim, keepdim).div(count).mul(mask);
 };
@@ -263,7 +264,7 @@ const extremeAll = (name: 'amax' | 'amin', call: string): (() => OpDef) => {
       notEmpty(call, x, dims);
       return reduceKept(K[name], call, x, dims, false);
     },
-    backward: { self: d('self', 'result', (grad, x, y) => shared(grad, x, y, null, false)) },
+    backward: { self: d('self', 'result', (grad, x, y) => shared(grad, x, y, null, false, true)) },
   });
 };
 const extremeDim = (name: 'max' | 'min'): (() => OpDef) => {
@@ -322,7 +323,11 @@ export const min: Extremum = overload('min', minAll, minDim, minimum);
 
 /** Smallest and largest, over all elements or one dim. See torch.aminmax. */
 export const aminmax = defineOp('aminmax(Tensor self, *, int? dim=null, bool keepdim=false) -> (min, max)', (): OpDef => ({
-  forward: (x: Tensor, dim: number | null, keepdim: boolean) => named(['min', 'max'], [x.amin(dim, keepdim), x.amax(dim, keepdim)]),
+  forward(x: Tensor, dim: number | null, keepdim: boolean) {
+    notEmpty('aminmax', x, wrapDims('aminmax', dim, x.shape.length));
+    const both = [x.amin(dim, keepdim), x.amax(dim, keepdim)];
+    return named(['min', 'max'], x.shape.length === 0 && keepdim ? both.map((t) => t.reshape([1])) : both);
+  },
   composite: true,
 }));
 
@@ -414,17 +419,25 @@ const varianceBackward = (grad: Tensor, x: Tensor, dim: Dims, keepdim: boolean, 
 };
 const correctionOf = (call: { correction: number | null; unbiased: boolean }): number => call.correction ?? (call.unbiased ? 1 : 0);
 
+const varUnbiased = defineOp('var(Tensor self, bool unbiased)', (): OpDef => ({
+  forward: (x: Tensor, unbiased: boolean) => varDims(x, null, unbiased),
+  composite: true,
+}));
+const stdUnbiased = defineOp('std(Tensor self, bool unbiased)', (): OpDef => ({
+  forward: (x: Tensor, unbiased: boolean) => stdDims(x, null, unbiased),
+  composite: true,
+}));
 /** Variance of all elements or over dims, with n − correction (1 unless unbiased is false) in the denominator. See torch.var. */
-const variance = defineOp('var(Tensor self, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null)', (): OpDef => ({
+const varDims = defineOp('var(Tensor self, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null)', (): OpDef => ({
   forward(x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) {
     const s = spread('var', x, dim, unbiased, correction);
     return reduce(K.var, 'var', x, s.dims, keepdim, x.code, x.code, [s.correction]);
   },
   backward: { self: d('self', (grad, x, call) => varianceBackward(grad, x, call.dim, call.keepdim, correctionOf(call))) },
 }));
-export { variance as var };
+
 /** Standard deviation; as var. See torch.std. */
-export const std = defineOp('std(Tensor self, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null)', (): OpDef => ({
+const stdDims = defineOp('std(Tensor self, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null)', (): OpDef => ({
   forward(x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) {
     const s = spread('std', x, dim, unbiased, correction);
     return reduce(K.std, 'std', x, s.dims, keepdim, x.code, x.code, [s.correction]);
@@ -435,8 +448,21 @@ export const std = defineOp('std(Tensor self, int[]? dim=null, bool unbiased=tru
     ),
   },
 }));
+type Unbiased = (input: Tensor, unbiased: boolean) => Tensor;
+/**
+ * Variance of all elements or over dims, with n − correction (1 unless unbiased is false) in the denominator; also
+ * var(t, unbiased). See torch.var.
+ */
+const variance: typeof varDims & Unbiased = Object.assign(overload<(...args: unknown[]) => Tensor>('var', varDims, varUnbiased), {
+  schema: varDims.schema,
+}) as never;
+export { variance as var };
+/** Standard deviation; as var. See torch.std. */
+export const std: typeof stdDims & Unbiased = Object.assign(overload<(...args: unknown[]) => Tensor>('std', stdDims, stdUnbiased), {
+  schema: stdDims.schema,
+}) as never;
 /** Variance and mean. See torch.var_mean. */
-export const varMean = defineOp(
+const varMeanDims = defineOp(
   'varMean(Tensor input, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null) -> (var, mean)',
   (): OpDef => ({
     forward: (x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) =>
@@ -445,7 +471,7 @@ export const varMean = defineOp(
   }),
 );
 /** Standard deviation and mean. See torch.std_mean. */
-export const stdMean = defineOp(
+const stdMeanDims = defineOp(
   'stdMean(Tensor input, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null) -> (std, mean)',
   (): OpDef => ({
     forward: (x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) =>
@@ -453,6 +479,19 @@ export const stdMean = defineOp(
     composite: true,
   }),
 );
+
+const varMeanUnbiased = defineOp('varMean(Tensor input, bool unbiased) -> (var, mean)', (): OpDef => ({
+  forward: (x: Tensor, unbiased: boolean) => varMeanDims(x, null, unbiased),
+  composite: true,
+}));
+const stdMeanUnbiased = defineOp('stdMean(Tensor input, bool unbiased) -> (std, mean)', (): OpDef => ({
+  forward: (x: Tensor, unbiased: boolean) => stdMeanDims(x, null, unbiased),
+  composite: true,
+}));
+/** Variance and mean; also varMean(t, unbiased). See torch.var_mean. */
+export const varMean: typeof varMeanDims & typeof varMeanUnbiased = overload('varMean', varMeanDims, varMeanUnbiased);
+/** Standard deviation and mean; also stdMean(t, unbiased). See torch.std_mean. */
+export const stdMean: typeof stdMeanDims & typeof stdMeanUnbiased = overload('stdMean', stdMeanDims, stdMeanUnbiased);
 
 /** log Σ eˣ over dims, without overflow. See torch.logsumexp. */
 export const logsumexp = defineOp('logsumexp(Tensor self, int[] dim, bool keepdim=false)', (): OpDef => ({

@@ -13,6 +13,8 @@ export interface Exception {
 }
 
 const ROUNDED = 'bfloat16: PyTorch rounds in between, here float32 is rounded once at the end';
+const RESIZES = 'an in-place op never resizes its tensor; PyTorch does here, with a warning';
+const INFINITE_SIGN = 'the sign of an infinite derivative, which PyTorch makes depend on the layout';
 const NO_CHANNELS = 'an input without a dim of channels is refused; PyTorch lets an empty one through';
 const WRAPPED = 'PyTorch takes uint8 255 for the target -1';
 const NAN_PASSES = 'softshrink(NaN) is NaN, as in PyTorch from 2.7 on; 1.13 gives 0';
@@ -21,6 +23,15 @@ const INFINITE = 'the derivative at ±∞ is 0; as a quotient it is NaN';
 // PyTorch's own float32 answers were compared with its float64 ones on the same samples: the default tolerance holds for
 // all operators but these, whose formulas lose digits by cancellation.
 export const EXCEPTIONS: Record<string, Exception> = {
+  addbmm: { skip: { 0: RESIZES, 1: RESIZES, 2: RESIZES } },
+  addmv: { skip: { 10: ROUNDED, 11: ROUNDED } },
+  baddbmm: { skip: { 4: ROUNDED } },
+  einsum: { skip: { 38: ROUNDED } },
+  logit: { skip: { 4: INFINITE_SIGN, 9: INFINITE_SIGN } },
+  matmul: { skip: { 28: ROUNDED } },
+  mm: { skip: { 3: ROUNDED } },
+  mv: { skip: { 3: ROUNDED } },
+  tensordot: { skip: { 6: ROUNDED } },
   atanh: { slack: 4, reason: 'gradient 1 / (1 - x²) near 1' },
   logcumsumexp: { slack: 100, reason: 'gradient as a difference of exponentials' },
   'nn.functional.conv_transpose2d': { slack: 3, reason: 'sums that cancel; PyTorch is as far from the float64 result' },
