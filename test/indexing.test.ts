@@ -61,7 +61,7 @@ describe('index() is PyTorch’s x[...]', () => {
     for (const row of refused) {
       expect(() => base(true).index(...keyOf(row)), row.message).toThrow(/^index: /);
       const target = base(true);
-      expect(() => target.indexPut_(keyOf(row), 7), row.message).toThrow(/^indexPut_: /);
+      expect(() => target.indexPut_(keyOf(row), 7), row.message).toThrow(/^indexPut_?: /);
       expect(numbers(target)).toEqual(numbers(base(true)));
       expect(target.version).toBe(0);
     }
@@ -272,7 +272,7 @@ describe('order', () => {
   it.each([1, 2, 2047, 2048, 2049, 140_001])('%i elements', (n) => {
     const x = tf.arange(n).mul(48271).remainder(65537).to('float32').sub(30_000);
     for (const t of [x, x.to('float64'), x.to('int64')]) {
-      const [values, indices] = t.sort(0) as [Tensor, Tensor];
+      const { values, indices } = t.sort(0);
       const expected = numbers(t).map((v, i) => [v, i] as const).sort((a, b) => a[0] - b[0] || a[1] - b[1]); // prettier-ignore
       expect(numbers(values)).toEqual(expected.map((e) => e[0]));
       expect(numbers(indices)).toEqual(expected.map((e) => e[1]));
@@ -280,7 +280,7 @@ describe('order', () => {
   });
   it('where(condition), nonzero as a tuple, and unique with inverse and counts', () => {
     const x = tf.tensor([[0, 2, 0], [3, 0, 2]]);
-    const [rows, columns] = tf.where(x.ne(0)) as unknown as [Tensor, Tensor];
+    const [rows, columns] = tf.where(x.ne(0)) as [Tensor, Tensor];
     expect([numbers(rows), numbers(columns)]).toEqual([[0, 1, 1], [1, 0, 2]]);
     expect(numbers(x.index(...x.nonzero({ asTuple: true })))).toEqual([2, 3, 2]);
     const [values, inverse, counts] = tf.unique(x, { returnInverse: true, returnCounts: true });

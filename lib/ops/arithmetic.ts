@@ -220,8 +220,7 @@ export const logicalOr = defineOp('logicalOr[_](Tensor self, Tensor other)', com
 export const logicalXor = defineOp('logicalXor[_](Tensor self, Tensor other)', comparison('logicalXor'));
 
 const WHERE = kernel('where');
-/** Elements of self where condition holds, of other elsewhere; all three broadcast. See torch.where. */
-export const where = defineOp('where(Tensor condition, Tensor|Scalar self, Tensor|Scalar other)', (): OpDef => ({
+const choose = defineOp('where(Tensor condition, Tensor|Scalar self, Tensor|Scalar other)', (): OpDef => ({
   forward(condition: Tensor, self: Operand, other: Operand) {
     if (condition.code !== Code.bool && condition.code !== Code.u8) {
       throw new TenfoldError('dtype', `where: the condition must be bool, got ${condition.dtype}`);
@@ -235,6 +234,19 @@ export const where = defineOp('where(Tensor condition, Tensor|Scalar self, Tenso
     other: d('condition', (grad, condition) => where(condition, 0, grad)),
   },
 }));
+const holds = defineOp('where(Tensor condition) -> Tensor[]', (): OpDef => ({
+  forward: (condition: Tensor) => condition.nonzero({ asTuple: true }),
+  differentiable: false,
+}));
+/**
+ * Elements of self where condition holds, of other elsewhere; all three broadcast. With the condition alone, the
+ * positions where it holds, as one vector for each dim. See torch.where.
+ */
+export function where(condition: Tensor): Tensor[];
+export function where(condition: Tensor, self: Tensor | Scalar, other: Tensor | Scalar): Tensor;
+export function where(...args: unknown[]): Tensor | Tensor[] {
+  return args.length === 1 ? holds(args[0] as Tensor) : choose(...(args as [Tensor, Operand, Operand]));
+}
 
 /** self where condition holds, other elsewhere: the method's order of arguments. */
 export const whereMethod = defineOp('where(Tensor self, Tensor condition, Tensor|Scalar other)', (): OpDef => ({

@@ -4,7 +4,7 @@ import { COMPUTE, Code, DTYPES, isFloatCode } from '../dtype.js';
 import { kernel, launchRaw } from '../native/launch.js';
 import { formatShape, numelOf, wrapDim, type Shape } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
-import { d, defineOp, overload, type Op, type OpDef } from '../op/define.js';
+import { d, defineOp, overload, type OpDef } from '../op/define.js';
 import { promote } from '../op/elementwise.js';
 import { countTrue, named, scatterElements } from '../op/indexed.js';
 import type { Scalar } from '../op/schema.js';
@@ -189,24 +189,26 @@ const medianOf = (name: 'median' | 'nanmedian') => (): OpDef => ({
     oneOfRow(name, K.median, self, dim, keepdim, [], [name === 'nanmedian' ? 1 : 0]),
   backward: oneGrad(name),
 });
-const MEDIAN = 'median(Tensor self)';
-const MEDIAN_DIM = 'median(Tensor self, int dim, bool keepdim=false) -> (values, indices)';
-const NANMEDIAN = 'nanmedian(Tensor self)';
-const NANMEDIAN_DIM = 'nanmedian(Tensor self, int dim, bool keepdim=false) -> (values, indices)';
+/** median as a function: of all elements, or of a dim. */
+interface Median {
+  (self: Tensor): Tensor;
+  (self: Tensor, dim: number, keepdim?: boolean | { keepdim?: boolean }): Tensor[] & { values: Tensor; indices: Tensor };
+  (self: Tensor, options: { dim: number; keepdim?: boolean }): Tensor[] & { values: Tensor; indices: Tensor };
+}
 /**
  * The middle element (the lower of two): median(x) of all elements, median(x, dim, keepdim) of a dim with its index. NaN
  * where there is one. See torch.median.
  */
-export const median = overload<Op<typeof MEDIAN> & Op<typeof MEDIAN_DIM>>(
+export const median: Median = overload(
   'median',
-  defineOp(MEDIAN, medianAll('median')),
-  defineOp(MEDIAN_DIM, medianOf('median')),
+  defineOp('median(Tensor self)', medianAll('median')),
+  defineOp('median(Tensor self, int dim, bool keepdim=false) -> (values, indices)', medianOf('median')),
 );
 /** median that leaves NaN out. See torch.nanmedian. */
-export const nanmedian = overload<Op<typeof NANMEDIAN> & Op<typeof NANMEDIAN_DIM>>(
+export const nanmedian: Median = overload(
   'nanmedian',
-  defineOp(NANMEDIAN, medianAll('nanmedian')),
-  defineOp(NANMEDIAN_DIM, medianOf('nanmedian')),
+  defineOp('nanmedian(Tensor self)', medianAll('nanmedian')),
+  defineOp('nanmedian(Tensor self, int dim, bool keepdim=false) -> (values, indices)', medianOf('nanmedian')),
 );
 
 // ---- quantiles -------------------------------------------------------------------------------------------------------
@@ -538,8 +540,6 @@ export const argwhere = defineOp('argwhere(Tensor self)', (): OpDef => ({
   forward: (self: Tensor) => nonzeroTable(self),
   differentiable: false,
 }));
-/** Positions where the condition holds, as where(condition) gives them. */
-export const whereColumns = nonzeroColumns;
 
 declare module '../tensor/tensor.js' {
   interface Tensor {

@@ -313,7 +313,8 @@ void runKthvalue(const Kernel&, Frame f) {
   });
 }
 
-// median: …, values [rows], indices (int64 [rows]), ignoreNaN. The lower of two in the middle; the first NaN, if any.
+// median: …, values [rows], indices (int64 [rows]), ignoreNaN. The lower of two in the middle, of equal ones
+// as if sorted stably; the first NaN, if any.
 void runMedian(const Kernel&, Frame f) {
   const Rows r(f);
   char* values = f.ptr<char>();
@@ -340,7 +341,7 @@ void runMedian(const Kernel&, Frame f) {
         if (nans == 0 || ignoreNaN) {
           at = (r.n - nans - 1) / 2;
           if (nans == r.n) at = 0;
-          std::nth_element(items.begin(), items.begin() + at, items.end(), byKey<Item>);
+          std::nth_element(items.begin(), items.begin() + at, items.end());
         }
         store(r, row, items.data() + at, 1, values, indices);
       }
