@@ -198,8 +198,9 @@ void cascade(const F& of, const Matrix<T>& m, int64_t rows, int64_t width, T* ou
 template <class T, class F> T sumOfRow(const F& of, const Matrix<T>& row, int64_t n, bool threads) {
   constexpr int64_t kVector = kCascadeVector<T>, kRow = kCascadeRow<T>;
   const hn::CappedTag<T, 1> one;
-  alignas(64) T part[kRow] = {};
+  alignas(64) T part[kRow];
   alignas(64) T scratch[2 * kRow];
+  for (int64_t c = 0; c < kVector; ++c) part[c] = 0;
   if (n < kVector) {  // as scalars, four at a time
     const T* x = row.view(0, 1, n, scratch).at;
     const int64_t fours = n / 4 * 4;
