@@ -87,6 +87,7 @@ double sumOf(const std::vector<double>& x, double (*of)(double)) {
   return sum;
 }
 double variance(const std::vector<double>& x) {
+  if (x.empty()) return NAN;
   const double mean = sumOf(x, [](double v) { return v; }) / static_cast<double>(x.size());
   double sum = 0;
   for (const double v : x) sum += (v - mean) * (v - mean);
