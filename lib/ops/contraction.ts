@@ -1,6 +1,6 @@
 /** Products that add, contract or combine: addmm and its like, outer, inner, tensordot, einsum, kron, cross, cdist. */
 import { TenfoldError, show } from '../errors.js';
-import { isFloatCode, type DType } from '../dtype.js';
+import { isFloatCode } from '../dtype.js';
 import { formatShape, numelOf, wrapDim } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
@@ -339,14 +339,16 @@ function diagonals({ t, labels }: Term): Term {
   }
   return { t, labels };
 }
-function sumOut({ t, labels }: Term, keep: ReadonlySet<string>, dtype: DType | null = null): Term {
+function sumOut({ t, labels }: Term, keep: ReadonlySet<string>): Term {
   const drop = labels.flatMap((l, i) => (keep.has(l) ? [] : [i]));
-  return drop.length === 0 ? { t, labels } : { t: t.sum(drop, false, { dtype }), labels: labels.filter((l) => keep.has(l)) };
+  return drop.length === 0 ? { t, labels } : { t: t.sum(drop), labels: labels.filter((l) => keep.has(l)) };
 }
 // Two operands become one batched matrix product: shared and kept are batch, shared and dropped are summed.
 function contract(a: Term, b: Term, keep: ReadonlySet<string>): Term {
-  a = sumOut(a, new Set([...keep, ...b.labels]), a.t.dtype);
-  b = sumOut(b, new Set([...keep, ...a.labels]), b.t.dtype);
+  a = sumOut(a, new Set([...keep, ...b.labels]));
+  b = sumOut(b, new Set([...keep, ...a.labels]));
+  // What one operand sums out alone makes integers int64, as any sum does.
+  if (a.t.dtype !== b.t.dtype) [a, b] = [a, b].map(({ t, labels }) => ({ t: t.to('int64'), labels })) as [Term, Term];
   const sizeOf = ({ t, labels }: Term, l: string): number => t.shape[labels.indexOf(l)]!;
   const shared = a.labels.filter((l) => b.labels.includes(l));
   const batch = shared.filter((l) => keep.has(l));
