@@ -76,7 +76,7 @@ export const addbmm = defineOp(
   (): OpDef => ({
     forward(self: Tensor, batch1: Tensor, batch2: Tensor, beta: Scalar, alpha: Scalar) {
       checkBatches('addbmm', batch1, batch2);
-      return combine(self, product('addbmm', batch1, batch2).sum([0]), beta, alpha);
+      return combine(self, product('addbmm', batch1, batch2).sum([0], false, { dtype: batch1.dtype }), beta, alpha);
     },
     backward: {
       self: d((grad, call) => times(grad, call.beta)),
