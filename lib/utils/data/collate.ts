@@ -27,7 +27,10 @@ function stack(samples: readonly Tensor[]): Tensor {
   const out = Tensor.raw([samples.length, ...first.shape], first.code);
   samples.forEach((t, i) => {
     if (!sameShape(t.shape, first.shape)) {
-      throw new TenfoldError('shape', `defaultCollate: samples of shapes [${first.shape}] and [${t.shape}] can't be one batch`);
+      throw new TenfoldError(
+        'shape',
+        `defaultCollate: samples of shapes [${first.shape}] and [${t.shape}] can't be one batch`,
+      );
     }
     out.select(0, i).rawCopy(t);
   });
@@ -71,7 +74,8 @@ function collate(samples: readonly unknown[]): unknown {
 function collateLists(samples: readonly unknown[][]): unknown[] {
   const { length } = samples[0]!;
   const other = samples.find((s) => s.length !== length);
-  if (other) throw new TypeError(`defaultCollate: samples of ${length} and of ${other.length} entries can't be one batch`);
+  if (other)
+    throw new TypeError(`defaultCollate: samples of ${length} and of ${other.length} entries can't be one batch`);
   return Array.from({ length }, (_, i) => collate(samples.map((s) => s[i])));
 }
 
