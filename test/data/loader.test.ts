@@ -251,7 +251,7 @@ it('samplers check their arguments', () => {
   expect(() => new RandomSampler([1], { numSamples: 0 })).toThrow(
     'RandomSampler: numSamples must be a positive integer, got 0',
   );
-  expect(() => new RandomSampler([1], { replace: true } as object)).toThrow("did you mean 'replacement'?");
+  expect(() => new RandomSampler([1], { replacment: true } as object)).toThrow("did you mean 'replacement'?");
   expect(() => new WeightedRandomSampler(tensor([[1]]), 1)).toThrow('weights must have one dim, got shape [1,1]');
   expect(() => new BatchSampler([1], 2, 1 as never)).toThrow('BatchSampler: dropLast must be a boolean, got 1');
   expect([...new SequentialSampler({ length: 3 })]).toEqual([0, 1, 2]);
