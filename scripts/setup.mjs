@@ -61,9 +61,6 @@ const prefixes = [
   ...(process.env.CMAKE_PREFIX_PATH ?? '').split(delimiter),
 ];
 const header = (file) => prefixes.some((p) => p && existsSync(join(p, 'include', file)));
-const debianArch = { x64: 'x86_64', arm64: 'aarch64' }[process.arch] ?? process.arch;
-const openblas = () =>
-  process.platform === 'darwin' || existsSync(`/usr/lib/${debianArch}-linux-gnu/openblas-pthread/libopenblas.a`);
 
 /** What the build needs from the system: how to see that it is there, and its package in Debian and elsewhere. */
 const SYSTEM = [
@@ -81,12 +78,6 @@ const SYSTEM = [
     found: () => process.platform === 'win32' || onPath('ninja', 'make'),
   },
   { what: "Google Highway's headers", apt: 'libhwy-dev', brew: 'highway', found: () => header('hwy/highway.h') },
-  {
-    what: "OpenBLAS's static library",
-    apt: 'libopenblas-pthread-dev',
-    found: openblas,
-    without: 'matrix products will use the built-in kernels, which are slower',
-  },
   {
     what: 'clang-format 14',
     apt: 'clang-format-14',
@@ -148,7 +139,7 @@ function ensureSystem(tests) {
       'Install it, then run the same command again:\n' +
       `  Debian, Ubuntu   ${sudo}apt-get update && ${sudo}apt-get install -y ${missing.map((s) => s.apt).join(' ')}\n` +
       `  macOS            brew install ${needed.map((s) => s.brew).join(' ')}\n` +
-      '  Elsewhere        CMake >= 3.22, a C++20 compiler, make or ninja, Google Highway >= 1.0.3 (headers), OpenBLAS (static)',
+      '  Elsewhere        CMake >= 3.22, a C++20 compiler, make or ninja, Google Highway >= 1.0.3 (headers)',
   );
 }
 
@@ -242,7 +233,7 @@ function buildNative(target, output) {
     inputs: hashOf(
       ['CMakeLists.txt', 'cmake', 'native'],
       ['cmake-js', 'node-api-headers', 'node-addon-api'].map(packageVersion),
-      [root, process.platform, process.arch, process.env.CXX, process.env.CXXFLAGS, openblas()],
+      [root, process.platform, process.arch, process.env.CXX, process.env.CXXFLAGS],
     ),
     outputs: [output],
     build() {

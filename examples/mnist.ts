@@ -1,0 +1,197 @@
+/**
+ * `npm start`: a small convolutional network learns to read handwritten digits, shows what it can, and is saved.
+ *
+ *   npm start -- --epochs 4        a shorter run
+ *   npm start -- --help            all options
+ *
+ * It exits with 1 where the digits kept back aren't read well enough, and with 130 after Ctrl-C.
+ */
+import { mkdirSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { setImmediate as otherEvents } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { inferenceMode, getNumThreads, load, manualSeed, nn, optim, save, utils, type Tensor } from 'tenfold';
+import { readDigits, shifted, type Digits } from './mnist/digits.js';
+import { Progress, confusionTable, drawCurve, drawDigits, percent } from './mnist/report.js';
+
+const USAGE = `npm start -- [options]
+  --epochs N       passes over the digits (12)
+  --steps N        stop after so many steps, whatever the epoch
+  --batch N        digits in a step (100)
+  --lr X           highest learning rate (0.004)
+  --seed N         of the weights, the order and the shifts (0)
+  --accuracy X     share of the digits kept back that must be read (0.98; 0 where --steps is given)
+  --out FOLDER     where the model and the picture go (out)`;
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      epochs: { type: 'string', default: '12' },
+      steps: { type: 'string' },
+      batch: { type: 'string', default: '100' },
+      lr: { type: 'string', default: '0.004' },
+      seed: { type: 'string', default: '0' },
+      accuracy: { type: 'string' },
+      out: { type: 'string', default: 'out' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  const number = (
+    name: 'epochs' | 'steps' | 'batch' | 'lr' | 'seed' | 'accuracy',
+    least: number,
+    integer = true,
+  ): number => {
+    const value = Number(values[name]);
+    if (values[name]?.trim() && value >= least && value < Infinity && (!integer || Number.isInteger(value)))
+      return value;
+    throw new RangeError(
+      `--${name}: ${values[name]} is not ${integer ? 'an integer' : 'a number'} of at least ${least}`,
+    );
+  };
+  return {
+    epochs: number('epochs', 1),
+    steps: values.steps === undefined ? Infinity : number('steps', 1),
+    batch: number('batch', 1),
+    lr: number('lr', 0, false),
+    seed: number('seed', 0),
+    accuracy: values.accuracy === undefined ? (values.steps === undefined ? 0.98 : 0) : number('accuracy', 0, false),
+    out: values.out,
+    help: values.help,
+  };
+}
+
+/** Two convolutions with pooling, two linear layers. Takes images [n, 1, 28, 28], gives logits [n, 10]. */
+function network(): nn.Sequential {
+  return new nn.Sequential(
+    new nn.Conv2d(1, 16, 3, { padding: 1 }),
+    new nn.ReLU(),
+    new nn.MaxPool2d(2), // [n, 16, 14, 14]
+    new nn.Conv2d(16, 32, 3, { padding: 1 }),
+    new nn.ReLU(),
+    new nn.MaxPool2d(2), // [n, 32, 7, 7]
+    new nn.Flatten(),
+    new nn.Dropout(0.25),
+    new nn.Linear(32 * 7 * 7, 128),
+    new nn.ReLU(),
+    new nn.Dropout(0.25),
+    new nn.Linear(128, 10),
+  );
+}
+
+/** What the model takes each digit for, and the share that is right. */
+function examine(model: nn.Module, digits: Digits): { truth: number[]; predicted: number[]; accuracy: number } {
+  const truth: number[] = [];
+  const predicted: number[] = [];
+  model.eval();
+  inferenceMode(() => {
+    for (const [images, labels] of new utils.data.DataLoader(digits, { batchSize: 500 })) {
+      predicted.push(...((model.forward(images) as Tensor).argmax(1).tolist() as number[]));
+      truth.push(...(labels.tolist() as number[]));
+    }
+  });
+  model.train();
+  const right = truth.filter((label, i) => predicted[i] === label).length;
+  return { truth, predicted, accuracy: right / truth.length };
+}
+
+const options = readOptions();
+if (options.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
+
+// ---- data, model, optimizer -----------------------------------------------------------------------------------------------
+
+manualSeed(options.seed);
+const { train, test } = readDigits();
+const loader = new utils.data.DataLoader(train, { batchSize: options.batch, shuffle: true, dropLast: true });
+const model = network();
+const lossFn = new nn.CrossEntropyLoss();
+const optimizer = new optim.Adam(model.parameters());
+const totalSteps = Math.min(options.epochs * loader.length, options.steps);
+const scheduler = new optim.lrScheduler.OneCycleLR(optimizer, { maxLr: options.lr, totalSteps });
+
+const parameters = [...model.parameters()].reduce((sum, p) => sum + p.numel(), 0);
+console.log(
+  `Handwritten digits: ${train.length.toLocaleString('en')} to learn from, ${test.length.toLocaleString('en')} kept back.\n` +
+    `A network of ${parameters.toLocaleString('en')} parameters, on ${getNumThreads()} threads.\n`,
+);
+
+// ---- training ---------------------------------------------------------------------------------------------------------------
+
+let stopped = false;
+process.once('SIGINT', () => (stopped = true)); // a second Ctrl-C ends the process at once
+
+const progress = new Progress(totalSteps, Math.ceil(totalSteps / loader.length));
+const losses: number[] = [];
+const accuracies: number[] = [];
+for (let epoch = 1; losses.length < totalSteps && !stopped; epoch++) {
+  for (const [images, labels] of loader) {
+    optimizer.zeroGrad();
+    const loss = lossFn.forward(model.forward(shifted(images)) as Tensor, labels);
+    loss.backward();
+    optimizer.step();
+    scheduler.step();
+    losses.push(loss.item());
+    progress.step(epoch, losses.at(-1)!, labels.shape[0]!);
+    await otherEvents(); // Ctrl-C among them
+    if (stopped || losses.length === totalSteps) break;
+  }
+  if (stopped) break;
+  accuracies.push(examine(model, test).accuracy);
+  progress.epoch(epoch, accuracies.at(-1)!);
+}
+progress.stop();
+if (stopped) {
+  console.log('\nStopped. Nothing was written.');
+  process.exit(130);
+}
+
+// ---- what it has learnt -----------------------------------------------------------------------------------------------------
+
+const { truth, predicted, accuracy } = examine(model, test);
+console.log(`\n${percent(accuracy)} of the digits kept back are read right, after ${progress.seconds.toFixed(1)} s.\n`);
+console.log(confusionTable(truth, predicted));
+
+const image = (i: number): Tensor => test.get(i)[0];
+const show = (title: string, indices: number[]): void => {
+  if (indices.length === 0) return;
+  const caption = (i: number): string =>
+    truth[i] === predicted[i] ? `${truth[i]}` : `${truth[i]}, taken for ${predicted[i]}`;
+  console.log(`\n${title}\n${drawDigits(indices.map(image), indices.map(caption))}`);
+};
+const wrong = truth.flatMap((label, i) => (predicted[i] === label ? [] : [i]));
+const right = [0, 2, 4, 6, 8].map((digit) => truth.findIndex((label, i) => label === digit && predicted[i] === digit));
+show(
+  'Read right:',
+  right.filter((i) => i >= 0),
+);
+// Spread over the digits, which lie in order.
+show(
+  'Mistaken:',
+  wrong.filter((_, i) => i % Math.ceil(wrong.length / 5) === 0),
+);
+
+// ---- kept, and taken up again -------------------------------------------------------------------------------------------------
+
+const folder = resolve(options.out);
+mkdirSync(folder, { recursive: true });
+const weights = join(folder, 'digits.safetensors');
+const picture = join(folder, 'loss.svg');
+save(model.stateDict(), weights);
+drawCurve(picture, losses, accuracies, loader.length);
+
+const again = network();
+again.loadStateDict(load(weights));
+const reloaded = examine(again, test).accuracy;
+const shown = (file: string): string => (relative('', file).startsWith('..') ? file : relative('', file));
+console.log(`\nThe model is in ${shown(weights)}; loaded again, it reads ${percent(reloaded)}.`);
+console.log(`The losses are drawn in ${shown(picture)}.`);
+
+if (reloaded !== accuracy) {
+  console.error(`\nThe model loaded again differs: ${percent(reloaded)} instead of ${percent(accuracy)}.`);
+  process.exitCode = 1;
+} else if (accuracy < options.accuracy) {
+  console.error(`\nToo few: ${percent(options.accuracy)} were asked for.`);
+  process.exitCode = 1;
+}
