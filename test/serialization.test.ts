@@ -5,7 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { Tensor, TenfoldError, arange, load, loadAsync, loadMetadata, optim, save, saveAsync, tensor, zeros } from '../lib/index.js';
+import {
+  Tensor,
+  TenfoldError,
+  arange,
+  load,
+  loadAsync,
+  loadMetadata,
+  optim,
+  save,
+  saveAsync,
+  tensor,
+  zeros,
+} from '../lib/index.js';
 import { DTYPES } from '../lib/dtype.js';
 
 const folder = fs.mkdtempSync(join(tmpdir(), 'tenfold-save-'));
@@ -21,7 +33,13 @@ describe('round trip', () => {
   const dict = Object.fromEntries(DTYPES.map((dtype) => [dtype, tensor([0, 1, 2, 3, 120, 7]).to(dtype).reshape(2, 3)]));
 
   it.each(['save', 'saveAsync'])('%s keeps every dtype, shape and bit', async (how) => {
-    const all = { ...dict, empty: zeros(0, 3), zeroDim: tensor(5), 'weird "name"\n': tensor([NaN, -0, Infinity]), turned: arange(6).reshape(2, 3).t() };
+    const all = {
+      ...dict,
+      empty: zeros(0, 3),
+      zeroDim: tensor(5),
+      'weird "name"\n': tensor([NaN, -0, Infinity]),
+      turned: arange(6).reshape(2, 3).t(),
+    };
     if (how === 'save') save(all, at('a.safetensors'));
     else await saveAsync(all, at('a.safetensors'));
     for (const back of [load(at('a.safetensors')), await loadAsync(at('a.safetensors'))]) {
@@ -86,14 +104,27 @@ describe('round trip', () => {
   it('reads what Python wrote', () => {
     const path = fileURLToPath(new URL('fixtures/python.safetensors', import.meta.url));
     const back = load(path);
-    const signed = [[-3.5, 0, 1], [2.25, 100, 7]];
+    const signed = [
+      [-3.5, 0, 1],
+      [2.25, 100, 7],
+    ];
     for (const dtype of ['float32', 'float64', 'float16', 'bfloat16']) {
       expect(back[dtype]!.dtype).toBe(dtype);
       expect(back[dtype]!.tolist()).toEqual(signed);
     }
-    for (const dtype of ['int64', 'int32', 'int16', 'int8']) expect(back[dtype]!.tolist()).toEqual([[-3, 0, 1], [2, 100, 7]]);
-    expect(back.uint8!.tolist()).toEqual([[253, 0, 1], [2, 100, 7]]);
-    expect(back.bool!.tolist()).toEqual([[true, false, true], [true, true, true]]);
+    for (const dtype of ['int64', 'int32', 'int16', 'int8'])
+      expect(back[dtype]!.tolist()).toEqual([
+        [-3, 0, 1],
+        [2, 100, 7],
+      ]);
+    expect(back.uint8!.tolist()).toEqual([
+      [253, 0, 1],
+      [2, 100, 7],
+    ]);
+    expect(back.bool!.tolist()).toEqual([
+      [true, false, true],
+      [true, true, true],
+    ]);
     expect(back.empty!.shape).toEqual([0, 4]);
     expect(back['0']!.itemBigInt()).toBe(2n ** 53n + 1n);
     expect(loadMetadata(path)).toEqual({ format: 'pt', note: 'Grüße' });
@@ -110,12 +141,20 @@ describe('round trip', () => {
 
 describe('what is refused at save', () => {
   it.each([
-    [() => save({ f: () => 1 }, at('x')), TypeError, "save: f is a function, which can't be saved; tensors, typed arrays, numbers, strings, lists and plain objects can"],
+    [
+      () => save({ f: () => 1 }, at('x')),
+      TypeError,
+      "save: f is a function, which can't be saved; tensors, typed arrays, numbers, strings, lists and plain objects can",
+    ],
     [() => save({ a: [new Date(0)] }, at('x')), TypeError, "save: a.0 is a Date, which can't be saved"],
     [() => save(tensor([1]), at('x')), TypeError, 'save: expected an object with tensors'],
     [() => save({ __metadata__: tensor([1]) }, at('x')), TypeError, "save: a tensor can't be called __metadata__"],
     [() => save({}, ''), TypeError, "save: expected a path, got ''"],
-    [() => save({}, at('x'), { metadata: { a: 1 as unknown as string } }), TypeError, "save: metadata 'a' must be a string, got 1"],
+    [
+      () => save({}, at('x'), { metadata: { a: 1 as unknown as string } }),
+      TypeError,
+      "save: metadata 'a' must be a string, got 1",
+    ],
     [() => save({}, at('x'), { meta: {} } as object), TypeError, "save: unknown option 'meta'"],
     [() => save({}, at('no/such/folder/x')), TenfoldError, "save: could not write '"],
   ])('%s', (call, type, message) => {
@@ -168,7 +207,10 @@ describe('a crash in the middle', () => {
        save({ w: zeros(100000) }, process.argv[3]);`,
     );
     const lib = new URL('../lib/index.ts', import.meta.url).href;
-    const child = fork(script, [lib, path], { execArgv: ['--import', 'tsx'], cwd: fileURLToPath(new URL('..', import.meta.url)) });
+    const child = fork(script, [lib, path], {
+      execArgv: ['--import', 'tsx'],
+      cwd: fileURLToPath(new URL('..', import.meta.url)),
+    });
     const signal = await new Promise((resolve) => child.on('exit', (_, s) => resolve(s)));
     expect(signal).toBe('SIGKILL');
     expect(leftovers()).toHaveLength(1); // it was in the middle
@@ -187,14 +229,21 @@ describe('a crash in the middle', () => {
 });
 
 describe('hostile files', () => {
-  const f32 = (shape: number[], begin: number, end: number, dtype = 'F32'): object => ({ dtype, shape, data_offsets: [begin, end] });
+  const f32 = (shape: number[], begin: number, end: number, dtype = 'F32'): object => ({
+    dtype,
+    shape,
+    data_offsets: [begin, end],
+  });
   const file = (header: string | object, data = 0, length?: bigint): Buffer => {
     const text = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
     const first = Buffer.alloc(8);
     first.writeBigUInt64LE(length ?? BigInt(text.length));
     return Buffer.concat([first, text, Buffer.alloc(data)]);
   };
-  const structure = (s: unknown): object => ({ __metadata__: { 'tenfold.structure': typeof s === 'string' ? s : JSON.stringify(s) }, a: f32([1], 0, 4) });
+  const structure = (s: unknown): object => ({
+    __metadata__: { 'tenfold.structure': typeof s === 'string' ? s : JSON.stringify(s) },
+    a: f32([1], 0, 4),
+  });
   const deep = (n: number): string => '['.repeat(n) + ']'.repeat(n);
 
   const cases: [string, Buffer, string][] = [
@@ -211,12 +260,24 @@ describe('hostile files', () => {
     ['null', file('null'), 'its header is null'],
     ['a number', file('1'), 'its header is 1'],
     ['10,000 brackets', file(`{"a":${deep(10_000)}}`), "tensor 'a' is described by"],
-    ['a key twice', file(`{"a":${JSON.stringify(f32([1], 0, 4))},"\\u0061":${JSON.stringify(f32([1], 4, 8))}}`, 8), "the key 'a' twice"],
-    ['a field twice', file('{"a":{"dtype":"F32","shape":[1],"shape":[2],"data_offsets":[0,8]}}', 8), "the key 'shape' twice"],
+    [
+      'a key twice',
+      file(`{"a":${JSON.stringify(f32([1], 0, 4))},"\\u0061":${JSON.stringify(f32([1], 4, 8))}}`, 8),
+      "the key 'a' twice",
+    ],
+    [
+      'a field twice',
+      file('{"a":{"dtype":"F32","shape":[1],"shape":[2],"data_offsets":[0,8]}}', 8),
+      "the key 'shape' twice",
+    ],
     ['metadata twice', file('{"__metadata__":{},"__metadata__":{}}'), "the key '__metadata__' twice"],
     ['metadata of numbers', file({ __metadata__: { a: 1 } }), 'its metadata should be an object of strings'],
     ['an entry that is null', file({ a: null }), "tensor 'a' is described by null"],
-    ['an unknown field', file({ a: { ...f32([1], 0, 4), strides: [1] } }, 4), "tensor 'a' has an unknown field 'strides'"],
+    [
+      'an unknown field',
+      file({ a: { ...f32([1], 0, 4), strides: [1] } }, 4),
+      "tensor 'a' has an unknown field 'strides'",
+    ],
     ['an unknown dtype', file({ a: f32([1], 0, 4, 'F4') }, 4), "tensor 'a' has dtype 'F4'; known are F32, F64"],
     ['a dtype without a place here', file({ a: f32([1], 0, 8, 'U64') }, 8), "tensor 'a' has dtype 'U64'"],
     ['no dtype', file({ a: { shape: [1], data_offsets: [0, 4] } }, 4), "tensor 'a' has dtype undefined"],
@@ -226,23 +287,47 @@ describe('hostile files', () => {
     ['a size of 2^60', file({ a: f32([2 ** 60], 0, 4) }, 4), "tensor 'a' has shape [1152921504606847000]"],
     ['sizes whose product overflows', file({ a: f32([2 ** 40, 2 ** 40], 0, 4) }, 4), "doesn't fill its 4 bytes"],
     ['sizes that wrap around to 0', file({ a: f32([2 ** 32, 2 ** 32], 0, 0) }, 0), "doesn't fill its 0 bytes"],
-    ['a shape that is no list', file({ a: { dtype: 'F32', shape: 3, data_offsets: [0, 12] } }, 12), "tensor 'a' has shape 3"],
+    [
+      'a shape that is no list',
+      file({ a: { dtype: 'F32', shape: 3, data_offsets: [0, 12] } }, 12),
+      "tensor 'a' has shape 3",
+    ],
     ['one offset', file({ a: { dtype: 'F32', shape: [1], data_offsets: [0] } }, 4), "tensor 'a' has data_offsets [0]"],
-    ['offsets that are strings', file({ a: { dtype: 'F32', shape: [1], data_offsets: ['0', '4'] } }, 4), 'expected [begin, end]'],
+    [
+      'offsets that are strings',
+      file({ a: { dtype: 'F32', shape: [1], data_offsets: ['0', '4'] } }, 4),
+      'expected [begin, end]',
+    ],
     ['negative offsets', file({ a: f32([1], -4, 0) }, 4), 'expected [begin, end]'],
     ['offsets past the end', file({ a: f32([2], 0, 8) }, 4), 'should lie in bytes 0 to 8 of the data, which has 4'],
     ['offsets in the wrong order', file({ a: f32([1], 4, 0) }, 4), 'should lie in bytes 4 to 0'],
-    ['fewer bytes than the shape says', file({ a: f32([3], 0, 8) }, 8), "tensor 'a' of shape [3] and dtype float32 doesn't fill its 8 bytes"],
+    [
+      'fewer bytes than the shape says',
+      file({ a: f32([3], 0, 8) }, 8),
+      "tensor 'a' of shape [3] and dtype float32 doesn't fill its 8 bytes",
+    ],
     ['overlapping tensors', file({ a: f32([2], 0, 8), b: f32([2], 4, 12) }, 12), "tensors 'a' and 'b' overlap"],
     ['two tensors in one place', file({ a: f32([1], 0, 4), b: f32([1], 0, 4) }, 4), "tensors 'a' and 'b' overlap"],
     ['a gap', file({ a: f32([1], 0, 4), b: f32([1], 8, 12) }, 12), 'bytes 4 to 8 of the data belong to no tensor'],
     ['a gap in front', file({ a: f32([1], 4, 8) }, 8), 'bytes 0 to 4 of the data belong to no tensor'],
     ['bytes at the end', file({ a: f32([1], 0, 4) }, 9), 'the last 5 bytes of the data belong to no tensor'],
-    ['a bool that is 0', Buffer.concat([file({ a: f32([2], 0, 2, 'BOOL') }), Buffer.from([1, 2])]), "bool tensor 'a' holds bytes other than 0 and 1"],
+    [
+      'a bool that is 0',
+      Buffer.concat([file({ a: f32([2], 0, 2, 'BOOL') }), Buffer.from([1, 2])]),
+      "bool tensor 'a' holds bytes other than 0 and 1",
+    ],
     ['a structure that is no JSON', file(structure('{'), 4), 'its structure is no JSON'],
     ['a structure without the tensor', file(structure({ x: 1 }), 4), "its structure has no place for tensor 'a'"],
-    ['a structure with another tensor', file(structure({ x: { $tensor: 'b' } }), 4), "its structure names a tensor 'b', which isn't there"],
-    ['a structure with an unknown mark', file(structure({ x: { $eval: '1' } }), 4), "its structure has an entry '$eval'"],
+    [
+      'a structure with another tensor',
+      file(structure({ x: { $tensor: 'b' } }), 4),
+      "its structure names a tensor 'b', which isn't there",
+    ],
+    [
+      'a structure with an unknown mark',
+      file(structure({ x: { $eval: '1' } }), 4),
+      "its structure has an entry '$eval'",
+    ],
     ['a structure 100,000 levels deep', file(structure(deep(100_000)), 4), 'its structure is nested deeper than'],
   ];
 

@@ -21,13 +21,25 @@ export interface LBFGSOptions {
 }
 
 const SPEC: OptionSpec = {
-  defaults: { lr: 1, maxIter: 20, maxEval: null, toleranceGrad: 1e-7, toleranceChange: 1e-9, historySize: 100, lineSearchFn: null },
+  defaults: {
+    lr: 1,
+    maxIter: 20,
+    maxEval: null,
+    toleranceGrad: 1e-7,
+    toleranceChange: 1e-9,
+    historySize: 100,
+    lineSearchFn: null,
+  },
   positional: 7,
   check(call, o) {
-    for (const name of ['lr', 'maxIter', 'toleranceGrad', 'toleranceChange', 'historySize']) checkNumber(call, name, o[name]);
+    for (const name of ['lr', 'maxIter', 'toleranceGrad', 'toleranceChange', 'historySize'])
+      checkNumber(call, name, o[name]);
     if (o.maxEval !== null) checkNumber(call, 'maxEval', o.maxEval);
     if (o.lineSearchFn !== null && o.lineSearchFn !== 'strong_wolfe') {
-      throw new TenfoldError('value', `${call}: lineSearchFn must be 'strong_wolfe' or null, got ${show(o.lineSearchFn)}`);
+      throw new TenfoldError(
+        'value',
+        `${call}: lineSearchFn must be 'strong_wolfe' or null, got ${show(o.lineSearchFn)}`,
+      );
     }
   },
 };
@@ -64,12 +76,21 @@ export class LBFGS extends Optimizer<LBFGSOptions> {
   constructor(
     params: Iterable<Tensor>,
     ...args: OptionArgs<
-      [lr: number, maxIter: number, maxEval: number | null, toleranceGrad: number, toleranceChange: number, historySize: number, lineSearchFn: 'strong_wolfe' | null],
+      [
+        lr: number,
+        maxIter: number,
+        maxEval: number | null,
+        toleranceGrad: number,
+        toleranceChange: number,
+        historySize: number,
+        lineSearchFn: 'strong_wolfe' | null,
+      ],
       Partial<LBFGSOptions>
     >
   ) {
     super(params, SPEC, args);
-    if (this.paramGroups.length !== 1) throw new TenfoldError('value', "LBFGS: groups of parameters aren't possible; give one list");
+    if (this.paramGroups.length !== 1)
+      throw new TenfoldError('value', "LBFGS: groups of parameters aren't possible; give one list");
   }
 
   private get params(): Tensor[] {
@@ -97,7 +118,8 @@ export class LBFGS extends Optimizer<LBFGSOptions> {
   override step(): null;
   override step<T>(closure: () => T): T;
   override step<T>(closure?: () => T): T | null {
-    if (typeof closure !== 'function') throw new TypeError(`LBFGS.step: needs a closure that computes the loss and its gradients, got ${show(closure)}`);
+    if (typeof closure !== 'function')
+      throw new TypeError(`LBFGS.step: needs a closure that computes the loss and its gradients, got ${show(closure)}`);
     const before = mode.grad;
     mode.grad = false;
     try {
@@ -164,7 +186,11 @@ export class LBFGS extends Optimizer<LBFGSOptions> {
       evals += used;
       state.func_evals += used;
       if (evals >= maxEval || optimal) break;
-      if (iteration < maxIter && (largest(d.mul(state.t)) <= toleranceChange || Math.abs(loss - state.prev_loss) < toleranceChange)) break;
+      if (
+        iteration < maxIter &&
+        (largest(d.mul(state.t)) <= toleranceChange || Math.abs(loss - state.prev_loss) < toleranceChange)
+      )
+        break;
     }
     return first.value;
   }
@@ -172,7 +198,8 @@ export class LBFGS extends Optimizer<LBFGSOptions> {
   private history(): History {
     const first = this.params[0]!;
     let state = this.state.get(first) as History | undefined;
-    if (!state) this.state.set(first, (state = { func_evals: 0, n_iter: 0, prev_flat_grad: null } as unknown as History));
+    if (!state)
+      this.state.set(first, (state = { func_evals: 0, n_iter: 0, prev_flat_grad: null } as unknown as History));
     else if (state.prev_flat_grad !== null) {
       // PyTorch's checkpoints hold tensors where numbers do here.
       Object.assign(state, { t: numberOf(state.t), H_diag: numberOf(state.H_diag), ro: state.ro.map(numberOf) });
@@ -222,6 +249,9 @@ const part = (flat: Tensor, at: number, p: Tensor): Tensor => flat.narrow(0, at,
 const largest = (t: Tensor): number => numberOf(t.abs().max());
 function numberOf(x: unknown): number {
   const value = x instanceof Tensor ? x.item() : x;
-  if (typeof value !== 'number') throw new TypeError(`LBFGS.step: the closure must return the loss, a tensor of one element or a number; got ${show(x)}`);
+  if (typeof value !== 'number')
+    throw new TypeError(
+      `LBFGS.step: the closure must return the loss, a tensor of one element or a number; got ${show(x)}`,
+    );
   return value;
 }

@@ -28,7 +28,8 @@ function compose(call: string, value: unknown, options: SaveOptions, copy: boole
   const { tensors, structure } = takeApart(value);
   const metadata: Record<string, string> = {};
   for (const [key, text] of Object.entries(options.metadata ?? {})) {
-    if (typeof text !== 'string') throw new TypeError(`${call}: metadata ${show(key)} must be a string, got ${show(text)}`);
+    if (typeof text !== 'string')
+      throw new TypeError(`${call}: metadata ${show(key)} must be a string, got ${show(text)}`);
     if (key === STRUCTURE) throw new TypeError(`${call}: the metadata key ${show(key)} is the library's own`);
     metadata[key] = text;
   }
@@ -45,7 +46,8 @@ function compose(call: string, value: unknown, options: SaveOptions, copy: boole
 }
 
 /** A dense tensor's memory. */
-const bytesOf = (t: Tensor): Uint8Array => new Uint8Array(t.storageBuffer(), t.byteStart(t.offset), t.count * SIZE[t.code]!);
+const bytesOf = (t: Tensor): Uint8Array =>
+  new Uint8Array(t.storageBuffer(), t.byteStart(t.offset), t.count * SIZE[t.code]!);
 
 /** The file that a path stands for (behind links), a name beside it, and the mode of the file that is there. */
 function placesOf(call: string, path: string): { target: string; temporary: string; mode: number | null } {
@@ -84,7 +86,8 @@ export function save(value: object, path: string, options: SaveOptions = {}): vo
     try {
       if (mode !== null) fs.fchmodSync(file, mode);
       for (const piece of pieces) {
-        for (let at = 0; at < piece.length; ) at += fs.writeSync(file, piece, at, Math.min(piece.length - at, CALL_BYTES));
+        for (let at = 0; at < piece.length;)
+          at += fs.writeSync(file, piece, at, Math.min(piece.length - at, CALL_BYTES));
       }
       fs.fsyncSync(file);
     } finally {
@@ -107,7 +110,7 @@ export async function saveAsync(value: object, path: string, options: SaveOption
     try {
       if (mode !== null) await file.chmod(mode);
       for (const piece of pieces) {
-        for (let at = 0; at < piece.length; ) {
+        for (let at = 0; at < piece.length;) {
           at += (await file.write(piece, at, Math.min(piece.length - at, CALL_BYTES))).bytesWritten;
         }
       }
@@ -155,14 +158,15 @@ const makeRoom = (header: Header): Map<string, Tensor> =>
 
 function finish(header: Header, tensors: Map<string, Tensor>, refuse: Refuse): unknown {
   for (const [name, t] of tensors) {
-    if (t.code === Code.bool && bytesOf(t).some((byte) => byte > 1)) refuse(`bool tensor ${show(name)} holds bytes other than 0 and 1`);
+    if (t.code === Code.bool && bytesOf(t).some((byte) => byte > 1))
+      refuse(`bool tensor ${show(name)} holds bytes other than 0 and 1`);
   }
   return putTogether(tensors, header.metadata[STRUCTURE], refuse);
 }
 
 /** Fills `bytes` from a position of the file. */
 function readFully(file: number, bytes: Uint8Array, position: number, refuse: Refuse): Uint8Array {
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const n = fs.readSync(file, bytes, at, Math.min(bytes.length - at, CALL_BYTES), position + at);
     if (n === 0) refuse('it ended while it was being read');
     at += n;
@@ -189,7 +193,10 @@ function readHeader(file: number, size: number, refuse: Refuse): { header: Heade
   const first = readFully(file, new Uint8Array(Math.min(size, LENGTH_BYTES)), 0, refuse);
   const length = headerLength(first, size, refuse);
   const dataAt = LENGTH_BYTES + length;
-  return { header: decodeHeader(readFully(file, new Uint8Array(length), LENGTH_BYTES, refuse), size - dataAt, refuse), dataAt };
+  return {
+    header: decodeHeader(readFully(file, new Uint8Array(length), LENGTH_BYTES, refuse), size - dataAt, refuse),
+    dataAt,
+  };
 }
 
 /**
@@ -224,8 +231,13 @@ export async function loadAsync<T = Record<string, Tensor>>(path: string): Promi
     const tensors = makeRoom(header);
     for (const e of header.entries) {
       const bytes = e.end > e.begin ? bytesOf(tensors.get(e.name)!) : new Uint8Array(0);
-      for (let at = 0; at < bytes.length; ) {
-        const { bytesRead } = await handle.read(bytes, at, Math.min(bytes.length - at, CALL_BYTES), dataAt + e.begin + at);
+      for (let at = 0; at < bytes.length;) {
+        const { bytesRead } = await handle.read(
+          bytes,
+          at,
+          Math.min(bytes.length - at, CALL_BYTES),
+          dataAt + e.begin + at,
+        );
         if (bytesRead === 0) refuse('it ended while it was being read');
         at += bytesRead;
       }

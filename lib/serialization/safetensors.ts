@@ -39,7 +39,13 @@ export function encodeHeader(
   // Wide dtypes first, so that every tensor is aligned to its element.
   const order = [...tensors].sort((a, b) => SIZE[b.code]! - SIZE[a.code]! || (a.name < b.name ? -1 : 1));
   let end = 0;
-  const entries = order.map(({ name, code, shape, count }) => ({ name, code, shape, begin: end, end: (end += count * SIZE[code]!) }));
+  const entries = order.map(({ name, code, shape, count }) => ({
+    name,
+    code,
+    shape,
+    begin: end,
+    end: (end += count * SIZE[code]!),
+  }));
   const fields: [string, unknown][] = entries.map((e) => [
     e.name,
     { dtype: NAMES[e.code]!, shape: e.shape, data_offsets: [e.begin, e.end] },
@@ -49,7 +55,8 @@ export function encodeHeader(
   const json = `{${fields.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',')}}`;
   const text = new TextEncoder().encode(json);
   const length = Math.ceil(text.length / 8) * 8;
-  if (length > MAX_HEADER) throw new TenfoldError('state', `save: the header would take ${length} bytes; the format allows ${MAX_HEADER}`);
+  if (length > MAX_HEADER)
+    throw new TenfoldError('state', `save: the header would take ${length} bytes; the format allows ${MAX_HEADER}`);
   const bytes = new Uint8Array(LENGTH_BYTES + length).fill(0x20);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
   bytes.set(text, LENGTH_BYTES);
@@ -64,7 +71,8 @@ export function headerLength(first: Uint8Array, fileBytes: number, refuse: Refus
   if (first.length < LENGTH_BYTES) refuse(`it has ${fileBytes} bytes, which is too short for a safetensors file`);
   const length = new DataView(first.buffer, first.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
   const room = fileBytes - LENGTH_BYTES;
-  if (length > BigInt(room)) refuse(`its header should take ${length} bytes, and only ${room} follow; truncated, or no safetensors file`);
+  if (length > BigInt(room))
+    refuse(`its header should take ${length} bytes, and only ${room} follow; truncated, or no safetensors file`);
   if (length > BigInt(MAX_HEADER)) refuse(`its header should take ${length} bytes; the format allows ${MAX_HEADER}`);
   return Number(length);
 }
@@ -104,7 +112,8 @@ function readEntry(name: string, value: unknown, dataBytes: number, refuse: Refu
   if (other !== undefined) return refuse(`${where} has an unknown field ${show(other)}`);
   const code = CODES.get(dtype as string);
   if (code === undefined) return refuse(`${where} has dtype ${show(dtype)}; known are ${NAMES.join(', ')}`);
-  if (!Array.isArray(shape) || !shape.every(isSize)) return refuse(`${where} has shape ${show(shape)}; sizes must be integers from 0`);
+  if (!Array.isArray(shape) || !shape.every(isSize))
+    return refuse(`${where} has shape ${show(shape)}; sizes must be integers from 0`);
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize)) {
     return refuse(`${where} has data_offsets ${show(offsets)}; expected [begin, end]`);
   }
@@ -117,7 +126,9 @@ function readEntry(name: string, value: unknown, dataBytes: number, refuse: Refu
   if (shape.includes(0)) bytes = 0;
   else for (const size of shape as number[]) if ((bytes *= size) > dataBytes) break;
   if (bytes !== end - begin) {
-    return refuse(`${where} of shape [${shape.join(', ')}] and dtype ${DTYPES[code]} doesn't fill its ${end - begin} bytes`);
+    return refuse(
+      `${where} of shape [${shape.join(', ')}] and dtype ${DTYPES[code]} doesn't fill its ${end - begin} bytes`,
+    );
   }
   return { name, code, shape: shape as number[], begin, end };
 }

@@ -39,7 +39,8 @@ const isPlain = (v: unknown): v is Record<string, unknown> => {
 /** Tensors by name, and the structure around them: null where they are a flat record. */
 export function takeApart(value: unknown): { tensors: Map<string, Tensor>; structure: string | null } {
   if (value instanceof Map) value = Object.fromEntries(value as Map<string, unknown>);
-  if (!isPlain(value)) throw new TypeError(`save: expected an object with tensors, such as a state dict, got ${show(value)}`);
+  if (!isPlain(value))
+    throw new TypeError(`save: expected an object with tensors, such as a state dict, got ${show(value)}`);
   const tensors = new Map<string, Tensor>();
   const entries = Object.entries(value);
   if (entries.every(([, v]) => v instanceof Tensor)) {
@@ -53,16 +54,23 @@ function add(tensors: Map<string, Tensor>, name: string, t: Tensor): string {
   // Two paths can make one name: { 'a.b': x, a: { b: y } }.
   let unique = name;
   for (let i = 2; tensors.has(unique) || unique === METADATA; i++) unique = `${name}#${i}`;
-  if (unique !== name && name === METADATA) throw new TypeError(`save: a tensor can't be called ${METADATA}; the format uses that name`);
+  if (unique !== name && name === METADATA)
+    throw new TypeError(`save: a tensor can't be called ${METADATA}; the format uses that name`);
   tensors.set(unique, t);
   return unique;
 }
 
 function pack(value: unknown, path: string, tensors: Map<string, Tensor>, depth: number): unknown {
-  if (depth > MAX_DEPTH) throw new TenfoldError('value', `save: ${path.slice(0, 60)}… is nested deeper than ${MAX_DEPTH} levels, or in itself`);
-  const inner = (v: unknown, key: string | number): unknown => pack(v, path === '' ? String(key) : `${path}.${key}`, tensors, depth + 1);
+  if (depth > MAX_DEPTH)
+    throw new TenfoldError(
+      'value',
+      `save: ${path.slice(0, 60)}… is nested deeper than ${MAX_DEPTH} levels, or in itself`,
+    );
+  const inner = (v: unknown, key: string | number): unknown =>
+    pack(v, path === '' ? String(key) : `${path}.${key}`, tensors, depth + 1);
   if (value instanceof Tensor) return { $tensor: add(tensors, path, value) };
-  if (ArrayBuffer.isView(value) && codeOfArray(value) !== null) return { $array: add(tensors, path, fromTypedArray(value)) };
+  if (ArrayBuffer.isView(value) && codeOfArray(value) !== null)
+    return { $array: add(tensors, path, fromTypedArray(value)) };
   if (value === null || value === undefined) return null;
   switch (typeof value) {
     case 'string':
@@ -71,12 +79,19 @@ function pack(value: unknown, path: string, tensors: Map<string, Tensor>, depth:
     case 'bigint':
       return { $bigint: String(value) };
     case 'number':
-      return Number.isFinite(value) && !Object.is(value, -0) ? value : { $number: Object.is(value, -0) ? '-0' : String(value) };
+      return Number.isFinite(value) && !Object.is(value, -0)
+        ? value
+        : { $number: Object.is(value, -0) ? '-0' : String(value) };
   }
   if (Array.isArray(value)) return value.map(inner);
   if (value instanceof Map) value = Object.fromEntries(value as Map<string, unknown>);
-  if (!isPlain(value)) throw new TypeError(`save: ${path || 'the value'} is ${show(value)}, which can't be saved; tensors, typed arrays, numbers, strings, lists and plain objects can`);
-  const packed = Object.fromEntries(Object.entries(value).flatMap(([k, v]) => (v === undefined ? [] : [[k, inner(v, k)]])));
+  if (!isPlain(value))
+    throw new TypeError(
+      `save: ${path || 'the value'} is ${show(value)}, which can't be saved; tensors, typed arrays, numbers, strings, lists and plain objects can`,
+    );
+  const packed = Object.fromEntries(
+    Object.entries(value).flatMap(([k, v]) => (v === undefined ? [] : [[k, inner(v, k)]])),
+  );
   return Object.keys(packed).some((k) => k.startsWith('$')) ? { $object: packed } : packed;
 }
 
@@ -95,7 +110,13 @@ export function putTogether(tensors: Map<string, Tensor>, structure: string | un
   return value;
 }
 
-function unpack(packed: unknown, tensors: Map<string, Tensor>, used: Set<string>, refuse: Refuse, depth: number): unknown {
+function unpack(
+  packed: unknown,
+  tensors: Map<string, Tensor>,
+  used: Set<string>,
+  refuse: Refuse,
+  depth: number,
+): unknown {
   if (depth > 2 * MAX_DEPTH) return refuse(`its structure is nested deeper than ${MAX_DEPTH} levels`);
   if (typeof packed !== 'object' || packed === null) return packed;
   const inner = (v: unknown): unknown => unpack(v, tensors, used, refuse, depth + 1);

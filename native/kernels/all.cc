@@ -28,6 +28,7 @@ std::vector<Kernel> allKernels(int64_t target) {
       poolKernels(target),
       indexKernels(target),
       sortKernels(target),
+      resampleKernels(target),
       gemmKernels(target),
       extremeKernels(target),
       scanKernels(target),

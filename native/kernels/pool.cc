@@ -6,7 +6,7 @@
 //   adaptiveMaxPool:                  planes, in, out, input, output, index
 //   avgPool, avgPoolGradient:         planes, in, kernel, out, stride, padding, countIncludePad, divisor (0: none), from, to
 //   adaptiveAvgPool, …Gradient:       planes, in, out, from, to
-//   planeScatter, planeUnpool, planeGather:  planes, few, many, from, index, index is int64, to
+//   planeScatter, planeUnpool, planeGather:  planes, few, many, from, index, index is int64, planes that share an index, to
 // index: places in the input's plane, int32 for float32 and int64 otherwise; 0 where none are wanted. planeScatter adds
 // [planes, few] to zeros [planes, many] at index, planeUnpool puts them there, planeGather reads them.
 #undef HWY_TARGET_INCLUDE
@@ -268,7 +268,7 @@ template <class T> void runAdaptiveMaxPool(const Kernel&, Frame f) {
 }
 
 template <class T, class I, bool kAdd> struct Scatter {
-  int64_t few, many;
+  int64_t few, many, shared;
   const T* from;
   const I* index;
   T* to;
@@ -276,24 +276,27 @@ template <class T, class I, bool kAdd> struct Scatter {
     std::memset(to + begin * many, 0, static_cast<size_t>((end - begin) * many) * sizeof(T));
     for (int64_t p = begin; p < end; ++p) {
       T* const plane = to + p * many;
-      for (int64_t i = p * few; i < (p + 1) * few; ++i) {
+      const T* const values = from + p * few;
+      const I* const places = index + p / shared * few;
+      for (int64_t i = 0; i < few; ++i) {
         if constexpr (kAdd) {
-          plane[index[i]] += from[i];
+          plane[places[i]] += values[i];
         } else {
-          plane[index[i]] = from[i];
+          plane[places[i]] = values[i];
         }
       }
     }
   }
 };
 template <class T, class I> struct Gather {
-  int64_t few, many;
+  int64_t few, many, shared;
   const T* from;
   const I* index;
   T* to;
   void operator()(int64_t begin, int64_t end) const {
     for (int64_t p = begin; p < end; ++p) {
-      for (int64_t i = p * few; i < (p + 1) * few; ++i) to[i] = from[p * many + index[i]];
+      const I* const places = index + p / shared * few;
+      for (int64_t i = 0; i < few; ++i) to[p * few + i] = from[p * many + places[i]];
     }
   }
 };
@@ -306,13 +309,13 @@ template <class I> void checkIndices(const I* index, int64_t n, int64_t many) {
   }
 }
 
-template <class T, class I, int kWhich> void indexed(int64_t planes, int64_t few, int64_t many, const T* from, const void* at, T* to) {
+template <class T, class I, int kWhich> void indexed(int64_t planes, int64_t few, int64_t many, int64_t shared, const T* from, const void* at, T* to) {
   const I* const index = static_cast<const I*>(at);
   if constexpr (kWhich == 1) checkIndices(index, planes * few, many);  // the others get what a kernel made, or has checked
   if constexpr (kWhich == 2) {
-    eachPlane(planes, 2 * few, Gather<T, I>{few, many, from, index, to});
+    eachPlane(planes, 2 * few, Gather<T, I>{few, many, shared, from, index, to});
   } else {
-    eachPlane(planes, many, Scatter<T, I, kWhich == 0>{few, many, from, index, to});
+    eachPlane(planes, many, Scatter<T, I, kWhich == 0>{few, many, shared, from, index, to});
   }
 }
 template <class T, int kWhich> void runIndexed(const Kernel&, Frame f) {
@@ -320,11 +323,12 @@ template <class T, int kWhich> void runIndexed(const Kernel&, Frame f) {
   const T* const from = f.ptr<const T>();
   const void* const index = f.ptr<const void>();
   const bool wide = f.flag();
+  const int64_t shared = f.i64();
   T* const to = f.ptr<T>();
   if (wide) {
-    indexed<T, int64_t, kWhich>(planes, few, many, from, index, to);
+    indexed<T, int64_t, kWhich>(planes, few, many, shared, from, index, to);
   } else {
-    indexed<T, int32_t, kWhich>(planes, few, many, from, index, to);
+    indexed<T, int32_t, kWhich>(planes, few, many, shared, from, index, to);
   }
 }
 
@@ -384,7 +388,7 @@ template <class T> void runMaxPoolGradient(const Kernel&, Frame f) {
   const Index<T>* const index = f.ptr<const Index<T>>();
   T* const gradIn = f.ptr<T>();
   if (g.isHalving()) return eachPlane(g.planes, g.in.count(), HalveGradient<T>{g, gradOut, index, gradIn});
-  indexed<T, Index<T>, 0>(g.planes, g.out.count(), g.in.count(), gradOut, index, gradIn);
+  indexed<T, Index<T>, 0>(g.planes, g.out.count(), g.in.count(), 1, gradOut, index, gradIn);
 }
 
 // ---- averages ---------------------------------------------------------------------------------------------------------

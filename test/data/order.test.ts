@@ -34,13 +34,22 @@ const cases: Record<string, () => unknown> = {
   'generator, dropLast': () =>
     batches(new DataLoader(data, { batchSize: 5, shuffle: true, dropLast: true, generator: own(7) }), 3),
   replacement: () =>
-    batches(new DataLoader(data, { batchSize: 8, sampler: new RandomSampler(data, { replacement: true, numSamples: 77 }) }), 2),
-  numSamples: () => batches(new DataLoader(data, { batchSize: 8, sampler: new RandomSampler(data, { numSamples: 50 }) }), 2),
-  'subset sampler': () => batches(new DataLoader(data, { batchSize: 4, sampler: new SubsetRandomSampler([3, 5, 8, 13, 21]) }), 2),
+    batches(
+      new DataLoader(data, { batchSize: 8, sampler: new RandomSampler(data, { replacement: true, numSamples: 77 }) }),
+      2,
+    ),
+  numSamples: () =>
+    batches(new DataLoader(data, { batchSize: 8, sampler: new RandomSampler(data, { numSamples: 50 }) }), 2),
+  'subset sampler': () =>
+    batches(new DataLoader(data, { batchSize: 4, sampler: new SubsetRandomSampler([3, 5, 8, 13, 21]) }), 2),
   weighted: () => batches(new DataLoader(data, { batchSize: 4, sampler: new WeightedRandomSampler(weights, 9) }), 2),
   'weighted, once': () =>
-    batches(new DataLoader(data, { batchSize: 4, sampler: new WeightedRandomSampler(weights, 6, { replacement: false }) }), 2),
-  batchSampler: () => batches(new DataLoader(data, { batchSampler: new BatchSampler(new RandomSampler(data), 7, true) }), 2),
+    batches(
+      new DataLoader(data, { batchSize: 4, sampler: new WeightedRandomSampler(weights, 6, { replacement: false }) }),
+      2,
+    ),
+  batchSampler: () =>
+    batches(new DataLoader(data, { batchSampler: new BatchSampler(new RandomSampler(data), 7, true) }), 2),
   subset: () => batches(new DataLoader(new Subset(data, [4, 2, 9, 17, 1]), { batchSize: 2, shuffle: true }), 2),
   'first batch only': () =>
     Array.from({ length: 3 }, () => {

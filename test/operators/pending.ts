@@ -16,11 +16,6 @@ export const PENDING: readonly string[] = [
   'linalg.norm',
   'linalg.solve',
   'linalg.vectorNorm',
-  'nn.functional.gridSample',
-  'nn.functional.interpolate',
   'nn.functional.multiHeadAttentionForward',
-  'nn.functional.pad',
-  'nn.functional.pixelShuffle',
   'nn.functional.scaledDotProductAttention',
-  'nn.functional.unfold',
 ];

@@ -14,7 +14,10 @@ function problem(start: number[], options: object) {
   const closure = (): Tensor => {
     optimizer.zeroGrad();
     const [a, b] = [x.select(0, 0), x.select(0, 1)];
-    const loss = a.rsub(1).pow(2).add(b.sub(a.pow(2)).pow(2).mul(100));
+    const loss = a
+      .rsub(1)
+      .pow(2)
+      .add(b.sub(a.pow(2)).pow(2).mul(100));
     loss.backward();
     return loss;
   };
@@ -24,7 +27,8 @@ function problem(start: number[], options: object) {
 describe.each(lbfgs.map((l) => [JSON.stringify(l.options), l] as const))('%s', (_, { options, steps }) => {
   const named = Object.fromEntries(Object.entries(options).map(([k, v]) => [camel(k), v]));
   // Each step multiplies differences of rounding, so that 1e-16 may have grown to this.
-  const close = (got: number, want: number): void => expect(Math.abs(got - want)).toBeLessThan(1e-7 * (1 + Math.abs(want)));
+  const close = (got: number, want: number): void =>
+    expect(Math.abs(got - want)).toBeLessThan(1e-7 * (1 + Math.abs(want)));
 
   it('follows PyTorch', () => {
     const { x, optimizer, closure } = problem([-1.5, 1.2], named);
@@ -48,8 +52,14 @@ describe.each(lbfgs.map((l) => [JSON.stringify(l.options), l] as const))('%s', (
 
 it('refuses groups, steps without closure, other line searches', () => {
   const x = tensor([1], { requiresGrad: true });
-  expect(() => new optim.LBFGS([{ params: [x] }, { params: [tensor([1])] }] as never)).toThrow("LBFGS: groups of parameters aren't possible");
+  expect(() => new optim.LBFGS([{ params: [x] }, { params: [tensor([1])] }] as never)).toThrow(
+    "LBFGS: groups of parameters aren't possible",
+  );
   expect(() => new optim.LBFGS([x]).step()).toThrow('LBFGS.step: needs a closure');
-  expect(() => new optim.LBFGS([x]).step(() => 'high')).toThrow("the closure must return the loss, a tensor of one element or a number; got 'high'");
-  expect(() => new optim.LBFGS([x], { lineSearchFn: 'wolfe' as never })).toThrow("LBFGS: lineSearchFn must be 'strong_wolfe' or null, got 'wolfe'");
+  expect(() => new optim.LBFGS([x]).step(() => 'high')).toThrow(
+    "the closure must return the loss, a tensor of one element or a number; got 'high'",
+  );
+  expect(() => new optim.LBFGS([x], { lineSearchFn: 'wolfe' as never })).toThrow(
+    "LBFGS: lineSearchFn must be 'strong_wolfe' or null, got 'wolfe'",
+  );
 });

@@ -9,7 +9,9 @@ interface Row {
   options: Record<string, unknown>;
   rows: [lr: number, momentum: number][][];
 }
-const { schedules } = JSON.parse(readFileSync(new URL('../fixtures/optim.json', import.meta.url), 'utf8')) as { schedules: Row[] };
+const { schedules } = JSON.parse(readFileSync(new URL('../fixtures/optim.json', import.meta.url), 'utf8')) as {
+  schedules: Row[];
+};
 
 // As scripts/record/optim.py.
 const METRICS = [1, 0.9, 0.91, 0.92, 0.93, 0.8, 0.81, 0.82, 0.83, 0.84, 0.85, 0.86, 0.2, 0.3, 0.3, 0.3, 0.3, 0.3];
@@ -18,7 +20,12 @@ const twoGroups = (): optim.SGD =>
 const NAMES: Record<string, string> = { T_max: 'TMax', T_0: 'T0', T_mult: 'TMult' };
 const camel = (name: string): string => NAMES[name] ?? name.replace(/_(\w)/g, (_, c: string) => c.toUpperCase());
 
-type Schedule = { step(x?: number): void; getLastLr(): number[]; stateDict(): Record<string, unknown>; loadStateDict(s: object): void };
+type Schedule = {
+  step(x?: number): void;
+  getLastLr(): number[];
+  stateDict(): Record<string, unknown>;
+  loadStateDict(s: object): void;
+};
 const COMPOSED: Record<string, (o: optim.Optimizer) => Schedule> = {
   LambdaLR: (o) => new S.LambdaLR(o, [(e) => 0.95 ** e, (e) => 1 / (1 + e)]),
   MultiplicativeLR: (o) => new S.MultiplicativeLR(o, (e) => (e % 2 ? 0.9 : 0.8)),
@@ -41,41 +48,49 @@ function expectRow(optimizer: optim.Optimizer, want: Row['rows'][number], t: num
   optimizer.paramGroups.forEach((group, g) => {
     const [lr, momentum] = want[g]!;
     // Math.cos and ** may differ from C's in the last place, and a schedule multiplies up to 19 of them.
-    expect(Math.abs((group.lr as number) - lr), `lr of group ${g} at ${t}: ${group.lr}, recorded ${lr}`).toBeLessThanOrEqual(1e-14);
-    expect(Math.abs((group.momentum as number) - momentum), `momentum of group ${g} at ${t}`).toBeLessThanOrEqual(1e-14);
+    expect(
+      Math.abs((group.lr as number) - lr),
+      `lr of group ${g} at ${t}: ${group.lr}, recorded ${lr}`,
+    ).toBeLessThanOrEqual(1e-14);
+    expect(Math.abs((group.momentum as number) - momentum), `momentum of group ${g} at ${t}`).toBeLessThanOrEqual(
+      1e-14,
+    );
   });
 }
 
-describe.each(schedules.map((row) => [`${row.scheduler} ${JSON.stringify(row.options)}`, row] as const))('%s', (_, row) => {
-  it('gives the recorded rates', () => {
-    const optimizer = twoGroups();
-    const schedule = make(row, optimizer);
-    row.rows.forEach((want, t) => {
-      expectRow(optimizer, want, t);
-      if (t < row.rows.length - 1) advance(row, optimizer, schedule, t);
+describe.each(schedules.map((row) => [`${row.scheduler} ${JSON.stringify(row.options)}`, row] as const))(
+  '%s',
+  (_, row) => {
+    it('gives the recorded rates', () => {
+      const optimizer = twoGroups();
+      const schedule = make(row, optimizer);
+      row.rows.forEach((want, t) => {
+        expectRow(optimizer, want, t);
+        if (t < row.rows.length - 1) advance(row, optimizer, schedule, t);
+      });
+      expect(schedule.getLastLr()).toEqual(optimizer.paramGroups.map((g) => g.lr));
     });
-    expect(schedule.getLastLr()).toEqual(optimizer.paramGroups.map((g) => g.lr));
-  });
 
-  it('goes on from a checkpoint', () => {
-    const half = 9;
-    const first = twoGroups();
-    const schedule = make(row, first);
-    for (let t = 0; t < half; t++) advance(row, first, schedule, t);
-    const saved = JSON.parse(JSON.stringify({ optimizer: first.stateDict(), schedule: schedule.stateDict() })) as {
-      optimizer: optim.OptimizerStateDict;
-      schedule: Record<string, unknown>;
-    };
-    const second = twoGroups();
-    const resumed = make(row, second);
-    second.loadStateDict({ ...saved.optimizer, state: {} });
-    resumed.loadStateDict(saved.schedule);
-    for (let t = half; t < row.rows.length; t++) {
-      expectRow(second, row.rows[t]!, t);
-      if (t < row.rows.length - 1) advance(row, second, resumed, t);
-    }
-  });
-});
+    it('goes on from a checkpoint', () => {
+      const half = 9;
+      const first = twoGroups();
+      const schedule = make(row, first);
+      for (let t = 0; t < half; t++) advance(row, first, schedule, t);
+      const saved = JSON.parse(JSON.stringify({ optimizer: first.stateDict(), schedule: schedule.stateDict() })) as {
+        optimizer: optim.OptimizerStateDict;
+        schedule: Record<string, unknown>;
+      };
+      const second = twoGroups();
+      const resumed = make(row, second);
+      second.loadStateDict({ ...saved.optimizer, state: {} });
+      resumed.loadStateDict(saved.schedule);
+      for (let t = half; t < row.rows.length; t++) {
+        expectRow(second, row.rows[t]!, t);
+        if (t < row.rows.length - 1) advance(row, second, resumed, t);
+      }
+    });
+  },
+);
 
 it('covers every schedule', () => {
   const recorded = new Set(schedules.map((row) => row.scheduler));
@@ -92,7 +107,11 @@ it('takes options by position and by name', () => {
     }
     return schedule.getLastLr();
   });
-  expect(lrs).toEqual([[0.05, 0.0125], [0.05, 0.0125], [0.05, 0.0125]]);
+  expect(lrs).toEqual([
+    [0.05, 0.0125],
+    [0.05, 0.0125],
+    [0.05, 0.0125],
+  ]);
 });
 
 it('sets a closed form at a given epoch', () => {
@@ -119,27 +138,57 @@ describe('refusals', () => {
   const adam = new optim.Adam([zeros(1)]);
   it.each<[() => unknown, new (m: string) => Error, string]>([
     [() => new S.StepLR({} as optim.Optimizer, 3), TypeError, 'StepLR: expected an optimizer, got an object'],
-    [() => new S.StepLR(o, { stepSzie: 3 } as never), TypeError, "StepLR: unknown option 'stepSzie', did you mean 'stepSize'?"],
+    [
+      () => new S.StepLR(o, { stepSzie: 3 } as never),
+      TypeError,
+      "StepLR: unknown option 'stepSzie', did you mean 'stepSize'?",
+    ],
     [() => new S.StepLR(o), TypeError, "StepLR: missing option 'stepSize'"],
     [() => new S.StepLR(o, 0), RangeError, 'StepLR: stepSize must be a positive integer, got 0'],
     [() => new S.MultiStepLR(o, [1.5]), TypeError, 'MultiStepLR: milestones must be a list of epochs, got [1.5]'],
     [() => new S.ConstantLR(o, 2), RangeError, 'ConstantLR: factor must be from 0 to 1, got 2'],
-    [() => new S.LambdaLR(o, [(e) => e]), TenfoldError as never, 'LambdaLR: lrLambda has 1 values for 2 parameter groups'],
+    [
+      () => new S.LambdaLR(o, [(e) => e]),
+      TenfoldError as never,
+      'LambdaLR: lrLambda has 1 values for 2 parameter groups',
+    ],
     [() => new S.LambdaLR(o, 3 as never), TypeError, 'LambdaLR: lrLambda must be a function of the epoch, got 3'],
     [() => new S.OneCycleLR(o, { maxLr: 1 }), TypeError, 'OneCycleLR: give totalSteps, or epochs and stepsPerEpoch'],
-    [() => new S.OneCycleLR(o, { maxLr: 1, totalSteps: 5, annealStrategy: 'cosine' as 'cos' }), TenfoldError as never, "OneCycleLR: annealStrategy must be 'cos' or 'linear', got 'cosine'"],
-    [() => new S.CyclicLR(adam, { baseLr: 0.1, maxLr: 1 }), TenfoldError as never, 'CyclicLR: this optimizer has no momentum; give { cycleMomentum: false }'],
-    [() => new S.SequentialLR(o, [new S.StepLR(o, 2)], [1]), TenfoldError as never, 'SequentialLR: 1 schedulers need 0 milestones, got 1'],
-    [() => new S.ChainedScheduler([new S.StepLR(o, 2), new S.StepLR(adam, 2)]), TenfoldError as never, 'ChainedScheduler: scheduler 1 belongs to another optimizer'],
+    [
+      () => new S.OneCycleLR(o, { maxLr: 1, totalSteps: 5, annealStrategy: 'cosine' as 'cos' }),
+      TenfoldError as never,
+      "OneCycleLR: annealStrategy must be 'cos' or 'linear', got 'cosine'",
+    ],
+    [
+      () => new S.CyclicLR(adam, { baseLr: 0.1, maxLr: 1 }),
+      TenfoldError as never,
+      'CyclicLR: this optimizer has no momentum; give { cycleMomentum: false }',
+    ],
+    [
+      () => new S.SequentialLR(o, [new S.StepLR(o, 2)], [1]),
+      TenfoldError as never,
+      'SequentialLR: 1 schedulers need 0 milestones, got 1',
+    ],
+    [
+      () => new S.ChainedScheduler([new S.StepLR(o, 2), new S.StepLR(adam, 2)]),
+      TenfoldError as never,
+      'ChainedScheduler: scheduler 1 belongs to another optimizer',
+    ],
     [() => new S.ReduceLROnPlateau(o, { factor: 1 }), RangeError, 'ReduceLROnPlateau: factor must be below 1, got 1'],
-    [() => new S.ReduceLROnPlateau(o, { pateince: 1 } as object), TypeError, "ReduceLROnPlateau: unknown option 'pateince', did you mean 'patience'?"],
+    [
+      () => new S.ReduceLROnPlateau(o, { pateince: 1 } as object),
+      TypeError,
+      "ReduceLROnPlateau: unknown option 'pateince', did you mean 'patience'?",
+    ],
     [() => new S.CosineAnnealingWarmRestarts(o, 2).step(-1), RangeError, 'epoch must be at least 0, got -1'],
   ] as never)('%s', (call, type, message) => {
     expect(call).toThrow(type);
     expect(call).toThrow(message);
   });
   it('resuming without initialLr', () => {
-    expect(() => new S.StepLR(twoGroups(), { stepSize: 2, lastEpoch: 4 })).toThrow('StepLR: group 0 has no initialLr to resume from');
+    expect(() => new S.StepLR(twoGroups(), { stepSize: 2, lastEpoch: 4 })).toThrow(
+      'StepLR: group 0 has no initialLr to resume from',
+    );
   });
   it('stepping past the end of one cycle', () => {
     const sgd = twoGroups();

@@ -19,3 +19,5 @@ export {
   avgPool1d, avgPool2d, avgPool3d, lpPool1d, lpPool2d, maxPool1d, maxPool2d, maxPool3d, maxUnpool1d, maxUnpool2d,
   maxUnpool3d,
 } from './pooling.js'; // prettier-ignore
+export { interpolate, pad } from './resample.js';
+export { affineGrid, fold, gridSample, pixelShuffle, pixelUnshuffle, unfold } from './vision.js';

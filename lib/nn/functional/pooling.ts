@@ -3,12 +3,13 @@
  * derivative reads them there), and averages with their transpose.
  */
 import { TenfoldError, show } from '../../errors.js';
-import { COMPUTE, Code, DTYPES, isFloatCode } from '../../dtype.js';
+import { Code } from '../../dtype.js';
 import { mode } from '../../autograd/mode.js';
 import { kernel, launchRaw, type Kernel } from '../../native/launch.js';
-import { formatShape, numelOf, type Shape } from '../../tensor/shape.js';
+import { formatShape, numelOf } from '../../tensor/shape.js';
 import { Tensor, addressOf } from '../../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
+import { back, computed, placesCode, planeGather, planeScatter, planeUnpool, planesOf, resized } from './planes.js';
 import { formatSizes, isBatched, perDim, spatial, three } from './windows.js';
 
 type Ints = readonly number[];
@@ -17,30 +18,10 @@ type IntsLike = number | Ints;
 const MAX_POOL = kernel('maxPool');
 const MAX_POOL_GRADIENT = kernel('maxPoolGradient');
 const ADAPTIVE_MAX_POOL = kernel('adaptiveMaxPool');
-const PLANE_SCATTER = kernel('planeScatter');
-const PLANE_UNPOOL = kernel('planeUnpool');
-const PLANE_GATHER = kernel('planeGather');
 const AVG_POOL = kernel('avgPool');
 const AVG_POOL_GRADIENT = kernel('avgPoolGradient');
 const ADAPTIVE_AVG_POOL = kernel('adaptiveAvgPool');
 const ADAPTIVE_AVG_POOL_GRADIENT = kernel('adaptiveAvgPoolGradient');
-
-// ---- one launch -------------------------------------------------------------------------------------------------------
-
-/** A tensor as kernels read it: dense, and of the dtype they compute in. */
-function computed(call: string, k: Kernel, x: Tensor): { t: Tensor; id: number } {
-  const code = isFloatCode(x.code) ? COMPUTE[x.code]! : Code.i64;
-  const id = k[code]!;
-  if (id < 0 || x.code === Code.bool) throw new TenfoldError('dtype', `${call}: not defined for ${x.dtype}`);
-  return { t: x.code !== code ? x.to(DTYPES[code]!) : x.dense ? x : x.rawClone(), id };
-}
-const back = (t: Tensor, like: Tensor): Tensor => (t.code === like.code ? t : t.to(like.dtype));
-/** Places of maxima are int32 where values are float32, which halves what training keeps. */
-const placesCode = (values: Tensor): Code => (values.code === Code.f32 ? Code.i32 : Code.i64);
-
-/** Leading dims and the last `n` ones replaced by `size`. */
-const resized = (shape: Shape, size: Ints): number[] => [...shape.slice(0, shape.length - size.length), ...size];
-const planesOf = (shape: Shape, n: number): number => numelOf(shape.slice(0, shape.length - n));
 
 // ---- maxima ----------------------------------------------------------------------------------------------------------
 
@@ -117,63 +98,6 @@ const maxPoolGradient = defineOp(
     backward: { grad: d('places', (grad, places, c) => planeGather(grad, places, c.size.length)) },
   }),
 );
-
-function runIndexed(
-  call: string,
-  k: Kernel,
-  from: Tensor,
-  places: Tensor,
-  n: number,
-  few: number,
-  many: number,
-  shape: Shape,
-): Tensor {
-  const { t, id } = computed(call, k, from);
-  const at = places.dense ? places : places.rawClone();
-  const out = Tensor.raw(shape, t.code);
-  if (out.count > 0) {
-    launchRaw(
-      id,
-      planesOf(shape, n),
-      few,
-      many,
-      addressOf(t),
-      addressOf(at),
-      at.code === Code.i64 ? 1 : 0,
-      addressOf(out),
-    );
-  }
-  return back(out, from);
-}
-/** Elements of planes, the last n dims, at places in them. */
-const planeGather = defineOp('planeGather(Tensor input, Tensor places, int n)', (): OpDef => ({
-  forward(input: Tensor, places: Tensor, n: number) {
-    const [few, many] = [numelOf(spatial(places.shape, n)), numelOf(spatial(input.shape, n))];
-    return runIndexed('planeGather', PLANE_GATHER, input, places, n, few, many, places.shape);
-  },
-  backward: {
-    input: d('places', (grad, places, c) => planeScatter(grad, places, spatial(c.input.shape, c.n))),
-  },
-}));
-/** Planes of `size` that are 0 but for what is added at places. */
-const planeScatter = defineOp('planeScatter(Tensor input, Tensor places, int[] size)', (): OpDef => ({
-  forward(input: Tensor, places: Tensor, size: Ints) {
-    const n = size.length;
-    const few = numelOf(spatial(places.shape, n));
-    return runIndexed('planeScatter', PLANE_SCATTER, input, places, n, few, numelOf(size), resized(input.shape, size));
-  },
-  backward: { input: d('places', (grad, places, c) => planeGather(grad, places, c.size.length)) },
-}));
-/** Planes of `size` that are 0 but for the last value that is put at each place. */
-const planeUnpool = defineOp('planeUnpool(Tensor input, Tensor places, int[] size)', (): OpDef => ({
-  forward(input: Tensor, places: Tensor, size: Ints) {
-    const n = size.length;
-    const few = numelOf(spatial(places.shape, n));
-    return runIndexed('maxUnpool', PLANE_UNPOOL, input, places, n, few, numelOf(size), resized(input.shape, size));
-  },
-  backward: { input: d('places', (grad, places, c) => planeGather(grad, places, c.size.length)) },
-  gradName: 'MaxUnpool2DBackward0',
-}));
 
 // ---- windows ---------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 /** Collation: samples into a batch. */
-import { TenfoldError, show } from '../../errors.js';
+import { show } from '../../errors.js';
 import { codeOfArray, fromTypedArray, tensor } from '../../ops/creation.js';
-import { sameShape } from '../../tensor/shape.js';
+import { stack } from '../../ops/joining.js';
 import { Tensor } from '../../tensor/tensor.js';
 
 /** What defaultCollate makes of samples of a type. */
@@ -16,23 +16,8 @@ export type Collated<T> = T extends Tensor | number | bigint | boolean | ArrayBu
         : unknown;
 
 /** Rows of a tensor at these indices. */
-export function stackRows(t: Tensor, rows: readonly number[]): Tensor {
-  const out = Tensor.raw([rows.length, ...t.shape.slice(1)], t.code);
-  rows.forEach((row, i) => out.select(0, i).rawCopy(t.select(0, row)));
-  return out;
-}
-
-function stack(samples: readonly Tensor[]): Tensor {
-  const first = samples[0]!;
-  const out = Tensor.raw([samples.length, ...first.shape], first.code);
-  samples.forEach((t, i) => {
-    if (!sameShape(t.shape, first.shape)) {
-      throw new TenfoldError('shape', `defaultCollate: samples of shapes [${first.shape}] and [${t.shape}] can't be one batch`);
-    }
-    out.select(0, i).rawCopy(t);
-  });
-  return out;
-}
+export const stackRows = (t: Tensor, rows: readonly number[]): Tensor =>
+  t.indexSelect(0, fromTypedArray(Int32Array.from(rows)));
 
 /**
  * One batch of a list of samples: tensors and typed arrays are stacked along a new first dim; numbers become one tensor,
@@ -71,7 +56,8 @@ function collate(samples: readonly unknown[]): unknown {
 function collateLists(samples: readonly unknown[][]): unknown[] {
   const { length } = samples[0]!;
   const other = samples.find((s) => s.length !== length);
-  if (other) throw new TypeError(`defaultCollate: samples of ${length} and of ${other.length} entries can't be one batch`);
+  if (other)
+    throw new TypeError(`defaultCollate: samples of ${length} and of ${other.length} entries can't be one batch`);
   return Array.from({ length }, (_, i) => collate(samples.map((s) => s[i])));
 }
 

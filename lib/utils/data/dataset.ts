@@ -53,7 +53,8 @@ export abstract class IterableDataset<T> {
 /** Index from the end where negative; RangeError where there is no such sample. */
 function checkIndex(call: string, index: number, length: number): number {
   if (!Number.isInteger(index)) throw new TypeError(`${call}: the index must be an integer, got ${show(index)}`);
-  if (index < -length || index >= length) throw new RangeError(`${call}: index ${index} is out of range for ${length} samples`);
+  if (index < -length || index >= length)
+    throw new RangeError(`${call}: index ${index} is out of range for ${length} samples`);
   return index < 0 ? index + length : index;
 }
 
@@ -69,9 +70,13 @@ export class TensorDataset<const T extends readonly Tensor[] = Tensor[]> extends
     if (tensors.length === 0) throw new TypeError('TensorDataset: expected at least one tensor');
     tensors.forEach((t, i) => {
       if (!(t instanceof Tensor)) throw new TypeError(`TensorDataset: argument ${i} must be a tensor, got ${show(t)}`);
-      if (t.shape.length === 0) throw new TenfoldError('shape', `TensorDataset: tensor ${i} is 0-dim; the first dim counts the samples`);
+      if (t.shape.length === 0)
+        throw new TenfoldError('shape', `TensorDataset: tensor ${i} is 0-dim; the first dim counts the samples`);
       if (t.shape[0] !== tensors[0]!.shape[0]) {
-        throw new TenfoldError('shape', `TensorDataset: first dims ${tensors.map((x) => x.shape[0]).join(', ')} differ; they count the samples`);
+        throw new TenfoldError(
+          'shape',
+          `TensorDataset: first dims ${tensors.map((x) => x.shape[0]).join(', ')} differ; they count the samples`,
+        );
       }
     });
     this.tensors = tensors;
@@ -99,7 +104,8 @@ export class ConcatDataset<T> extends Dataset<T> {
     if (this.datasets.length === 0) throw new TypeError('ConcatDataset: expected at least one dataset');
     let end = 0;
     this.cumulativeSizes = this.datasets.map((d, i) => {
-      if (d instanceof IterableDataset) throw new TypeError(`ConcatDataset: dataset ${i} has no index; use ChainDataset`);
+      if (d instanceof IterableDataset)
+        throw new TypeError(`ConcatDataset: dataset ${i} has no index; use ChainDataset`);
       return (end += d.length);
     });
   }
@@ -169,7 +175,8 @@ export function randomSplit<T>(
   const total = sum(counts);
   if (total <= 1 && Math.abs(total - 1) <= 1e-9) {
     counts = counts.map((fraction, i) => {
-      if (!(fraction >= 0 && fraction <= 1)) throw new RangeError(`randomSplit: fraction ${i} must be from 0 to 1, got ${fraction}`);
+      if (!(fraction >= 0 && fraction <= 1))
+        throw new RangeError(`randomSplit: fraction ${i} must be from 0 to 1, got ${fraction}`);
       return Math.floor(dataset.length * fraction);
     });
     const rest = dataset.length - sum(counts);
@@ -179,7 +186,10 @@ export function randomSplit<T>(
     throw new RangeError(`randomSplit: lengths must be integers, or fractions that sum to 1, got ${show(lengths)}`);
   }
   if (sum(counts) !== dataset.length) {
-    throw new TenfoldError('value', `randomSplit: the lengths sum to ${sum(counts)}, the dataset has ${dataset.length} samples`);
+    throw new TenfoldError(
+      'value',
+      `randomSplit: the lengths sum to ${sum(counts)}, the dataset has ${dataset.length} samples`,
+    );
   }
   const order = indicesOf(randperm(dataset.length, { generator: options?.generator ?? undefined }));
   let at = 0;

@@ -175,7 +175,9 @@ function checkDataset(dataset: unknown, streams: boolean): void {
   if (streams || Array.isArray(dataset)) return;
   const d = dataset as Partial<MapDataset<unknown>> | null;
   if (typeof d !== 'object' || d === null || typeof d.get !== 'function' || typeof d.length !== 'number') {
-    throw new TypeError(`DataLoader: a dataset has get(index) and length, or is an array or an IterableDataset; got ${show(dataset)}`);
+    throw new TypeError(
+      `DataLoader: a dataset has get(index) and length, or is an array or an IterableDataset; got ${show(dataset)}`,
+    );
   }
 }
 
@@ -193,5 +195,6 @@ function checkCombination<T, B>(o: DataLoaderOptions<T, B>, streams: boolean): v
     if ((o.batchSize !== undefined && o.batchSize !== 1) || o.shuffle || o.sampler || o.dropLast) {
       clash('batchSampler excludes batchSize, shuffle, sampler and dropLast');
     }
-  } else if (o.batchSize === null && o.dropLast) clash('batchSize null makes no batches, so there is no last one to drop');
+  } else if (o.batchSize === null && o.dropLast)
+    clash('batchSize null makes no batches, so there is no last one to drop');
 }

@@ -108,7 +108,8 @@ export class SubsetRandomSampler extends Sampler {
     return this.indices.length;
   }
   *[Symbol.iterator](): IterableIterator<number> {
-    for (const i of indicesOf(randperm(this.indices.length, { generator: this.generator ?? undefined }))) yield this.indices[i]!;
+    for (const i of indicesOf(randperm(this.indices.length, { generator: this.generator ?? undefined })))
+      yield this.indices[i]!;
   }
 }
 
@@ -127,7 +128,10 @@ export class WeightedRandomSampler extends Sampler {
     checkCount('WeightedRandomSampler', 'numSamples', numSamples);
     this.weights = asTensor(weights as number[], { dtype: 'float64' });
     if (this.weights.shape.length !== 1) {
-      throw new TenfoldError('shape', `WeightedRandomSampler: weights must have one dim, got shape [${this.weights.shape}]`);
+      throw new TenfoldError(
+        'shape',
+        `WeightedRandomSampler: weights must have one dim, got shape [${this.weights.shape}]`,
+      );
     }
     this.replacement = options.replacement ?? true;
     this.generator = options.generator ?? null;
@@ -149,7 +153,8 @@ export class BatchSampler extends Sampler<number[]> {
   ) {
     super();
     checkCount('BatchSampler', 'batchSize', batchSize);
-    if (typeof dropLast !== 'boolean') throw new TypeError(`BatchSampler: dropLast must be a boolean, got ${show(dropLast)}`);
+    if (typeof dropLast !== 'boolean')
+      throw new TypeError(`BatchSampler: dropLast must be a boolean, got ${show(dropLast)}`);
   }
   get length(): number {
     const { length } = this.sampler;
