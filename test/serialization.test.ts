@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import {
-  Tensor,
+  type Tensor,
   TenfoldError,
   arange,
   load,

@@ -1,6 +1,6 @@
 /** Adadelta. */
 import { frame } from '../native/launch.js';
-import { FusedOptimizer, SCALARS, stepRule } from './fused.js';
+import { FusedOptimizer, SCALARS, stepRule, type StepRule } from './fused.js';
 import {
   checkBoolean,
   checkNumber,
@@ -47,7 +47,7 @@ export class Adadelta extends FusedOptimizer<AdadeltaOptions> {
   ) {
     super(params, SPEC, args);
   }
-  protected override rule() {
+  protected override rule(): StepRule {
     return RULE;
   }
   protected override writeScalars(group: ParamGroup<AdadeltaOptions>): void {

@@ -1,6 +1,6 @@
 /** Adagrad. */
 import { frame } from '../native/launch.js';
-import { FusedOptimizer, SCALARS, stepRule } from './fused.js';
+import { FusedOptimizer, SCALARS, stepRule, type StepRule } from './fused.js';
 import {
   checkBoolean,
   checkNumber,
@@ -51,7 +51,7 @@ export class Adagrad extends FusedOptimizer<AdagradOptions> {
   ) {
     super(params, SPEC, args);
   }
-  protected override rule() {
+  protected override rule(): StepRule {
     return RULE;
   }
   protected override writeScalars(group: ParamGroup<AdagradOptions>): void {

@@ -1,6 +1,6 @@
 /** Adamax. */
 import { frame } from '../native/launch.js';
-import { FusedOptimizer, SCALARS, stepRule } from './fused.js';
+import { FusedOptimizer, SCALARS, stepRule, type StepRule } from './fused.js';
 import {
   checkBetas,
   checkBoolean,
@@ -47,7 +47,7 @@ export class Adamax extends FusedOptimizer<AdamaxOptions> {
   ) {
     super(params, SPEC, args);
   }
-  protected override rule() {
+  protected override rule(): StepRule {
     return RULE;
   }
   protected override writeScalars(group: ParamGroup<AdamaxOptions>): void {

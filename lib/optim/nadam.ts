@@ -48,7 +48,7 @@ export class NAdam extends FusedOptimizer<NAdamOptions> {
   ) {
     super(params, SPEC, args);
   }
-  protected override rule() {
+  protected override rule(): StepRule {
     return RULE;
   }
   protected override writeScalars(group: ParamGroup<NAdamOptions>): void {

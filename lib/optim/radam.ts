@@ -1,6 +1,6 @@
 /** RAdam. */
 import { frame } from '../native/launch.js';
-import { FusedOptimizer, SCALARS, stepRule } from './fused.js';
+import { FusedOptimizer, SCALARS, stepRule, type StepRule } from './fused.js';
 import {
   checkBetas,
   checkNumber,
@@ -43,7 +43,7 @@ export class RAdam extends FusedOptimizer<RAdamOptions> {
   ) {
     super(params, SPEC, args);
   }
-  protected override rule() {
+  protected override rule(): StepRule {
     return RULE;
   }
   protected override writeScalars(group: ParamGroup<RAdamOptions>): void {

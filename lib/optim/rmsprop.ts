@@ -1,6 +1,6 @@
 /** RMSprop. */
 import { frame } from '../native/launch.js';
-import { FusedOptimizer, SCALARS, stepRule } from './fused.js';
+import { FusedOptimizer, SCALARS, stepRule, type StepRule } from './fused.js';
 import {
   checkBoolean,
   checkNumber,
@@ -58,7 +58,7 @@ export class RMSprop extends FusedOptimizer<RMSpropOptions> {
   ) {
     super(params, SPEC, args);
   }
-  protected override rule(group: ParamGroup<RMSpropOptions>) {
+  protected override rule(group: ParamGroup<RMSpropOptions>): StepRule {
     if (group.momentum > 0) return group.centered ? BOTH : MOMENTUM;
     return group.centered ? CENTERED : PLAIN;
   }

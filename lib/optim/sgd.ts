@@ -1,7 +1,7 @@
 /** Stochastic gradient descent. */
 import { TenfoldError } from '../errors.js';
 import { frame } from '../native/launch.js';
-import { FusedOptimizer, SCALARS, stepRule } from './fused.js';
+import { FusedOptimizer, SCALARS, stepRule, type StepRule } from './fused.js';
 import {
   REQUIRED,
   checkBoolean,
@@ -69,7 +69,7 @@ export class SGD extends FusedOptimizer<SGDOptions> {
   ) {
     super(params, SPEC, args);
   }
-  protected override rule(group: ParamGroup<SGDOptions>) {
+  protected override rule(group: ParamGroup<SGDOptions>): StepRule {
     return group.momentum === 0 ? PLAIN : MOMENTUM;
   }
   protected override writeScalars(group: ParamGroup<SGDOptions>): void {

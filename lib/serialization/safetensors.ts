@@ -4,7 +4,7 @@
  * nothing in it is believed before it is checked, and nothing is allocated that the file could not fill.
  */
 import { TenfoldError, show } from '../errors.js';
-import { Code, DTYPES, SIZE } from '../dtype.js';
+import { type Code, DTYPES, SIZE } from '../dtype.js';
 import type { Shape } from '../tensor/shape.js';
 
 /** Name of each dtype in the format, by code. */

@@ -72,16 +72,11 @@ function pack(value: unknown, path: string, tensors: Map<string, Tensor>, depth:
   if (ArrayBuffer.isView(value) && codeOfArray(value) !== null)
     return { $array: add(tensors, path, fromTypedArray(value)) };
   if (value === null || value === undefined) return null;
-  switch (typeof value) {
-    case 'string':
-    case 'boolean':
-      return value;
-    case 'bigint':
-      return { $bigint: String(value) };
-    case 'number':
-      return Number.isFinite(value) && !Object.is(value, -0)
-        ? value
-        : { $number: Object.is(value, -0) ? '-0' : String(value) };
+  if (typeof value === 'string' || typeof value === 'boolean') return value;
+  if (typeof value === 'bigint') return { $bigint: String(value) };
+  if (typeof value === 'number') {
+    if (Object.is(value, -0)) return { $number: '-0' };
+    return Number.isFinite(value) ? value : { $number: String(value) };
   }
   if (Array.isArray(value)) return value.map(inner);
   if (value instanceof Map) value = Object.fromEntries(value as Map<string, unknown>);

@@ -36,7 +36,10 @@ constexpr int64_t kRow = 16;
 constexpr int64_t kAlign = 64;
 constexpr int64_t kGrain = 16384;  // elements in about 10 microseconds
 
-template <class X> HWY_INLINE X* At(double address) { return reinterpret_cast<X*>(static_cast<uintptr_t>(address)); }
+template <class X>
+HWY_INLINE X* At(double address) {
+  return reinterpret_cast<X*>(static_cast<uintptr_t>(address));
+}
 
 // Raises a row's step counter.
 inline double NextStep(const double* row) {
@@ -57,12 +60,20 @@ struct Power {
 
 // torch's a.addcdiv(b, c, value), a.mul(keep).add(b, alpha), a.mul(keep).addcmul(b, b, alpha), and maximum, which
 // keeps NaN.
-template <class V> HWY_INLINE V AddCDiv(V a, V b, V c, V value) { return hn::Add(a, hn::Div(hn::Mul(value, b), c)); }
-template <class V> HWY_INLINE V Decay(V a, V keep, V b, V alpha) { return hn::MulAdd(b, alpha, hn::Mul(a, keep)); }
-template <class V> HWY_INLINE V DecaySquare(V a, V keep, V b, V alpha) {
+template <class V>
+HWY_INLINE V AddCDiv(V a, V b, V c, V value) {
+  return hn::Add(a, hn::Div(hn::Mul(value, b), c));
+}
+template <class V>
+HWY_INLINE V Decay(V a, V keep, V b, V alpha) {
+  return hn::MulAdd(b, alpha, hn::Mul(a, keep));
+}
+template <class V>
+HWY_INLINE V DecaySquare(V a, V keep, V b, V alpha) {
   return hn::MulAdd(hn::Mul(alpha, b), b, hn::Mul(a, keep));
 }
-template <class V> HWY_INLINE V MaxOrNaN(V a, V b) {
+template <class V>
+HWY_INLINE V MaxOrNaN(V a, V b) {
   return hn::IfThenElse(hn::Or(hn::Ne(a, a), hn::Gt(a, b)), a, b);
 }
 
@@ -75,17 +86,22 @@ struct Rule {
   void prepare(double*) {}
 };
 
-template <bool kMomentum> struct Sgd : Rule {
+template <bool kMomentum>
+struct Sgd : Rule {
   static constexpr int kStates = kMomentum ? 1 : 0;
   double momentum, dampening;
   bool nesterov;
   explicit Sgd(Frame f) : Rule(f), momentum(f.f64()), dampening(f.f64()), nesterov(f.flag()) {}
 
-  template <class D, class V = hn::Vec<D>> struct Lanes {
+  template <class D, class V = hn::Vec<D>>
+  struct Lanes {
     V keep, take, minusLr;
     bool fresh, nesterov;
     Lanes(D d, const Sgd& r, const double* row)
-        : keep(C(d, r.momentum)), take(C(d, 1 - r.dampening)), minusLr(C(d, -r.lr)), fresh(row[kStep] != 0),
+        : keep(C(d, r.momentum)),
+          take(C(d, 1 - r.dampening)),
+          minusLr(C(d, -r.lr)),
+          fresh(row[kStep] != 0),
           nesterov(r.nesterov) {}
     HWY_INLINE V operator()(D, V p, V g, V* s) const {
       if constexpr (kMomentum) {
@@ -98,11 +114,13 @@ template <bool kMomentum> struct Sgd : Rule {
 };
 
 // Adam, and AdamW where `decoupled`.
-template <bool kAmsgrad> struct Adam : Rule {
+template <bool kAmsgrad>
+struct Adam : Rule {
   static constexpr int kStates = kAmsgrad ? 3 : 2;
   double beta1, beta2, eps, shrink;
   Power power1, power2;
-  explicit Adam(Frame f) : Rule(f), beta1(f.f64()), beta2(f.f64()), eps(f.f64()), shrink(1), power1(beta1), power2(beta2) {
+  explicit Adam(Frame f)
+      : Rule(f), beta1(f.f64()), beta2(f.f64()), eps(f.f64()), shrink(1), power1(beta1), power2(beta2) {
     if (f.flag()) {  // decoupled
       shrink = 1 - lr * weightDecay;
       weightDecay = 0;
@@ -114,11 +132,18 @@ template <bool kAmsgrad> struct Adam : Rule {
     row[kScalar + 1] = std::sqrt(1 - power2(step));
   }
 
-  template <class D, class V = hn::Vec<D>> struct Lanes {
+  template <class D, class V = hn::Vec<D>>
+  struct Lanes {
     V keep1, take1, keep2, take2, eps, shrink, minusSize, correction;
     Lanes(D d, const Adam& r, const double* row)
-        : keep1(C(d, r.beta1)), take1(C(d, 1 - r.beta1)), keep2(C(d, r.beta2)), take2(C(d, 1 - r.beta2)), eps(C(d, r.eps)),
-          shrink(C(d, r.shrink)), minusSize(C(d, row[kScalar])), correction(C(d, row[kScalar + 1])) {}
+        : keep1(C(d, r.beta1)),
+          take1(C(d, 1 - r.beta1)),
+          keep2(C(d, r.beta2)),
+          take2(C(d, 1 - r.beta2)),
+          eps(C(d, r.eps)),
+          shrink(C(d, r.shrink)),
+          minusSize(C(d, row[kScalar])),
+          correction(C(d, row[kScalar + 1])) {}
     HWY_INLINE V operator()(D, V p, V g, V* s) const {
       p = hn::Mul(p, shrink);
       s[0] = Decay(s[0], keep1, g, take1);
@@ -131,17 +156,24 @@ template <bool kAmsgrad> struct Adam : Rule {
 };
 
 // States: squareAvg, then momentumBuffer, then gradAvg, those that there are.
-template <bool kMomentum, bool kCentered> struct RmsProp : Rule {
+template <bool kMomentum, bool kCentered>
+struct RmsProp : Rule {
   static constexpr int kStates = 1 + kMomentum + kCentered;
   double alpha, eps, momentum;
   explicit RmsProp(Frame f) : Rule(f), alpha(f.f64()), eps(f.f64()), momentum(f.f64()) {}
   void prepare(double* row) { NextStep(row); }
 
-  template <class D, class V = hn::Vec<D>> struct Lanes {
+  template <class D, class V = hn::Vec<D>>
+  struct Lanes {
     V keep, take, eps, momentum, minusLr, one, minusOne;
     Lanes(D d, const RmsProp& r, const double*)
-        : keep(C(d, r.alpha)), take(C(d, 1 - r.alpha)), eps(C(d, r.eps)), momentum(C(d, r.momentum)),
-          minusLr(C(d, -r.lr)), one(C(d, 1)), minusOne(C(d, -1)) {}
+        : keep(C(d, r.alpha)),
+          take(C(d, 1 - r.alpha)),
+          eps(C(d, r.eps)),
+          momentum(C(d, r.momentum)),
+          minusLr(C(d, -r.lr)),
+          one(C(d, 1)),
+          minusOne(C(d, -1)) {}
     HWY_INLINE V operator()(D, V p, V g, V* s) const {
       s[0] = DecaySquare(s[0], keep, g, take);
       V square = s[0];
@@ -167,7 +199,8 @@ struct Adagrad : Rule {
   explicit Adagrad(Frame f) : Rule(f), lrDecay(f.f64()), eps(f.f64()) {}
   void prepare(double* row) { row[kScalar] = -(lr / (1 + (NextStep(row) - 1) * lrDecay)); }
 
-  template <class D, class V = hn::Vec<D>> struct Lanes {
+  template <class D, class V = hn::Vec<D>>
+  struct Lanes {
     V eps, minusLr;
     Lanes(D d, const Adagrad& r, const double* row) : eps(C(d, r.eps)), minusLr(C(d, row[kScalar])) {}
     HWY_INLINE V operator()(D, V p, V g, V* s) const {
@@ -183,7 +216,8 @@ struct Adadelta : Rule {
   explicit Adadelta(Frame f) : Rule(f), rho(f.f64()), eps(f.f64()) {}
   void prepare(double* row) { NextStep(row); }
 
-  template <class D, class V = hn::Vec<D>> struct Lanes {
+  template <class D, class V = hn::Vec<D>>
+  struct Lanes {
     V keep, take, eps, minusLr;
     Lanes(D d, const Adadelta& r, const double*)
         : keep(C(d, r.rho)), take(C(d, 1 - r.rho)), eps(C(d, r.eps)), minusLr(C(d, -r.lr)) {}
@@ -204,10 +238,14 @@ struct Adamax : Rule {
   explicit Adamax(Frame f) : Rule(f), beta1(f.f64()), beta2(f.f64()), eps(f.f64()), power1(beta1) {}
   void prepare(double* row) { row[kScalar] = -(lr / (1 - power1(NextStep(row)))); }
 
-  template <class D, class V = hn::Vec<D>> struct Lanes {
+  template <class D, class V = hn::Vec<D>>
+  struct Lanes {
     V keep1, take1, keep2, eps, minusLr;
     Lanes(D d, const Adamax& r, const double* row)
-        : keep1(C(d, r.beta1)), take1(C(d, 1 - r.beta1)), keep2(C(d, r.beta2)), eps(C(d, r.eps)),
+        : keep1(C(d, r.beta1)),
+          take1(C(d, 1 - r.beta1)),
+          keep2(C(d, r.beta2)),
+          eps(C(d, r.eps)),
           minusLr(C(d, row[kScalar])) {}
     HWY_INLINE V operator()(D, V p, V g, V* s) const {
       s[0] = Decay(s[0], keep1, g, take1);
@@ -222,7 +260,13 @@ struct Nadam : Rule {
   double beta1, beta2, eps, momentumDecay;
   Power power2, momentumPower;
   explicit Nadam(Frame f)
-      : Rule(f), beta1(f.f64()), beta2(f.f64()), eps(f.f64()), momentumDecay(f.f64()), power2(beta2), momentumPower(0.96) {}
+      : Rule(f),
+        beta1(f.f64()),
+        beta2(f.f64()),
+        eps(f.f64()),
+        momentumDecay(f.f64()),
+        power2(beta2),
+        momentumPower(0.96) {}
   void prepare(double* row) {
     const double step = NextStep(row);
     const double mu = beta1 * (1 - 0.5 * momentumPower(step * momentumDecay));
@@ -235,11 +279,18 @@ struct Nadam : Rule {
     row[kScalar + 2] = 1 - power2(step);
   }
 
-  template <class D, class V = hn::Vec<D>> struct Lanes {
+  template <class D, class V = hn::Vec<D>>
+  struct Lanes {
     V keep1, take1, keep2, take2, eps, ofGrad, ofAvg, correction;
     Lanes(D d, const Nadam& r, const double* row)
-        : keep1(C(d, r.beta1)), take1(C(d, 1 - r.beta1)), keep2(C(d, r.beta2)), take2(C(d, 1 - r.beta2)), eps(C(d, r.eps)),
-          ofGrad(C(d, row[kScalar])), ofAvg(C(d, row[kScalar + 1])), correction(C(d, row[kScalar + 2])) {}
+        : keep1(C(d, r.beta1)),
+          take1(C(d, 1 - r.beta1)),
+          keep2(C(d, r.beta2)),
+          take2(C(d, 1 - r.beta2)),
+          eps(C(d, r.eps)),
+          ofGrad(C(d, row[kScalar])),
+          ofAvg(C(d, row[kScalar + 1])),
+          correction(C(d, row[kScalar + 2])) {}
     HWY_INLINE V operator()(D, V p, V g, V* s) const {
       s[0] = Decay(s[0], keep1, g, take1);
       s[1] = DecaySquare(s[1], keep2, g, take2);
@@ -260,17 +311,25 @@ struct Radam : Rule {
     row[kScalar] = 1 - power1(step);
     row[kScalar + 1] = std::sqrt(correction2);
     // 0: the variance is not tractable yet, and the step is one of plain momentum.
-    row[kScalar + 2] =
-        rho > 5 ? std::sqrt((rho - 4) * (rho - 2) * rhoInf / ((rhoInf - 4) * (rhoInf - 2) * rho)) : 0;
+    row[kScalar + 2] = rho > 5 ? std::sqrt((rho - 4) * (rho - 2) * rhoInf / ((rhoInf - 4) * (rhoInf - 2) * rho)) : 0;
   }
 
-  template <class D, class V = hn::Vec<D>> struct Lanes {
+  template <class D, class V = hn::Vec<D>>
+  struct Lanes {
     V keep1, take1, keep2, take2, eps, lr, correction1, root2, rect, one;
     bool rectified;
     Lanes(D d, const Radam& r, const double* row)
-        : keep1(C(d, r.beta1)), take1(C(d, 1 - r.beta1)), keep2(C(d, r.beta2)), take2(C(d, 1 - r.beta2)), eps(C(d, r.eps)),
-          lr(C(d, r.lr)), correction1(C(d, row[kScalar])), root2(C(d, row[kScalar + 1])), rect(C(d, row[kScalar + 2])),
-          one(C(d, 1)), rectified(row[kScalar + 2] != 0) {}
+        : keep1(C(d, r.beta1)),
+          take1(C(d, 1 - r.beta1)),
+          keep2(C(d, r.beta2)),
+          take2(C(d, 1 - r.beta2)),
+          eps(C(d, r.eps)),
+          lr(C(d, r.lr)),
+          correction1(C(d, row[kScalar])),
+          root2(C(d, row[kScalar + 1])),
+          rect(C(d, row[kScalar + 2])),
+          one(C(d, 1)),
+          rectified(row[kScalar + 2] != 0) {}
     HWY_INLINE V operator()(D, V p, V g, V* s) const {
       s[0] = Decay(s[0], keep1, g, take1);
       s[1] = DecaySquare(s[1], keep2, g, take2);
@@ -284,7 +343,8 @@ struct Radam : Rule {
   };
 };
 
-template <class R, class T> struct Step {
+template <class R, class T>
+struct Step {
   const R& rule;
   const double* table;
   int64_t rows;
@@ -294,8 +354,10 @@ template <class R, class T> struct Step {
     int64_t low = 0, high = rows;  // the last row that starts at or before begin
     while (high - low > 1) {
       const int64_t middle = (low + high) / 2;
-      if (static_cast<int64_t>(table[middle * kRow + kStart]) <= begin) low = middle;
-      else high = middle;
+      if (static_cast<int64_t>(table[middle * kRow + kStart]) <= begin)
+        low = middle;
+      else
+        high = middle;
     }
     for (; low < rows; ++low) {
       const double* row = table + low * kRow;
@@ -339,7 +401,8 @@ template <class R, class T> struct Step {
   }
 };
 
-template <class R, class T> void runStep(const Kernel&, Frame f) {
+template <class R, class T>
+void runStep(const Kernel&, Frame f) {
   const int64_t rows = f.i64();
   double* const table = f.ptr<double>();
   R rule(f);
@@ -351,8 +414,10 @@ template <class R, class T> void runStep(const Kernel&, Frame f) {
     rule.prepare(row);
   }
   const Step<R, T> step{rule, table, rows};
-  if (line < 2 * kGrain) step(0, line);
-  else parallelFor(line, kGrain, step, kAlign);
+  if (line < 2 * kGrain)
+    step(0, line);
+  else
+    parallelFor(line, kGrain, step, kAlign);
 }
 
 #define TENFOLD_STEP(NAME, ...) \

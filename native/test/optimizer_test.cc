@@ -29,7 +29,8 @@ double address(const void* p) { return static_cast<double>(reinterpret_cast<uint
 double value(size_t seed, size_t i) { return static_cast<double>((seed * 7919 + i * 104729) % 2003) / 1001 - 1; }
 
 // One parameter in memory that starts at an odd element, between guards.
-template <class T> struct Row {
+template <class T>
+struct Row {
   static constexpr size_t kGuard = 8;
   size_t n;
   std::vector<T> memory[5];  // param, grad, three states
@@ -38,7 +39,8 @@ template <class T> struct Row {
   Row(size_t n_, size_t seed, float step_) : n(n_), step(step_) {
     for (size_t k = 0; k < 5; ++k) {
       memory[k].assign(n + 2 * kGuard + 1, T(77));
-      for (size_t i = 0; i < n; ++i) at(k)[i] = static_cast<T>(k < 2 ? value(seed + k, i) : std::fabs(value(seed + k, i)));
+      for (size_t i = 0; i < n; ++i)
+        at(k)[i] = static_cast<T>(k < 2 ? value(seed + k, i) : std::fabs(value(seed + k, i)));
     }
   }
   T* at(size_t k) { return memory[k].data() + kGuard + 1; }
@@ -59,7 +61,9 @@ template <class T> struct Row {
 };
 
 using Wide = long double;
-struct Element { Wide p, g, s[3]; };
+struct Element {
+  Wide p, g, s[3];
+};
 // What a step makes of one element; `step` is the raised counter, h are the frame's numbers from lr on.
 using Formula = Element (*)(Element, Wide step, const double* h);
 
@@ -128,7 +132,8 @@ const Case kCases[] = {
     {"adamaxStep", adamax, {0.01, 0.05, 0, 0.9, 0.99, 1e-6}, true},
 };
 
-template <class T> void run(int64_t target, const Case& c, const std::vector<size_t>& sizes) {
+template <class T>
+void run(int64_t target, const Case& c, const std::vector<size_t>& sizes) {
   const Kernel* kernel = find(target, c.name, DTypeOf<T>::value);
   CHECK(kernel, "%s has no kernel", c.name);
   if (!kernel) return;
@@ -168,12 +173,13 @@ template <class T> void run(int64_t target, const Case& c, const std::vector<siz
       CHECK(rows[r].at(1)[i] == old.at(1)[i], "%s: the gradient was changed", c.name);
     }
     // Sums of a few terms near 1, each rounded a few times.
-    CHECK(worst <= 8 * epsilon, "%s %s %s row of %zu: off by %.3g", c.name, nameOf(DTypeOf<T>::value), targetName(target),
-          old.n, worst);
+    CHECK(worst <= 8 * epsilon, "%s %s %s row of %zu: off by %.3g", c.name, nameOf(DTypeOf<T>::value),
+          targetName(target), old.n, worst);
   }
 }
 
-template <class F> void onEveryTarget(F body) {
+template <class F>
+void onEveryTarget(F body) {
   for (const int64_t target : kTargets) {
     if (supports(target)) body(target);
   }

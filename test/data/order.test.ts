@@ -1,7 +1,7 @@
 /** Orders of samples and the draws behind them, against torch.utils.data for the same seeds. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Generator, Tensor, arange, manualSeed, randint, utils } from '../../lib/index.js';
+import { Generator, type Tensor, arange, manualSeed, randint, utils } from '../../lib/index.js';
 
 const {
   BatchSampler,

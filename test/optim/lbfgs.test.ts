@@ -1,7 +1,7 @@
 /** LBFGS against PyTorch on Rosenbrock's function, from a checkpoint, and what it refuses. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Tensor, optim, tensor } from '../../lib/index.js';
+import { type Tensor, optim, tensor } from '../../lib/index.js';
 
 const { lbfgs } = JSON.parse(readFileSync(new URL('../fixtures/optim.json', import.meta.url), 'utf8')) as {
   lbfgs: { options: Record<string, unknown>; steps: { loss: number; x: number[] }[] }[];

@@ -1,6 +1,6 @@
 /** What all optimizers share: groups, options, gradients, closures, checkpoints, memory, and what is refused. */
 import { describe, expect, it } from 'vitest';
-import { Tensor, TenfoldError, noGrad, optim, tensor, tidy, zeros, type DType } from '../../lib/index.js';
+import { type Tensor, TenfoldError, noGrad, optim, tensor, tidy, zeros, type DType } from '../../lib/index.js';
 
 const leaf = (values: number[], dtype: DType = 'float32'): Tensor => tensor(values, { dtype, requiresGrad: true });
 function withGrad(values: number[], grad: number[], dtype: DType = 'float32'): Tensor {

@@ -20,12 +20,12 @@ const twoGroups = (): optim.SGD =>
 const NAMES: Record<string, string> = { T_max: 'TMax', T_0: 'T0', T_mult: 'TMult' };
 const camel = (name: string): string => NAMES[name] ?? name.replace(/_(\w)/g, (_, c: string) => c.toUpperCase());
 
-type Schedule = {
+interface Schedule {
   step(x?: number): void;
   getLastLr(): number[];
   stateDict(): Record<string, unknown>;
   loadStateDict(s: object): void;
-};
+}
 const COMPOSED: Record<string, (o: optim.Optimizer) => Schedule> = {
   LambdaLR: (o) => new S.LambdaLR(o, [(e) => 0.95 ** e, (e) => 1 / (1 + e)]),
   MultiplicativeLR: (o) => new S.MultiplicativeLR(o, (e) => (e % 2 ? 0.9 : 0.8)),

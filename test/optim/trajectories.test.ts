@@ -1,7 +1,7 @@
 /** Every optimizer step by step against PyTorch's parameters, and its state dict against PyTorch's. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Tensor, noGrad, optim, tensor, type DType } from '../../lib/index.js';
+import { type Tensor, noGrad, optim, tensor, type DType } from '../../lib/index.js';
 import type { OptimizerStateDict } from '../../lib/optim/index.js';
 import { nativeInfo } from '../../lib/native/launch.js';
 

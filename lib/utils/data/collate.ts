@@ -34,20 +34,14 @@ function collate(samples: readonly unknown[]): unknown {
   if (ArrayBuffer.isView(first) && codeOfArray(first) !== null) {
     return stack((samples as ArrayBufferView[]).map((x) => fromTypedArray(x)));
   }
-  switch (typeof first) {
-    case 'number':
-      return (samples as number[]).every(Number.isInteger)
-        ? tensor(samples as number[], { dtype: 'int64' })
-        : tensor(samples as number[]);
-    case 'bigint':
-    case 'boolean':
-      return tensor(samples as boolean[]);
-    case 'string':
-      return [...samples];
-    case 'object':
-      if (Array.isArray(first)) return collateLists(samples as unknown[][]);
-      if (first !== null) return collateObjects(samples as Record<string, unknown>[]);
+  if (typeof first === 'number') {
+    const integers = (samples as number[]).every(Number.isInteger);
+    return tensor(samples as number[], integers ? { dtype: 'int64' } : {});
   }
+  if (typeof first === 'bigint' || typeof first === 'boolean') return tensor(samples as boolean[]);
+  if (typeof first === 'string') return [...samples];
+  if (Array.isArray(first)) return collateLists(samples as unknown[][]);
+  if (typeof first === 'object' && first !== null) return collateObjects(samples as Record<string, unknown>[]);
   throw new TypeError(
     `defaultCollate: samples must hold tensors, typed arrays, numbers, booleans, strings, lists or objects, got ${show(first)}; give the loader a collateFn`,
   );

@@ -1,6 +1,6 @@
 /** DataLoader: batches of a dataset in an order. */
 import { TenfoldError, checkOptions, show } from '../../errors.js';
-import { Generator } from '../../random/generator.js';
+import { type Generator } from '../../random/generator.js';
 import { defaultCollate, defaultConvert, type Collated } from './collate.js';
 import { IterableDataset, type MapDataset } from './dataset.js';
 import { BatchSampler, RandomSampler, SequentialSampler, drawSeed } from './sampler.js';

@@ -7,7 +7,7 @@ import { Code, DTYPES } from '../../dtype.js';
 import { asTensor, empty } from '../../ops/creation.js';
 import { multinomial, randint, randperm } from '../../ops/random.js';
 import { Generator } from '../../random/generator.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 import { indicesOf } from './dataset.js';
 
 /** What has a length: datasets, arrays, tensors. */
