@@ -252,6 +252,16 @@ describe('step', () => {
       'Adam.step: the state exp_avg of a float32 parameter of shape [2] is a float32 tensor of shape [3]',
     );
   });
+  it('begins a momentum with the whole gradient, also after a step that failed', () => {
+    const p = withGrad([1], [1]);
+    const bad = withGrad(Array(5000).fill(1) as number[], Array(5000).fill(1) as number[]);
+    const o = new optim.SGD([p, bad], { lr: 1, momentum: 0.9, dampening: 0.5 });
+    bad.grad!.dispose();
+    expect(() => o.step()).toThrow('freed');
+    bad.grad = null;
+    o.step();
+    expect(p.item()).toBe(0);
+  });
   it('starts a state anew that the user cleared', () => {
     const [p, q] = [withGrad([1, 2], [1, 1]), withGrad([1, 2], [1, 1])];
     const o = new optim.Adam([p], { lr: 0.1 });
