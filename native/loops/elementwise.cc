@@ -38,6 +38,10 @@ struct Plan {
   int64_t boxes;
 };
 
+// Through a signed integer: to an unsigned one, x86-64 converts with a branch.
+char* pointer(double address) { return reinterpret_cast<char*>(static_cast<intptr_t>(address)); }
+int integer(double x) { return static_cast<int>(x); }
+
 bool casts(const Operand& o) { return o.dtype != o.tile; }
 int64_t bytesOf(const Operand& o) { return static_cast<int64_t>(std::max(sizeOf(o.dtype), sizeOf(o.tile))); }
 
@@ -66,7 +70,7 @@ void readOperands(const Kernel& kernel, const double* frame, Plan& plan, uint64_
       o.dtype = o.tile;
       o.at = reinterpret_cast<char*>(&immediates[k]);
     } else {
-      o.at = reinterpret_cast<char*>(static_cast<uintptr_t>(at[0]));
+      o.at = pointer(at[0]);
     }
     if (plan.dims == 0) {
       o.strides[0] = kind == kMemory;
@@ -295,26 +299,51 @@ class Worker {
   }
 };
 
-// From how many elements on another thread pays: about 10 microseconds of work.
-int64_t grainOf(const Kernel& kernel, int extra) { return 40000 / (std::max(kernel.cost, 1) + extra); }
+// From n * cost = kWorthAThread on another thread pays: about 10 microseconds of work.
+constexpr int64_t kWorthAThread = 40000;
 
-bool runDense(const Kernel& kernel, const double* frame, int64_t n) {
+// n copies of a value.
+template <class U> void repeat(void* to, const void* value, int64_t n) {
+  strided::gatherLine(static_cast<U*>(to), static_cast<const U*>(value), n, 0);
+}
+void fill(void* to, const void* value, size_t bytes, int64_t n) {
+  switch (bytes) {
+    case 1: return repeat<uint8_t>(to, value, n);
+    case 4: return repeat<uint32_t>(to, value, n);
+    default: return repeat<uint64_t>(to, value, n);  // tile functions know no other sizes
+  }
+}
+
+// The calls that small programs are made of, without a plan: dense operands in the tile's own dtypes and, up to a tile,
+// scalars. False where the call is none of them.
+bool runDense(const Kernel& kernel, const double* frame, int64_t n, CastTileFn cast) {
   const double* at = frame + frameAt::operand;
-  if (at[1] != static_cast<int>(kernel.out) || at[2] != kMemory) return false;
-  char* out = reinterpret_cast<char*>(static_cast<uintptr_t>(at[0]));
+  if (integer(at[1]) != static_cast<int>(kernel.out) || integer(at[2]) != kMemory) return false;
+  char* out = pointer(at[0]);
+  alignas(64) char scalars[kMaxInputs][kTileBytes];
   const void* in[kMaxInputs];
+  bool all = true;
   for (int k = 0; k < kernel.inputs; ++k) {
     at += 3;
-    if (at[1] != static_cast<int>(kernel.in[k]) || (at[2] != kMemory && (n > 1 || at[2] != kOneElement))) return false;
-    in[k] = reinterpret_cast<const void*>(static_cast<uintptr_t>(at[0]));
+    const size_t bytes = sizeOf(kernel.in[k]);
+    const int kind = integer(at[2]);
+    const bool immediate = kind == kImmediate;
+    if (!immediate && integer(at[1]) != static_cast<int>(kernel.in[k])) return false;
+    in[k] = pointer(at[0]);
+    if (kind == kMemory || (kind == kOneElement && n == 1)) continue;
+    if (n * static_cast<int64_t>(bytes) > kTileBytes) return false;
+    uint64_t value;
+    if (immediate) storeImmediate(at[0], kernel.in[k], &value, cast);
+    fill(scalars[k], immediate ? &value : in[k], bytes, n);
+    in[k] = scalars[k];
+    all = false;
   }
   const double* params = frame + frameAt::params;
-  const int64_t grain = grainOf(kernel, 0);
-  if (n <= grain) {
+  if (n * kernel.cost <= kWorthAThread || !all) {
     kernel.tile(out, in, static_cast<size_t>(n), params);
     return true;
   }
-  parallelFor(n, grain, [&](int64_t begin, int64_t end) {
+  parallelFor(n, kWorthAThread / std::max(kernel.cost, 1), [&](int64_t begin, int64_t end) {
     const void* from[kMaxInputs];
     for (int k = 0; k < kernel.inputs; ++k) {
       from[k] = static_cast<const char*>(in[k]) + begin * static_cast<int64_t>(sizeOf(kernel.in[k]));
@@ -330,12 +359,12 @@ void runElementwise(const Kernel& kernel, const double* frame, CastTileFn cast) 
   const int64_t n = static_cast<int64_t>(frame[frameAt::numel]);
   if (n <= 0) return;
   const int operands = kernel.inputs + 1;
-  if (frame[frameAt::operands] != operands) {
+  if (integer(frame[frameAt::operands]) != operands) {
     throw KernelError("TypeError", std::string(kernel.name) + ": expected " + std::to_string(operands) + " operands, got " +
-                                       std::to_string(static_cast<int>(frame[frameAt::operands])));
+                                       std::to_string(integer(frame[frameAt::operands])));
   }
   const int dims = static_cast<int>(frame[frameAt::ndim]);
-  if (dims == 0 && kernel.tile && runDense(kernel, frame, n)) return;
+  if (dims == 0 && kernel.tile && runDense(kernel, frame, n, cast)) return;
 
   Plan plan;
   uint64_t immediates[kMaxInputs + 1];
@@ -355,12 +384,13 @@ void runElementwise(const Kernel& kernel, const double* frame, CastTileFn cast) 
   if (plan.dims == 0) plan.dims = 1, plan.size[0] = 1;
   chooseBoxes(plan);
 
-  int extra = 0;
+  int64_t extra = 0;
   for (int k = 0; k < operands; ++k) extra += !plan.direct[k] || casts(plan.operand[k]);
-  const int64_t grain = std::max<int64_t>(1, grainOf(kernel, extra) * plan.boxes / n);
-  if (plan.boxes <= grain) {
+  const int64_t cost = std::max(kernel.cost, 1) + extra;
+  if (n * cost <= kWorthAThread) {
     Worker(plan).run(0, plan.boxes);
   } else {
+    const int64_t grain = std::max<int64_t>(1, kWorthAThread * plan.boxes / (cost * n));
     parallelFor(plan.boxes, grain, [&](int64_t begin, int64_t end) { Worker(plan).run(begin, end); }, 1);
   }
 }
