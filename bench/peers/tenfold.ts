@@ -1,0 +1,30 @@
+/** Tenfold's side: the code that a user would write, through the public interface. */
+import { getNumThreads, noGrad } from 'tenfold';
+import { MEMORY, residentDuring } from '../memory.js';
+import { type Loop, type Subject } from '../task.js';
+import { elementwise } from '../tasks/elementwise.js';
+import { limits } from '../tasks/limits.js';
+import { matmul } from '../tasks/matmul.js';
+import { networks } from '../tasks/networks.js';
+import { overhead } from '../tasks/overhead.js';
+import { reduce } from '../tasks/reduce.js';
+import { tiny } from '../tasks/tiny.js';
+import { serve } from './worker.js';
+
+const tasks = { ...overhead, ...tiny, ...elementwise, ...reduce, ...matmul, ...networks, ...limits };
+
+/** A subject's iterations, without recording where it asks for that. */
+const loopOf =
+  (subject: Subject): Loop =>
+  (count) => {
+    const { step } = subject;
+    const loop = (): void => {
+      for (let i = 0; i < count; i++) step();
+    };
+    if (subject.forwardOnly) noGrad(loop);
+    else loop();
+  };
+
+await serve({ node: process.version, threads: getNumThreads() }, tasks, loopOf, (task, warmUp, steps) =>
+  residentDuring(MEMORY[task]!.subject(), warmUp, steps),
+);
