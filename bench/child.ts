@@ -24,8 +24,6 @@ export const PEERS: Record<string, () => string[] | null> = {
     const python = findPython();
     return python === null ? null : [python, at('peers/pytorch.py')];
   },
-  tfjs: () => [process.execPath, ...tsx, at('peers/tfjs.ts')],
-  onnxruntime: () => [process.execPath, ...tsx, at('peers/onnxruntime.ts')],
 };
 
 type Answer = {
@@ -48,10 +46,7 @@ export class Child {
   static async start(peer: string, command: readonly string[], threads: number): Promise<[Child, About] | string> {
     const n = String(threads);
     const env = { ...process.env, BENCH_THREADS: n, TENFOLD_NUM_THREADS: n, OMP_NUM_THREADS: n };
-    const child = new Child(
-      spawn(command[0]!, command.slice(1), { env, stdio: ['pipe', 'pipe', 'inherit'] }),
-      peer,
-    );
+    const child = new Child(spawn(command[0]!, command.slice(1), { env, stdio: ['pipe', 'pipe', 'inherit'] }), peer);
     const { about, absent } = await child.read();
     return about ? [child, about] : (absent ?? 'did not start');
   }

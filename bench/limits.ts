@@ -54,7 +54,9 @@ export function limitOf(task: string, machine: Machine): number | null {
     const { bytes } = work;
     if (bytes < machine.copies[0]!.bytes / 2) return null; // all overhead
     // A copy of about as many bytes runs in the same level of the memory.
-    const near = machine.copies.reduce((a, b) => (Math.abs(Math.log(b.bytes / bytes)) < Math.abs(Math.log(a.bytes / bytes)) ? b : a));
+    const near = machine.copies.reduce((a, b) =>
+      Math.abs(Math.log(b.bytes / bytes)) < Math.abs(Math.log(a.bytes / bytes)) ? b : a,
+    );
     seconds = bytes / near.bytesPerSecond;
   }
   if (work.flops !== undefined) seconds = Math.max(seconds, work.flops / machine.flopsPerSecond);

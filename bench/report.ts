@@ -18,6 +18,11 @@ export interface Row {
   limit?: number | null;
 }
 
+/** Memory of one peer's loop. */
+export interface MemoryResult extends Resident {
+  name: string;
+}
+
 export interface MachineInfo {
   date: string;
   cpu: string;
@@ -56,7 +61,12 @@ export function describeMachine(peers: Record<string, About>, threads: number, h
 }
 
 function duration(seconds: number): string {
-  for (const [unit, scale] of [['s', 1], ['ms', 1e-3], ['µs', 1e-6]] as const) { // prettier-ignore
+  for (const [unit, scale] of [
+    ['s', 1],
+    ['ms', 1e-3],
+    ['µs', 1e-6],
+  ] as const) {
+    // prettier-ignore
     if (seconds >= scale) return `${(seconds / scale).toPrecision(3)} ${unit}`;
   }
   return `${(seconds * 1e9).toPrecision(3)} ns`;
@@ -83,11 +93,17 @@ const SINGLE = 'tenfold, 1 thread';
 
 export function printTable(rows: readonly Row[], machine: MachineInfo, limits: Machine, hog: boolean): void {
   const about = Object.entries(machine.peers).map(([name, a]) => `${name} (${Object.entries(a).map(([k, v]) => `${k} ${v}`).join(', ')})`); // prettier-ignore
-  console.log(`\n${machine.cpu}, ${machine.cores} cores, ${machine.memoryGB} GB, ${machine.system}; load ${machine.load.toFixed(1)}`);
+  console.log(
+    `\n${machine.cpu}, ${machine.cores} cores, ${machine.memoryGB} GB, ${machine.system}; load ${machine.load.toFixed(1)}`,
+  );
   console.log(`${about.join('; ')}; commit ${machine.commit}, ${machine.date.slice(0, 10)}`);
-  const copies = limits.copies.map((c) => `${(c.bytesPerSecond / 1e9).toFixed(0)} GB/s at ${duration(c.bytes / c.bytesPerSecond)}`);
+  const copies = limits.copies.map(
+    (c) => `${(c.bytesPerSecond / 1e9).toFixed(0)} GB/s at ${duration(c.bytes / c.bytesPerSecond)}`,
+  );
   console.log(`limits: copy ${copies.join(', ')}; matrix product ${(limits.flopsPerSecond / 1e9).toFixed(0)} GFLOP/s`);
-  console.log(`${machine.threads} thread${machine.threads === 1 ? '' : 's'}${hog ? ', one core kept busy by another process' : ''}\n`);
+  console.log(
+    `${machine.threads} thread${machine.threads === 1 ? '' : 's'}${hog ? ', one core kept busy by another process' : ''}\n`,
+  );
 
   const columns = [...new Set(rows.flatMap((r) => Object.keys(r.times)))];
   const base = hog ? SINGLE : 'pytorch';
@@ -115,7 +131,7 @@ export function printTable(rows: readonly Row[], machine: MachineInfo, limits: M
   }
 }
 
-export function printMemory(task: string, results: readonly ({ name: string } & Resident)[]): void {
+export function printMemory(task: string, results: readonly MemoryResult[]): void {
   console.log(`\n${task}: resident MB`);
   const mb = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
   print(

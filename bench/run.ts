@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Child, PEERS } from './child.js';
 import { limitOf, TASKS, type Machine } from './limits.js';
-import { describeMachine, printMemory, printTable, type Row } from './report.js';
+import { describeMachine, printMemory, printTable, type MemoryResult, type Row } from './report.js';
 import { MEMORY } from './memory.js';
 import { type About } from './peers/worker.js';
 
@@ -60,7 +60,8 @@ interface Seat {
 function seats(): Seat[] {
   const list: Seat[] = [];
   for (const peer of options.peers.split(',')) {
-    if (!Object.hasOwn(PEERS, peer)) throw new RangeError(`--peers: one of ${Object.keys(PEERS).join(', ')}; got ${peer}`);
+    if (!Object.hasOwn(PEERS, peer))
+      throw new RangeError(`--peers: one of ${Object.keys(PEERS).join(', ')}; got ${peer}`);
     const command = PEERS[peer]!();
     if (command) list.push({ name: peer, peer, command, threads, hogged: options.hog });
     else console.log(`without ${peer}: not found`);
@@ -87,6 +88,7 @@ const hog = new Hog();
 const rows = new Map<string, Row>();
 const about: Record<string, About> = {};
 const missing = new Set<string>();
+const resident: Record<string, MemoryResult[]> = {};
 
 const median = (list: readonly number[]): number => {
   const sorted = [...list].sort((a, b) => a - b);
@@ -162,7 +164,7 @@ async function trial(list: readonly Seat[]): Promise<void> {
 
 async function memory(list: readonly Seat[]): Promise<void> {
   for (const task of memoryTasks) {
-    const results: Parameters<typeof printMemory>[1] = [];
+    const results: MemoryResult[] = [];
     for (const seat of list) {
       if (missing.has(seat.name) || seat.name === 'tenfold, 1 thread') continue;
       const started = await Child.start(seat.peer, seat.command, seat.threads);
@@ -177,7 +179,6 @@ async function memory(list: readonly Seat[]): Promise<void> {
     resident[task] = results;
   }
 }
-const resident: Record<string, object[]> = {};
 
 function machineLimits(): Machine {
   const best = (task: string): number => Math.min(...Object.values(rows.get(task)?.times ?? {}).flat());

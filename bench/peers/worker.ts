@@ -62,13 +62,3 @@ export async function serve(
     }
   }
 }
-
-/** Ends quietly where an optional package isn't installed. */
-export async function optional<T>(name: string): Promise<T> {
-  try {
-    return (await import(name)) as T;
-  } catch {
-    say({ absent: `${name} is not installed` });
-    process.exit(0);
-  }
-}
