@@ -22,11 +22,20 @@ const { rows, refused } = readFixture<{ rows: Row[]; refused: { key: Coded[]; me
 
 const numbers = (t: Tensor): number[] => Array.from(t.toTypedArray(), Number);
 const keyOf = (row: { key: Coded[] }): Index[] => row.key.map((c) => decode(c, null) as Index);
-const range = (...shape: number[]): Tensor => tf.arange(shape.reduce((a, b) => a * b, 1), { dtype: 'float32' }).reshape(shape);
+const range = (...shape: number[]): Tensor =>
+  tf
+    .arange(
+      shape.reduce((a, b) => a * b, 1),
+      { dtype: 'float32' },
+    )
+    .reshape(shape);
 /** arange(120) as [3, 4, 2, 5], contiguous or with its dims in reverse order in memory. */
 const base = (dense: boolean): Tensor => (dense ? range(3, 4, 2, 5) : range(5, 2, 4, 3).permute(3, 2, 1, 0));
 const counting = (shape: readonly number[], sign = 1): Tensor =>
-  tf.arange(1, shape.reduce((a, b) => a * b, 1) + 1, { dtype: 'float32' }).mul(sign).reshape([...shape]);
+  tf
+    .arange(1, shape.reduce((a, b) => a * b, 1) + 1, { dtype: 'float32' })
+    .mul(sign)
+    .reshape([...shape]);
 const int = (...values: number[]): Tensor => tf.tensor(values, { dtype: 'int64' });
 
 describe('index() is PyTorch’s x[...]', () => {
@@ -81,13 +90,21 @@ describe('messages name the call, the index, the dim and its size', () => {
     ['index: index -5 is out of range for dim 1 of size 4', () => x.index([0, 1], [1, -5]), RangeError],
     ['index: too many indices: 3 for a tensor of 2 dimensions, shape [3, 4]', () => x.index(0, 0, 0), RangeError],
     ['indexSelect: index -1 is out of range for dim 1 of size 4', () => x.indexSelect(1, int(0, -1)), RangeError],
-    ['gather: index 4 is out of range for dim 1 of size 4', () => x.gather(1, tf.tensor([[4]], { dtype: 'int64' })), RangeError],
+    [
+      'gather: index 4 is out of range for dim 1 of size 4',
+      () => x.gather(1, tf.tensor([[4]], { dtype: 'int64' })),
+      RangeError,
+    ],
     ['take: index 12 is out of range for a tensor of 12 elements', () => x.take(int(12)), RangeError],
     ['slice: step must be at least 1, got -1', () => tf.slice(null, null, -1), RangeError],
     ["slice: 'start' must be an integer or null, got 0.5", () => tf.slice(0.5), TypeError],
     ['embedding: index 3 is out of range for dim 0 of size 3', () => tf.nn.functional.embedding(int(3), x), RangeError],
     ['cat: shapes [3, 4] and [4, 3] must agree in all dims but dim 0', () => tf.cat([x, x.t()]), tf.TenfoldError],
-    ['maskedScatter: the mask selects 12 elements, but the source has only 4', () => x.maskedScatter(x.ge(0), x.at(0)), tf.TenfoldError],
+    [
+      'maskedScatter: the mask selects 12 elements, but the source has only 4',
+      () => x.maskedScatter(x.ge(0), x.at(0)),
+      tf.TenfoldError,
+    ],
   ])('%s', (message, call, kind) => {
     expect(call).toThrow(kind);
     expect(call).toThrow(message);
@@ -161,7 +178,20 @@ describe('gradients', () => {
   });
   it('add up where an index repeats', () => {
     const w = range(3, 2).requiresGrad_();
-    tf.nn.functional.embedding(tf.tensor([[0, 2], [2, 2]], { dtype: 'int64' }), w, { paddingIdx: 0 }).sum().backward();
+    tf.nn.functional
+      .embedding(
+        tf.tensor(
+          [
+            [0, 2],
+            [2, 2],
+          ],
+          { dtype: 'int64' },
+        ),
+        w,
+        { paddingIdx: 0 },
+      )
+      .sum()
+      .backward();
     expect(numbers(w.grad!)).toEqual([0, 0, 0, 0, 3, 3]);
   });
   it('refuses in-place writes into leaves, and into saved tensors', () => {
@@ -174,7 +204,13 @@ describe('gradients', () => {
     expect(() => out.sum().backward()).toThrow(/changed by an in-place operation/);
   });
 
-  const x = tf.tensor([[0.3, -1.2, 0.7], [2.1, 0.4, -0.6]], { dtype: 'float64', requiresGrad: true });
+  const x = tf.tensor(
+    [
+      [0.3, -1.2, 0.7],
+      [2.1, 0.4, -0.6],
+    ],
+    { dtype: 'float64', requiresGrad: true },
+  );
   const src = tf.tensor([[1.5, -0.2, 0.9]], { dtype: 'float64', requiresGrad: true });
   const index = tf.tensor([[0, 1, 1]], { dtype: 'int64' });
   const mask = x.detach().gt(0);
@@ -220,7 +256,16 @@ describe('gradients', () => {
     const out = (a: Tensor, b: Tensor): Tensor => {
       const y = fn(a, b);
       // A factor that depends on the inputs, so that second derivatives are not all 0.
-      const total = (Array.isArray(y) ? y : [y]).reduce((sum, t, i) => sum.add(t.mul(t).mul(i + 1).sum()), a.sum());
+      const total = (Array.isArray(y) ? y : [y]).reduce(
+        (sum, t, i) =>
+          sum.add(
+            t
+              .mul(t)
+              .mul(i + 1)
+              .sum(),
+          ),
+        a.sum(),
+      );
       return b.sum().mul(0).add(total);
     };
     expect(tf.autograd.gradcheck(out, [x, src])).toBe(true);
@@ -245,7 +290,11 @@ describe('threads don’t change results', () => {
     ['scatterAdd', () => tf.zeros([97]).scatterAdd(0, index, values)],
     ['scatter: the last of equal indices wins', () => tf.zeros([97]).scatter(0, index, values)],
     ['indexAdd of narrow rows', () => tf.zeros([97, 3]).indexAdd(0, index, values.unsqueeze(1).expand(many, 3))],
-    ['indexAdd of wide rows', () => tf.zeros([97, 80]).indexAdd(0, index.slice(0, 0, 2000), values.slice(0, 0, 2000).unsqueeze(1).expand(2000, 80))],
+    [
+      'indexAdd of wide rows',
+      () =>
+        tf.zeros([97, 80]).indexAdd(0, index.slice(0, 0, 2000), values.slice(0, 0, 2000).unsqueeze(1).expand(2000, 80)),
+    ],
     ['nonzero', () => values.gt(0).nonzero()],
     ['maskedSelect', () => values.maskedSelect(values.gt(0))],
     ['sort', () => values.repeat(2).sort(0)[1]!],
@@ -256,11 +305,14 @@ describe('threads don’t change results', () => {
 
 describe('order', () => {
   const special = [NaN, 0, -0, -Infinity, 3, Infinity, NaN, -2, 0];
-  it.each<tf.DType>(['float32', 'float64', 'float16', 'bfloat16'])('%s: NaN is greatest, ties keep their order', (dtype) => {
-    const x = tf.tensor(special, { dtype });
-    expect(numbers(x.sort(0, false)[1]!)).toEqual([3, 7, 1, 2, 8, 4, 5, 0, 6]);
-    expect(numbers(x.sort(0, true)[1]!)).toEqual([0, 6, 5, 4, 1, 2, 8, 7, 3]);
-  });
+  it.each<tf.DType>(['float32', 'float64', 'float16', 'bfloat16'])(
+    '%s: NaN is greatest, ties keep their order',
+    (dtype) => {
+      const x = tf.tensor(special, { dtype });
+      expect(numbers(x.sort(0, false)[1]!)).toEqual([3, 7, 1, 2, 8, 4, 5, 0, 6]);
+      expect(numbers(x.sort(0, true)[1]!)).toEqual([0, 6, 5, 4, 1, 2, 8, 7, 3]);
+    },
+  );
   it.each<tf.DType>(['int64', 'int32', 'int16', 'int8', 'uint8', 'bool'])('%s', (dtype) => {
     const x = tf.tensor([1, 0, 1, 0], { dtype });
     expect(numbers(x.argsort(0))).toEqual([1, 3, 0, 2]);
@@ -279,13 +331,40 @@ describe('order', () => {
     }
   });
   it('where(condition), nonzero as a tuple, and unique with inverse and counts', () => {
-    const x = tf.tensor([[0, 2, 0], [3, 0, 2]]);
+    const x = tf.tensor([
+      [0, 2, 0],
+      [3, 0, 2],
+    ]);
     const [rows, columns] = tf.where(x.ne(0)) as [Tensor, Tensor];
-    expect([numbers(rows), numbers(columns)]).toEqual([[0, 1, 1], [1, 0, 2]]);
+    expect([numbers(rows), numbers(columns)]).toEqual([
+      [0, 1, 1],
+      [1, 0, 2],
+    ]);
     expect(numbers(x.index(...x.nonzero({ asTuple: true })))).toEqual([2, 3, 2]);
     const [values, inverse, counts] = tf.unique(x, { returnInverse: true, returnCounts: true });
-    expect([numbers(values!), inverse!.tolist(), numbers(counts!)]).toEqual([[0, 2, 3], [[0, 1, 0], [2, 0, 1]], [3, 2, 1]]);
-    expect(tf.unique(tf.tensor([[1, 0], [0, 1], [1, 0]]), { dim: 0 }).tolist()).toEqual([[0, 1], [1, 0]]);
+    expect([numbers(values!), inverse!.tolist(), numbers(counts!)]).toEqual([
+      [0, 2, 3],
+      [
+        [0, 1, 0],
+        [2, 0, 1],
+      ],
+      [3, 2, 1],
+    ]);
+    expect(
+      tf
+        .unique(
+          tf.tensor([
+            [1, 0],
+            [0, 1],
+            [1, 0],
+          ]),
+          { dim: 0 },
+        )
+        .tolist(),
+    ).toEqual([
+      [0, 1],
+      [1, 0],
+    ]);
     expect(numbers(tf.uniqueConsecutive(tf.tensor([1, 1, 2, 1])))).toEqual([1, 2, 1]);
   });
 });

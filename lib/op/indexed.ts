@@ -71,7 +71,10 @@ function launchLines(call: string, id: number, bytes: number, lines: Lines): voi
   const [inner, innerStrides] = merge(lines.inner, [index.inner, x.inner, y.inner]);
   const [sizes, [strides]] = merge(lines.sizes, [lines.strides]) as [number[], [number[]]];
   if (Math.max(outer.length, inner.length, sizes.length) > MAX_DIMS) {
-    throw new TenfoldError('shape', `${call}: tensors of more than ${MAX_DIMS} dimensions that can't be merged are not supported`);
+    throw new TenfoldError(
+      'shape',
+      `${call}: tensors of more than ${MAX_DIMS} dimensions that can't be merged are not supported`,
+    );
   }
   if (sizes.length === 0) {
     sizes.push(1);
@@ -112,7 +115,20 @@ export function named(call: string, run: () => void): void {
     run();
   } catch (error) {
     if (error instanceof RangeError) throw new RangeError(`${call}: ${error.message}`, { cause: error });
-    if (error instanceof TenfoldError) throw new TenfoldError(error.code, `${call}: ${error.message}`, { cause: error });
+    if (error instanceof TenfoldError)
+      throw new TenfoldError(error.code, `${call}: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+/** Runs a call of another op; its errors get this one's name. */
+export function renamed<T>(call: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    const rename = (message: string): string => message.replace(/^\w+/, call);
+    if (error instanceof TenfoldError) throw new TenfoldError(error.code, rename(error.message), { cause: error });
+    if (error instanceof RangeError) throw new RangeError(rename(error.message), { cause: error });
     throw error;
   }
 }
@@ -134,12 +150,21 @@ function rowsOf(shape: Shape, dims: readonly number[], size: Shape): Rows {
   return { outer, inner, shape: [...outer.map((i) => shape[i]!), ...size, ...inner.map((i) => shape[i]!)] };
 }
 /** Shape of indexing `shape` at `dims` with an index of shape `size`. */
-export const rowsShape = (shape: Shape, dims: readonly number[], size: Shape): number[] => rowsOf(shape, dims, size).shape;
+export const rowsShape = (shape: Shape, dims: readonly number[], size: Shape): number[] =>
+  rowsOf(shape, dims, size).shape;
 
 const pick = (list: readonly number[], at: readonly number[]): number[] => at.map((i) => list[i]!);
 const zeros = (n: number): number[] => new Array<number>(n).fill(0);
 
-function rowLines(x: Tensor, dims: readonly number[], index: Tensor, y: Tensor, size: Shape, label: number, wrap: boolean): Lines {
+function rowLines(
+  x: Tensor,
+  dims: readonly number[],
+  index: Tensor,
+  y: Tensor,
+  size: Shape,
+  label: number,
+  wrap: boolean,
+): Lines {
   const { outer, inner } = rowsOf(x.shape, dims, size);
   const at = outer.length;
   const flat = index.dense ? index : index.rawClone();
@@ -212,7 +237,10 @@ export function checkLines(call: string, x: Tensor, dim: number, index: Tensor, 
     throw new TenfoldError('dtype', `${call}: the index must be int64, got ${index.dtype}`);
   }
   const dims = (t: Tensor): number => Math.max(t.shape.length, 1);
-  for (const [name, t] of [['self', x], ['src', src]] as const) {
+  for (const [name, t] of [
+    ['self', x],
+    ['src', src],
+  ] as const) {
     if (t === null || index.count === 0) continue;
     if (dims(t) !== dims(index)) {
       throw new TenfoldError(
@@ -231,12 +259,24 @@ export function checkLines(call: string, x: Tensor, dim: number, index: Tensor, 
   }
 }
 
+/** Refuses values whose dtype is not that of the tensor they go into. */
+export function sameDtype(call: string, self: Tensor, name: string, other: Tensor): void {
+  if (other.code !== self.code) {
+    throw new TenfoldError('dtype', `${call}: '${name}' must have self's dtype ${self.dtype}, got ${other.dtype}`);
+  }
+}
+
 // PyTorch counts a 0-dim tensor as one of one dim here.
 const atLeast1d = (t: Tensor): Tensor => (t.shape.length === 0 ? t.stridedView([1], [1], t.offset) : t);
 
 function elementLines(x: Tensor, dim: number, index: Tensor, y: Tensor): Lines {
   const behind = dim + 1;
-  const walk = (t: Tensor): Walk => ({ t, j: t.strides[dim]!, outer: t.strides.slice(0, dim), inner: t.strides.slice(behind) });
+  const walk = (t: Tensor): Walk => ({
+    t,
+    j: t.strides[dim]!,
+    outer: t.strides.slice(0, dim),
+    inner: t.strides.slice(behind),
+  });
   return {
     outer: index.shape.slice(0, dim),
     j: index.shape[dim]!,

@@ -1,22 +1,29 @@
 /**
- * Reading and writing at an index tensor or a mask: indexSelect and its like (whole slices), gather and scatter (one
- * index for each element), take and put (positions of the flattened tensor), masks.
+ * Reading and writing at an index tensor: indexSelect and its like (whole slices), gather and scatter (one index for each
+ * element), take and put (positions of the flattened tensor). Masks are in masking.ts.
  *
  * Duplicates in what is written are taken in the index's order, on any number of threads: the last one wins, sums add up
  * in that order. Every index is checked before anything is written.
  */
 import { TenfoldError } from '../errors.js';
-import { Code, SIZE, isFloatCode } from '../dtype.js';
-import { kernel, launchRaw } from '../native/launch.js';
+import { Code, isFloatCode } from '../dtype.js';
 import { broadcastShapes, formatShape, sameShape, wrapDim, type Shape } from '../tensor/shape.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
-import { elementwise, type Operand } from '../op/elementwise.js';
-import { checkLines, countTrue, gatherElements, gatherRows, named, scatterElements, scatterRows, scattered, type Scatter } from '../op/indexed.js';
-import { takeTarget } from '../op/inplace.js';
+import {
+  checkLines,
+  countTrue,
+  gatherElements,
+  gatherRows,
+  sameDtype,
+  scatterElements,
+  scatterRows,
+  scattered,
+  type Scatter,
+} from '../op/indexed.js';
 import type { Scalar } from '../op/schema.js';
 import { where } from './arithmetic.js';
-import { putRowsInplace, sumRows, takeRows } from './indexing.js';
+import { putRowsInplace, sumRows, takeRows } from '../op/rows.js';
 import { onesLike, scalarTensor, zerosLike } from './creation.js';
 import { cat } from './joining.js';
 
@@ -30,7 +37,8 @@ function sliceIndex(call: string, index: Tensor): Tensor {
   if (index.code !== Code.i64 && index.code !== Code.i32) {
     throw new TenfoldError('dtype', `${call}: the index must be int64 or int32, got ${index.dtype}`);
   }
-  if (index.shape.length > 1) throw new TenfoldError('shape', `${call}: the index must have one dim, got shape ${formatShape(index.shape)}`);
+  if (index.shape.length > 1)
+    throw new TenfoldError('shape', `${call}: the index must have one dim, got shape ${formatShape(index.shape)}`);
   const flat = index.code === Code.i64 ? index : index.to('int64');
   return flat.shape.length === 1 ? flat : flat.stridedView([1], [1], flat.offset);
 }
@@ -38,7 +46,8 @@ function sliceIndex(call: string, index: Tensor): Tensor {
 function sliceDims(call: string, self: Tensor, dim: number, index: Tensor): { dims: number[]; size: number[] } {
   const at = wrapDim(call, dim, self.shape.length);
   if (self.shape.length > 0) return { dims: [at], size: [index.count] };
-  if (index.count !== 1) throw new TenfoldError('shape', `${call}: a 0-dim tensor takes an index of one element, got ${index.count}`);
+  if (index.count !== 1)
+    throw new TenfoldError('shape', `${call}: a 0-dim tensor takes an index of one element, got ${index.count}`);
   return { dims: [], size: [] };
 }
 /** Slices of `dim` at an index of one dim (int64 or int32): a copy. RangeError for an index out of range. See torch.index_select. */
@@ -58,7 +67,15 @@ export const indexSelect = defineOp('indexSelect(Tensor self, int dim, Tensor in
 }));
 
 /** self with slices of `source` put into it at an index of `dim`. */
-function putSlices(call: string, how: Scatter, self: Tensor, dim: number, index: Tensor, source: Tensor, keep?: Tensor): Tensor {
+function putSlices(
+  call: string,
+  how: Scatter,
+  self: Tensor,
+  dim: number,
+  index: Tensor,
+  source: Tensor,
+  keep?: Tensor,
+): Tensor {
   const rows = sliceIndex(call, index);
   const { dims, size } = sliceDims(call, self, dim, rows);
   if (source.shape.length > 0 || source.count === 0) checkSlices(call, self, dims[0] ?? 0, rows.count, source);
@@ -69,32 +86,42 @@ function putSlices(call: string, how: Scatter, self: Tensor, dim: number, index:
 function checkSlices(call: string, self: Tensor, dim: number, count: number, source: Tensor): void {
   const wanted = self.shape.length === 0 ? [1] : self.shape.map((s, i) => (i === dim ? count : s));
   if (!sameShape(source.shape, wanted)) {
-    throw new TenfoldError('shape', `${call}: the source must have shape ${formatShape(wanted)}, got ${formatShape(source.shape)}`);
-  }
-}
-function sameDtype(call: string, self: Tensor, name: string, other: Tensor): void {
-  if (other.code !== self.code) {
-    throw new TenfoldError('dtype', `${call}: '${name}' must have self's dtype ${self.dtype}, got ${other.dtype}`);
+    throw new TenfoldError(
+      'shape',
+      `${call}: the source must have shape ${formatShape(wanted)}, got ${formatShape(source.shape)}`,
+    );
   }
 }
 // Gradient of a source that indexSelect reads back; a 0-dim source stands for a slice of one.
-const sourceGrad = (grad: Tensor, dim: number, index: Tensor, shape: Shape): Tensor => grad.indexSelect(dim, index).reshape([...shape]);
+const sourceGrad = (grad: Tensor, dim: number, index: Tensor, shape: Shape): Tensor =>
+  grad.indexSelect(dim, index).reshape([...shape]);
 
 /** Adds alpha · source to the slices of `dim` at `index`, duplicates included. See torch.index_add. */
-export const indexAdd = defineOp('indexAdd[_](Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1)', (): OpDef => ({
-  forward(self: Tensor, dim: number, index: Tensor, source: Tensor, alpha: Scalar) {
-    sameDtype('indexAdd', self, 'source', source);
-    const scaled = alpha === 1 ? source : source.mul(alpha);
-    return putSlices('indexAdd', 'add', self, dim, index, scaled.code === self.code ? scaled : scaled.to(self.dtype), source);
-  },
-  backward: {
-    self: d((grad) => grad),
-    source: d('index', (grad, index, call) => {
-      const picked = sourceGrad(grad, call.dim, index, call.source.shape);
-      return call.alpha === 1 ? picked : picked.mul(call.alpha);
-    }),
-  },
-}));
+export const indexAdd = defineOp(
+  'indexAdd[_](Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1)',
+  (): OpDef => ({
+    forward(self: Tensor, dim: number, index: Tensor, source: Tensor, alpha: Scalar) {
+      sameDtype('indexAdd', self, 'source', source);
+      const scaled = alpha === 1 ? source : source.mul(alpha);
+      return putSlices(
+        'indexAdd',
+        'add',
+        self,
+        dim,
+        index,
+        scaled.code === self.code ? scaled : scaled.to(self.dtype),
+        source,
+      );
+    },
+    backward: {
+      self: d((grad) => grad),
+      source: d('index', (grad, index, call) => {
+        const picked = sourceGrad(grad, call.dim, index, call.source.shape);
+        return call.alpha === 1 ? picked : picked.mul(call.alpha);
+      }),
+    },
+  }),
+);
 
 /** Overwrites the slices of `dim` at `index` with those of `source`. See torch.index_copy. */
 export const indexCopy = defineOp('indexCopy[_](Tensor self, int dim, Tensor index, Tensor source)', (): OpDef => ({
@@ -109,18 +136,31 @@ export const indexCopy = defineOp('indexCopy[_](Tensor self, int dim, Tensor ind
 }));
 
 /** Sets the slices of `dim` at `index` to a number or a 0-dim tensor. See torch.index_fill. */
-export const indexFill = defineOp('indexFill[_](Tensor self, int dim, Tensor index, Tensor|Scalar value)', (): OpDef => ({
-  forward(self: Tensor, dim: number, index: Tensor, value: Tensor | Scalar) {
-    if (value instanceof Tensor && value.shape.length > 0) {
-      throw new TenfoldError('shape', `indexFill: the value must be a number or a 0-dim tensor, got shape ${formatShape(value.shape)}`);
-    }
-    return putSlices('indexFill', 'set', self, dim, index, value instanceof Tensor ? value.to(self.dtype) : scalarLike(self, value));
-  },
-  backward: {
-    self: d('index', (grad, index, call) => grad.indexFill(call.dim, index, 0)),
-    value: d('index', (grad, index, call) => grad.indexSelect(call.dim, index).sum()),
-  },
-}));
+export const indexFill = defineOp(
+  'indexFill[_](Tensor self, int dim, Tensor index, Tensor|Scalar value)',
+  (): OpDef => ({
+    forward(self: Tensor, dim: number, index: Tensor, value: Tensor | Scalar) {
+      if (value instanceof Tensor && value.shape.length > 0) {
+        throw new TenfoldError(
+          'shape',
+          `indexFill: the value must be a number or a 0-dim tensor, got shape ${formatShape(value.shape)}`,
+        );
+      }
+      return putSlices(
+        'indexFill',
+        'set',
+        self,
+        dim,
+        index,
+        value instanceof Tensor ? value.to(self.dtype) : scalarLike(self, value),
+      );
+    },
+    backward: {
+      self: d('index', (grad, index, call) => grad.indexFill(call.dim, index, 0)),
+      value: d('index', (grad, index, call) => grad.indexSelect(call.dim, index).sum()),
+    },
+  }),
+);
 
 /**
  * Combines the slices of `source` into those of `dim` at `index` by 'prod', 'mean', 'amax' or 'amin'; without includeSelf
@@ -150,7 +190,17 @@ function padCorner(grad: Tensor, shape: Shape): Tensor {
   let out = grad;
   for (let i = 0; i < shape.length; i++) {
     const missing = shape[i]! - out.shape[i]!;
-    if (missing > 0) out = cat([out, Tensor.zeros(out.shape.map((s, k) => (k === i ? missing : s)), out.code)], i);
+    if (missing > 0)
+      out = cat(
+        [
+          out,
+          Tensor.zeros(
+            out.shape.map((s, k) => (k === i ? missing : s)),
+            out.code,
+          ),
+        ],
+        i,
+      );
   }
   return out;
 }
@@ -188,32 +238,40 @@ const putElements = (call: string, how: Scatter, self: Tensor, dim: number, inde
  * Writes elements of src (or one number) into self at `index` (int64) along `dim`: what gather reads. `reduce`: 'add' or
  * 'multiply' instead. RangeError for an index out of range, before anything is written. See torch.scatter.
  */
-export const scatter = defineOp('scatter[_](Tensor self, int dim, Tensor index, Tensor|Scalar src, *, string? reduce=null)', (): OpDef => ({
-  forward(self: Tensor, dim: number, index: Tensor, src: Tensor | Scalar, reduce: string | null) {
-    if (reduce !== null && reduce !== 'add' && reduce !== 'multiply') {
-      throw new TypeError(`scatter: reduce must be null, 'add' or 'multiply', got '${reduce}'`);
-    }
-    if (src instanceof Tensor) sameDtype('scatter', self, 'src', src);
-    const how = reduce === null ? 'set' : reduce === 'add' ? 'add' : 'mul';
-    return putElements('scatter', how, self, dim, index, src instanceof Tensor ? src : scalarLike(self, src));
-  },
-  backward: {
-    self: d('index', 'src', (grad, index, src, call) => {
-      if (call.reduce === 'add') return grad;
-      return call.reduce === null ? grad.scatter(call.dim, index, 0) : grad.scatter(call.dim, index, src, { reduce: 'multiply' });
-    }),
-    src: d('index', 'self', (grad, index, self, call) => {
-      if (call.reduce === 'multiply') {
-        const counts = Tensor.zeros(self.shape, Code.i64).scatterAdd(call.dim, index, onesLike(index));
-        if (countTrue(counts.gt(1)) > 0) {
-          throw new TenfoldError('graph', "scatter: reduce: 'multiply' has no gradient for src where an index appears twice; use scatterReduce with 'prod'");
-        }
-        return padCorner(grad.mul(self).gather(call.dim, index), call.src.shape);
+export const scatter = defineOp(
+  'scatter[_](Tensor self, int dim, Tensor index, Tensor|Scalar src, *, string? reduce=null)',
+  (): OpDef => ({
+    forward(self: Tensor, dim: number, index: Tensor, src: Tensor | Scalar, reduce: string | null) {
+      if (reduce !== null && reduce !== 'add' && reduce !== 'multiply') {
+        throw new TypeError(`scatter: reduce must be null, 'add' or 'multiply', got '${reduce}'`);
       }
-      return padCorner(grad.gather(call.dim, index), call.src.shape);
-    }),
-  },
-}));
+      if (src instanceof Tensor) sameDtype('scatter', self, 'src', src);
+      const how = reduce === null ? 'set' : reduce === 'add' ? 'add' : 'mul';
+      return putElements('scatter', how, self, dim, index, src instanceof Tensor ? src : scalarLike(self, src));
+    },
+    backward: {
+      self: d('index', 'src', (grad, index, src, call) => {
+        if (call.reduce === 'add') return grad;
+        return call.reduce === null
+          ? grad.scatter(call.dim, index, 0)
+          : grad.scatter(call.dim, index, src, { reduce: 'multiply' });
+      }),
+      src: d('index', 'self', (grad, index, self, call) => {
+        if (call.reduce === 'multiply') {
+          const counts = Tensor.zeros(self.shape, Code.i64).scatterAdd(call.dim, index, onesLike(index));
+          if (countTrue(counts.gt(1)) > 0) {
+            throw new TenfoldError(
+              'graph',
+              "scatter: reduce: 'multiply' has no gradient for src where an index appears twice; use scatterReduce with 'prod'",
+            );
+          }
+          return padCorner(grad.mul(self).gather(call.dim, index), call.src.shape);
+        }
+        return padCorner(grad.gather(call.dim, index), call.src.shape);
+      }),
+    },
+  }),
+);
 
 /** Adds elements of src to self at `index` along `dim`, duplicates included. See torch.scatter_add. */
 export const scatterAdd = defineOp('scatterAdd[_](Tensor self, int dim, Tensor index, Tensor src)', (): OpDef => ({
@@ -234,7 +292,14 @@ const REDUCE: Record<string, { how: Scatter; identity: (code: Code) => number | 
   amax: { how: 'amax', identity: (code) => extreme(code, false) },
   amin: { how: 'amin', identity: (code) => extreme(code, true) },
 };
-const INTEGER_MAX: Partial<Record<Code, bigint>> = { 2: 2n ** 63n - 1n, 3: 2n ** 31n - 1n, 4: 255n, 5: 1n, 6: 127n, 7: 32767n };
+const INTEGER_MAX: Partial<Record<Code, bigint>> = {
+  2: 2n ** 63n - 1n,
+  3: 2n ** 31n - 1n,
+  4: 255n,
+  5: 1n,
+  6: 127n,
+  7: 32767n,
+};
 function extreme(code: Code, greatest: boolean): number | bigint {
   if (isFloatCode(code)) return greatest ? Infinity : -Infinity;
   const max = INTEGER_MAX[code]!;
@@ -250,12 +315,14 @@ export const scatterReduce = defineOp(
   (): OpDef => ({
     forward(self: Tensor, dim: number, index: Tensor, src: Tensor, reduce: string, includeSelf: boolean) {
       const rule = REDUCE[reduce];
-      if (rule === undefined) throw new TypeError(`scatterReduce: reduce must be 'sum', 'prod', 'mean', 'amax' or 'amin', got '${reduce}'`);
+      if (rule === undefined)
+        throw new TypeError(`scatterReduce: reduce must be 'sum', 'prod', 'mean', 'amax' or 'amin', got '${reduce}'`);
       sameDtype('scatterReduce', self, 'src', src);
       const at = wrapDim('scatterReduce', dim, self.shape.length);
       checkLines('scatterReduce', self, at, index, src);
       const out = scattered(self, rule.how, src, index, (x) => {
-        if (!includeSelf) scatterElements('scatterReduce', 'set', x, at, index, scalarLike(x, rule.identity(self.code)));
+        if (!includeSelf)
+          scatterElements('scatterReduce', 'set', x, at, index, scalarLike(x, rule.identity(self.code)));
         scatterElements('scatterReduce', rule.how, x, at, index, src.to(x.dtype));
       });
       if (reduce !== 'mean') return out;
@@ -280,13 +347,17 @@ export const scatterReduce = defineOp(
         if (reduce === 'sum') out = grad.gather(dim, index);
         else if (reduce === 'mean') out = grad.div(countsOf(grad, dim, index, includeSelf)).gather(dim, index);
         else if (reduce === 'prod') out = prodGrad(grad, self, index, part, result, dim, includeSelf);
-        else out = shareOf(grad, self, index, part, result, dim).gather(dim, index).mul(part.eq(result.gather(dim, index)));
+        else
+          out = shareOf(grad, self, index, part, result, dim)
+            .gather(dim, index)
+            .mul(part.eq(result.gather(dim, index)));
         return padCorner(out, call.src.shape);
       }),
     },
   }),
 );
-const corner = (x: Tensor, shape: Shape): Tensor => shape.reduce<Tensor>((t, size, i) => (t.shape[i] === size ? t : t.narrow(i, 0, size)), x);
+const corner = (x: Tensor, shape: Shape): Tensor =>
+  shape.reduce<Tensor>((t, size, i) => (t.shape[i] === size ? t : t.narrow(i, 0, size)), x);
 
 /** How many elements each mean is of, at least 1. */
 function countsOf(self: Tensor, dim: number, index: Tensor, includeSelf: boolean): Tensor {
@@ -299,7 +370,15 @@ function shareOf(grad: Tensor, self: Tensor, index: Tensor, src: Tensor, result:
   return grad.div(self.eq(result).to(self.dtype).scatterAdd(dim, index, ties));
 }
 // d prod / d src = the product without that element: divided out, except where the element is the only 0.
-function prodGrad(grad: Tensor, self: Tensor, index: Tensor, src: Tensor, result: Tensor, dim: number, includeSelf: boolean): Tensor {
+function prodGrad(
+  grad: Tensor,
+  self: Tensor,
+  index: Tensor,
+  src: Tensor,
+  result: Tensor,
+  dim: number,
+  includeSelf: boolean,
+): Tensor {
   const zero = src.eq(0);
   const zeros = zerosLike(self).scatterAdd(dim, index, zero.to(self.dtype)).gather(dim, index);
   const single = zero.logicalAnd(zeros.eq(1));
@@ -316,7 +395,8 @@ export const takeAlongDim = defineOp('takeAlongDim(Tensor self, Tensor indices, 
   forward(self: Tensor, indices: Tensor, dim: number | null) {
     if (dim === null) return self.reshape(-1).gather(0, indices.reshape(-1));
     const at = wrapDim('takeAlongDim', dim, self.shape.length);
-    if (indices.code !== Code.i64) throw new TenfoldError('dtype', `takeAlongDim: the indices must be int64, got ${indices.dtype}`);
+    if (indices.code !== Code.i64)
+      throw new TenfoldError('dtype', `takeAlongDim: the indices must be int64, got ${indices.dtype}`);
     if (indices.shape.length !== self.shape.length) {
       throw new TenfoldError(
         'shape',
@@ -362,79 +442,7 @@ export const put_ = defineOp('put_(Tensor self, Tensor index, Tensor source, boo
 }));
 /** A copy with source's elements at positions of the flattened tensor. See torch.put. */
 export const put = defineOp('put(Tensor self, Tensor index, Tensor source, bool accumulate=false)', (): OpDef => ({
-  forward: (self: Tensor, index: Tensor, source: Tensor, accumulate: boolean) => self.clone().put_(index, source, accumulate),
+  forward: (self: Tensor, index: Tensor, source: Tensor, accumulate: boolean) =>
+    self.clone().put_(index, source, accumulate),
   composite: true,
-}));
-
-// ---- masks -----------------------------------------------------------------------------------------------------------
-
-const WHERE = kernel('where');
-const MOVE_MASKED = kernel('moveMasked')[Code.bool]!;
-
-function boolMask(call: string, mask: Tensor): Tensor {
-  if (mask.code === Code.bool) return mask;
-  if (mask.code === Code.u8) return mask.ne(0);
-  throw new TenfoldError('dtype', `${call}: the mask must be bool, got ${mask.dtype}; use mask.bool()`);
-}
-const denseAs = (t: Tensor, shape: Shape): Tensor => (sameShape(t.shape, shape) ? t : t.expand([...shape])).contiguous();
-
-/** self with a number or 0-dim tensor where the mask (bool, broadcast) holds. See torch.masked_fill. */
-export const maskedFill = defineOp('maskedFill[_](Tensor self, Tensor mask, Tensor|Scalar value)', (): OpDef => ({
-  forward(self: Tensor, mask: Tensor, value: Operand) {
-    if (value instanceof Tensor && value.shape.length > 0) {
-      throw new TenfoldError('shape', `maskedFill: the value must be a number or a 0-dim tensor, got shape ${formatShape(value.shape)}`);
-    }
-    return elementwise(WHERE, 'maskedFill', [boolMask('maskedFill', mask), value, self], self.code);
-  },
-  backward: {
-    self: d('mask', (grad, mask) => grad.maskedFill(mask, 0)),
-    value: d('mask', (grad, mask) => where(mask, grad, 0).sum()),
-  },
-}));
-
-/** Elements where the mask (bool) holds, in one dim; self and mask broadcast. See torch.masked_select. */
-export const maskedSelect = defineOp('maskedSelect(Tensor self, Tensor mask)', (): OpDef => ({
-  forward(self: Tensor, mask: Tensor) {
-    const own = boolMask('maskedSelect', mask);
-    const shape = broadcastShapes('maskedSelect', self.shape, own.shape);
-    const bits = denseAs(own, shape);
-    const source = denseAs(self, shape);
-    const out = Tensor.raw([countTrue(bits)], self.code);
-    if (out.count > 0) {
-      launchRaw(MOVE_MASKED, SIZE[self.code]!, addressOf(bits), bits.count, addressOf(source), addressOf(out), out.count, 1);
-    }
-    return out;
-  },
-  backward: {
-    self: d('mask', (grad, mask, call) => {
-      const shape = broadcastShapes('maskedSelect', call.self.shape, mask.shape);
-      return Tensor.zeros(shape, grad.code).maskedScatter(mask, grad);
-    }),
-  },
-}));
-
-/** self with source's elements, in order, where the mask (bool, broadcast) holds. See torch.masked_scatter. */
-export const maskedScatter = defineOp('maskedScatter[_](Tensor self, Tensor mask, Tensor source)', (): OpDef => ({
-  forward(self: Tensor, mask: Tensor, source: Tensor) {
-    const own = boolMask('maskedScatter', mask);
-    sameDtype('maskedScatter', self, 'source', source);
-    const shape = broadcastShapes('maskedScatter', self.shape, own.shape);
-    const bits = denseAs(own, shape);
-    const values = source.contiguous();
-    const target = self.dense && sameShape(shape, self.shape) ? takeTarget(self.shape, self.code, source, mask) : null;
-    const out = target ?? (sameShape(shape, self.shape) ? self : self.expand([...shape])).rawClone();
-    named('maskedScatter', () =>
-      launchRaw(MOVE_MASKED, SIZE[self.code]!, addressOf(bits), bits.count, addressOf(out), addressOf(values), values.count, 0),
-    );
-    return out;
-  },
-  backward: {
-    self: d('mask', (grad, mask) => grad.maskedFill(mask, 0)),
-    source: d('mask', (grad, mask, call) => {
-      const read = grad.maskedSelect(mask);
-      const count = call.source.shape.reduce((a: number, b: number) => a * b, 1);
-      const all = read.count === count ? read : cat([read, Tensor.zeros([count - read.count], read.code)]);
-      return all.view([...call.source.shape]);
-    }),
-  },
 }));

@@ -12,8 +12,9 @@ import { frame, kernel, launch } from '../native/launch.js';
 import { broadcastShapes, broadcastStrides, formatShape, numelOf, type Shape } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
 import { mode } from '../autograd/mode.js';
-import { d, defineOp, type OpDef } from '../op/define.js';
-import { gatherRows, named, scatterRows, scattered, countTrue } from '../op/indexed.js';
+import { defineOp, type OpDef } from '../op/define.js';
+import { countTrue, named } from '../op/indexed.js';
+import { positions, putRowsInplace, takeRows } from '../op/rows.js';
 import { checkInplace } from '../op/inplace.js';
 import type { Scalar } from '../op/schema.js';
 import { tensor } from './creation.js';
@@ -39,8 +40,13 @@ export class Slice {
  *   x.index(slice(0, 9, 2))    // x[0:9:2]
  */
 export function slice(start: number | null = null, end: number | null = null, step: number | null = null): Slice {
-  for (const [name, value] of [['start', start], ['end', end], ['step', step]] as const) {
-    if (value !== null && !Number.isInteger(value)) throw new TypeError(`slice: '${name}' must be an integer or null, got ${show(value)}`);
+  for (const [name, value] of [
+    ['start', start],
+    ['end', end],
+    ['step', step],
+  ] as const) {
+    if (value !== null && !Number.isInteger(value))
+      throw new TypeError(`slice: '${name}' must be an integer or null, got ${show(value)}`);
   }
   if (step !== null && step < 1) throw new RangeError(`slice: step must be at least 1, got ${step}`);
   return new Slice(start, end, step ?? 1);
@@ -82,7 +88,9 @@ function listTensor(call: string, at: number, list: IndexList): Tensor {
   return whole;
 }
 const badIndex = (call: string, at: number, what: string): TypeError =>
-  new TypeError(`${call}: index ${at} must be an integer, slice(), null, '...', a boolean, or a tensor or list of integers or booleans, got ${what}`);
+  new TypeError(
+    `${call}: index ${at} must be an integer, slice(), null, '...', a boolean, or a tensor or list of integers or booleans, got ${what}`,
+  );
 
 /** Dims of the tensor that an index stands for. */
 function dimsOf(index: Index): number {
@@ -123,7 +131,11 @@ function applyBasic(call: string, self: Tensor, given: readonly unknown[]): { vi
       const scalar = index instanceof Tensor ? index.item() : index;
       if (typeof scalar === 'boolean' || isMask(index as Tensor)) {
         view = view.unsqueeze(dim);
-        advanced.push({ dim: dim++, own, tensor: scalar ? tensor([0], { dtype: 'int64' }) : tensor([], { dtype: 'int64' }) });
+        advanced.push({
+          dim: dim++,
+          own,
+          tensor: scalar ? tensor([0], { dtype: 'int64' }) : tensor([], { dtype: 'int64' }),
+        });
       } else view = selectIndex(call, view, dim, Number(scalar), own++);
     } else {
       const t = index as Tensor;
@@ -147,7 +159,8 @@ function applyBasic(call: string, self: Tensor, given: readonly unknown[]): { vi
 
 function selectIndex(call: string, view: Tensor, dim: number, index: number, own: number): Tensor {
   const size = view.shape[dim]!;
-  if (index < -size || index >= size) throw new RangeError(`${call}: index ${index} is out of range for dim ${own} of size ${size}`);
+  if (index < -size || index >= size)
+    throw new RangeError(`${call}: index ${index} is out of range for dim ${own} of size ${size}`);
   return view.select(dim, index);
 }
 
@@ -159,20 +172,7 @@ interface Rows {
   label: number;
 }
 
-const NONZERO = kernel('nonzero')[Code.bool]!;
 const LINEAR = kernel('linearIndex')[Code.i64]!;
-
-/** Positions of what is true, in a dense bool tensor seen as `sizes`: int64 [count, dims]. */
-export function positions(mask: Tensor, sizes: Shape): Tensor {
-  const dense = mask.dense ? mask : mask.rawClone();
-  const out = Tensor.raw([countTrue(dense), sizes.length], Code.i64);
-  if (out.count === 0) return out;
-  let at = 0;
-  const put = (n: number): void => void (frame[at++] = n);
-  [NONZERO, addressOf(dense), dense.count, sizes.length, ...sizes, addressOf(out)].forEach(put);
-  launch();
-  return out;
-}
 
 function joinAdvanced(call: string, view: Tensor, advanced: readonly Advanced[]): Rows {
   const [first] = advanced as [Advanced];
@@ -233,45 +233,6 @@ function linearIndex(
 
 // ---- the ops -----------------------------------------------------------------------------------------------------------
 
-/** input at `rows`, an index that counts through `dims`; see gatherRows. */
-export const takeRows = defineOp('takeRows(Tensor input, Tensor rows, int[] dims, int[] size, string call, int label)', (): OpDef => ({
-  forward: (input: Tensor, rows: Tensor, dims: number[], size: number[], call: string, label: number) =>
-    gatherRows(call, input, dims, rows, size, label),
-  backward: {
-    input: d('rows', (grad, rows, call) => sumRows(grad, rows, call.dims, call.size, call.input.shape, call.call)),
-  },
-  gradName: 'IndexBackward0',
-}));
-
-/** Transpose of takeRows: zeros of `shape` with the rows of `values` added where they came from. */
-export const sumRows = defineOp('sumRows(Tensor values, Tensor rows, int[] dims, int[] size, int[] shape, string call)', (): OpDef => ({
-  forward: (values: Tensor, rows: Tensor, dims: number[], size: number[], shape: number[], call: string) =>
-    scattered(Tensor.zeros(shape, values.code), 'add', rows, values, (out) =>
-      scatterRows(call, 'add', out, dims, rows, size, values.to(out.dtype)),
-    ),
-  backward: {
-    values: d('rows', (grad, rows, call) => takeRows(grad, rows, call.dims, call.size, call.call, -1)),
-  },
-}));
-
-const putRows = defineOp('indexPut[_](Tensor input, Tensor values, Tensor rows, int[] dims, int[] size, bool accumulate, int label)', (): OpDef => ({
-  forward(input: Tensor, values: Tensor, rows: Tensor, dims: number[], size: number[], accumulate: boolean, label: number) {
-    const how = accumulate ? 'add' : 'set';
-    return scattered(input, how, values, rows, (out) => scatterRows('indexPut', how, out, dims, rows, size, values, label));
-  },
-  backward: {
-    input: d('rows', (grad, rows, call) =>
-      call.accumulate ? grad : putRows(grad, tensor(0, { dtype: grad.dtype }), rows, call.dims, call.size, false, call.label),
-    ),
-    values: d('rows', (grad, rows, call) => takeRows(grad, rows, call.dims, call.size, 'indexPut', call.label)),
-  },
-}));
-
-/** Overwrites (or adds to) a tensor at a linear index over `dims`, in place. */
-export function putRowsInplace(self: Tensor, values: Tensor, rows: Tensor, dims: readonly number[], size: Shape, accumulate: boolean, label: number): void {
-  (putRows as unknown as { op: { callInplace(args: unknown[]): Tensor } }).op.callInplace([self, values, rows, dims, size, accumulate, label]);
-}
-
 function indexWith(call: string, self: Tensor, indices: readonly unknown[]): Tensor {
   const { view, advanced } = applyBasic(call, self, indices);
   if (advanced.length === 0) return view === self ? self.view(self.shape as number[]) : view;
@@ -303,9 +264,10 @@ export const indexPut_ = defineOp(
       checkValue(self, values);
       const { view, advanced } = applyBasic('indexPut_', self, indices);
       if (advanced.length === 0) {
-        if (!(values instanceof Tensor)) accumulate ? view.add_(values) : view.fill_(values);
-        else if (accumulate) view.add_(withoutLeadingOnes(values, view.shape.length));
-        else view.copy_(withoutLeadingOnes(values, view.shape.length));
+        const value = values instanceof Tensor ? withoutLeadingOnes(values, view.shape.length) : values;
+        if (accumulate) view.add_(value);
+        else if (value instanceof Tensor) view.copy_(value);
+        else view.fill_(value);
         return self;
       }
       const [first] = advanced as [Advanced];
@@ -325,7 +287,10 @@ export const indexPut_ = defineOp(
 );
 function checkValue(self: Tensor, values: Tensor | Scalar): void {
   if (values instanceof Tensor && isFloatCode(values.code) && !isFloatCode(self.code)) {
-    throw new TenfoldError('dtype', `indexPut_: ${values.dtype} values don't go into a ${self.dtype} tensor without a cast; use values.to('${self.dtype}')`);
+    throw new TenfoldError(
+      'dtype',
+      `indexPut_: ${values.dtype} values don't go into a ${self.dtype} tensor without a cast; use values.to('${self.dtype}')`,
+    );
   }
 }
 

@@ -5,6 +5,7 @@ import { formatShape, sameShape, wrapDim, type Shape } from '../tensor/shape.js'
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { promote } from '../op/elementwise.js';
+import { renamed } from '../op/indexed.js';
 import { copyElements } from '../tensor/copy.js';
 
 // ---- joining ---------------------------------------------------------------------------------------------------------
@@ -47,7 +48,11 @@ export const cat = defineOp('cat(Tensor[] tensors, int dim=0)', (): OpDef => ({
       total += t.shape[at]!;
     }
     const out = Tensor.raw(withSize(shape, at, total), promote(...tensors));
-    partsOf(out, parts.map((t) => t.shape[at]!), at).forEach((part, i) => copyElements(part, parts[i]!));
+    partsOf(
+      out,
+      parts.map((t) => t.shape[at]!),
+      at,
+    ).forEach((part, i) => copyElements(part, parts[i]!));
     return out;
   },
   backward: {
@@ -56,7 +61,9 @@ export const cat = defineOp('cat(Tensor[] tensors, int dim=0)', (): OpDef => ({
       const full = shapes.find((s) => !isNothing(s)) ?? shapes[0]!;
       const at = wrapDim('cat', call.dim, full.length);
       const sizes = shapes.map((s) => (s.length === full.length ? s[at]! : 0));
-      return grad.splitWithSizes(sizes, at).map((g: Tensor, i: number) => (shapes[i]!.length === full.length ? g : g.reshape([0])));
+      return grad
+        .splitWithSizes(sizes, at)
+        .map((g: Tensor, i: number) => (shapes[i]!.length === full.length ? g : g.reshape([0])));
     }),
   },
 }));
@@ -79,7 +86,10 @@ export const stack = defineOp('stack(Tensor[] tensors, int dim=0)', (): OpDef =>
     const at = wrapDim('stack', dim, shape.length + 1);
     tensors.forEach((t, i) => {
       if (!sameShape(t.shape, shape)) {
-        throw new TenfoldError('shape', `stack: all tensors must have one shape, got ${formatShape(shape)} and, at ${i}, ${formatShape(t.shape)}`);
+        throw new TenfoldError(
+          'shape',
+          `stack: all tensors must have one shape, got ${formatShape(shape)} and, at ${i}, ${formatShape(t.shape)}`,
+        );
       }
     });
     const size = [...shape.slice(0, at), tensors.length, ...shape.slice(at)];
@@ -99,40 +109,64 @@ const atLeast = (x: Tensor, dims: number): Tensor => {
   return x.shape.length === 1 ? x.unsqueeze(0).unsqueeze(-1) : x.unsqueeze(-1);
 };
 /** A 0-dim tensor as one of one dim; others as they are. See torch.atleast_1d. */
-export const atleast1d = defineOp('atleast1d(Tensor input)', (): OpDef => ({ forward: (x: Tensor) => atLeast(x, 1), composite: true }));
+export const atleast1d = defineOp('atleast1d(Tensor input)', (): OpDef => ({
+  forward: (x: Tensor) => atLeast(x, 1),
+  composite: true,
+}));
 /** A tensor of fewer than two dims as a matrix of one row. See torch.atleast_2d. */
-export const atleast2d = defineOp('atleast2d(Tensor input)', (): OpDef => ({ forward: (x: Tensor) => atLeast(x, 2), composite: true }));
+export const atleast2d = defineOp('atleast2d(Tensor input)', (): OpDef => ({
+  forward: (x: Tensor) => atLeast(x, 2),
+  composite: true,
+}));
 /** A tensor of fewer than three dims with dims of size 1 around it. See torch.atleast_3d. */
-export const atleast3d = defineOp('atleast3d(Tensor input)', (): OpDef => ({ forward: (x: Tensor) => atLeast(x, 3), composite: true }));
+export const atleast3d = defineOp('atleast3d(Tensor input)', (): OpDef => ({
+  forward: (x: Tensor) => atLeast(x, 3),
+  composite: true,
+}));
 
 // The stack functions are cat on tensors of enough dims; its messages get their names.
 function joinAs(call: string, tensors: readonly Tensor[], dim: number): Tensor {
   needTensors(call, tensors);
-  try {
-    return cat(tensors, dim);
-  } catch (error) {
-    if (error instanceof TenfoldError) throw new TenfoldError(error.code, error.message.replace(/^cat/, call), { cause: error });
-    throw error;
-  }
+  return renamed(call, () => cat(tensors, dim));
 }
 /** Tensors side by side: along dim 1, vectors along dim 0. See torch.hstack. */
 export const hstack = defineOp('hstack(Tensor[] tensors)', (): OpDef => ({
-  forward: (tensors: Tensor[]) => joinAs('hstack', tensors.map((t) => atLeast(t, 1)), (tensors[0]?.shape.length ?? 0) < 2 ? 0 : 1),
+  forward: (tensors: Tensor[]) =>
+    joinAs(
+      'hstack',
+      tensors.map((t) => atLeast(t, 1)),
+      (tensors[0]?.shape.length ?? 0) < 2 ? 0 : 1,
+    ),
   composite: true,
 }));
 /** Tensors below each other: along dim 0, vectors as rows. See torch.vstack. */
 export const vstack = defineOp('vstack(Tensor[] tensors)', (): OpDef => ({
-  forward: (tensors: Tensor[]) => joinAs('vstack', tensors.map((t) => atLeast(t, 2)), 0),
+  forward: (tensors: Tensor[]) =>
+    joinAs(
+      'vstack',
+      tensors.map((t) => atLeast(t, 2)),
+      0,
+    ),
   composite: true,
 }));
 /** Tensors behind each other: along dim 2. See torch.dstack. */
 export const dstack = defineOp('dstack(Tensor[] tensors)', (): OpDef => ({
-  forward: (tensors: Tensor[]) => joinAs('dstack', tensors.map((t) => atLeast(t, 3)), 2),
+  forward: (tensors: Tensor[]) =>
+    joinAs(
+      'dstack',
+      tensors.map((t) => atLeast(t, 3)),
+      2,
+    ),
   composite: true,
 }));
 /** Tensors side by side, vectors as columns. See torch.column_stack. */
 export const columnStack = defineOp('columnStack(Tensor[] tensors)', (): OpDef => ({
-  forward: (tensors: Tensor[]) => joinAs('columnStack', tensors.map((t) => (t.shape.length < 2 ? t.reshape(-1, 1) : t)), 1),
+  forward: (tensors: Tensor[]) =>
+    joinAs(
+      'columnStack',
+      tensors.map((t) => (t.shape.length < 2 ? t.reshape(-1, 1) : t)),
+      1,
+    ),
   composite: true,
 }));
 
@@ -152,14 +186,18 @@ function splitInto(call: string, self: Tensor, sizes: readonly number[], dim: nu
   const at = splitDim(call, self, dim);
   const total = sizes.reduce((a, b) => a + b, 0);
   if (sizes.some((s) => s < 0) || total !== self.shape[at]) {
-    throw new TenfoldError('shape', `${call}: sizes [${sizes}] must not be negative, and add up to ${self.shape[at]}, the size of dim ${at}`);
+    throw new TenfoldError(
+      'shape',
+      `${call}: sizes [${sizes}] must not be negative, and add up to ${self.shape[at]}, the size of dim ${at}`,
+    );
   }
   return splitSizes(self, sizes, at);
 }
 function evenly(call: string, self: Tensor, size: number, dim: number): Tensor[] {
   const at = splitDim(call, self, dim);
   const total = self.shape[at]!;
-  if (size < 0 || (size === 0 && total > 0)) throw new RangeError(`${call}: the size of a part must be positive, got ${size}`);
+  if (size < 0 || (size === 0 && total > 0))
+    throw new RangeError(`${call}: the size of a part must be positive, got ${size}`);
   const count = Math.max(size === 0 ? 1 : Math.ceil(total / size), 1);
   const sizes = Array.from({ length: count }, (_, i) => (i < count - 1 ? size : total - (count - 1) * size));
   return splitSizes(self, sizes, at);
@@ -172,11 +210,14 @@ export const split = defineOp('split(Tensor self, int[] splitSize, int dim=0) ->
   composite: true,
 }));
 /** Views of these sizes along a dim. See torch.split_with_sizes. */
-export const splitWithSizes = defineOp('splitWithSizes(Tensor self, int[] splitSizes, int dim=0) -> Tensor[]', (): OpDef => ({
-  forward: (self: Tensor, sizes: number | number[], dim: number) =>
-    splitInto('splitWithSizes', self, typeof sizes === 'number' ? [sizes] : sizes, dim),
-  composite: true,
-}));
+export const splitWithSizes = defineOp(
+  'splitWithSizes(Tensor self, int[] splitSizes, int dim=0) -> Tensor[]',
+  (): OpDef => ({
+    forward: (self: Tensor, sizes: number | number[], dim: number) =>
+      splitInto('splitWithSizes', self, typeof sizes === 'number' ? [sizes] : sizes, dim),
+    composite: true,
+  }),
+);
 /** At most `chunks` views of equal size along a dim; the last may be smaller. See torch.chunk. */
 export const chunk = defineOp('chunk(Tensor self, int chunks, int dim=0) -> Tensor[]', (): OpDef => ({
   forward(self: Tensor, chunks: number, dim: number) {
@@ -193,29 +234,40 @@ export const chunk = defineOp('chunk(Tensor self, int chunks, int dim=0) -> Tens
  * Views along a dim: a number of almost equal ones, or cut before each index of a list (or of a 1-dim int64 tensor).
  * See torch.tensor_split.
  */
-export const tensorSplit = defineOp('tensorSplit(Tensor self, any indicesOrSections, int dim=0) -> Tensor[]', (): OpDef => ({
-  forward(self: Tensor, cuts: unknown, dim: number) {
-    const at = splitDim('tensorSplit', self, dim);
-    const total = self.shape[at]!;
-    const given = cuts instanceof Tensor ? (cuts.to('int64').tolist() as unknown) : cuts;
-    if (typeof given === 'number') {
-      if (!Number.isInteger(given) || given < 1) throw new RangeError(`tensorSplit: the number of sections must be positive, got ${given}`);
-      const small = Math.floor(total / given);
-      const sizes = Array.from({ length: given }, (_, i) => small + (i < total % given ? 1 : 0));
-      return splitSizes(self, sizes, at);
-    }
-    if (!Array.isArray(given) || !given.every(Number.isInteger)) {
-      throw new TypeError("tensorSplit: 'indicesOrSections' must be an integer, a list of integers, or a tensor of at most one dim");
-    }
-    const cut = (i: number): number => Math.min(Math.max(i < 0 ? i + total : i, 0), total);
-    const ends = [...(given as number[]).map(cut), total];
-    // A cut before the one in front of it gives an empty part; the parts then overlap, as slices do.
-    const parts = ends.map((end, i) => [i === 0 ? 0 : ends[i - 1]!, end] as const);
-    if (parts.every(([start, end]) => start <= end)) return splitSizes(self, parts.map(([start, end]) => end - start), at);
-    return parts.map(([start, end]) => self.slice(at, start, Math.max(start, end)));
-  },
-  composite: true,
-}));
+export const tensorSplit = defineOp(
+  'tensorSplit(Tensor self, any indicesOrSections, int dim=0) -> Tensor[]',
+  (): OpDef => ({
+    forward(self: Tensor, cuts: unknown, dim: number) {
+      const at = splitDim('tensorSplit', self, dim);
+      const total = self.shape[at]!;
+      const given = cuts instanceof Tensor ? (cuts.to('int64').tolist() as unknown) : cuts;
+      if (typeof given === 'number') {
+        if (!Number.isInteger(given) || given < 1)
+          throw new RangeError(`tensorSplit: the number of sections must be positive, got ${given}`);
+        const small = Math.floor(total / given);
+        const sizes = Array.from({ length: given }, (_, i) => small + (i < total % given ? 1 : 0));
+        return splitSizes(self, sizes, at);
+      }
+      if (!Array.isArray(given) || !given.every(Number.isInteger)) {
+        throw new TypeError(
+          "tensorSplit: 'indicesOrSections' must be an integer, a list of integers, or a tensor of at most one dim",
+        );
+      }
+      const cut = (i: number): number => Math.min(Math.max(i < 0 ? i + total : i, 0), total);
+      const ends = [...(given as number[]).map(cut), total];
+      // A cut before the one in front of it gives an empty part; the parts then overlap, as slices do.
+      const parts = ends.map((end, i) => [i === 0 ? 0 : ends[i - 1]!, end] as const);
+      if (parts.every(([start, end]) => start <= end))
+        return splitSizes(
+          self,
+          parts.map(([start, end]) => end - start),
+          at,
+        );
+      return parts.map(([start, end]) => self.slice(at, start, Math.max(start, end)));
+    },
+    composite: true,
+  }),
+);
 
 /** Views of each index of a dim, which disappears. See torch.unbind. */
 export const unbind = defineOp('unbind(Tensor self, int dim=0) -> Tensor[]', (): OpDef => ({
@@ -224,11 +276,15 @@ export const unbind = defineOp('unbind(Tensor self, int dim=0) -> Tensor[]', ():
     const at = wrapDim('unbind', dim, self.shape.length);
     const other = <T>(list: readonly T[]): T[] => list.filter((_, i) => i !== at);
     const [shape, strides] = [other(self.shape), other(self.strides)];
-    return Array.from({ length: self.shape[at]! }, (_, i) => self.stridedView(shape, strides, self.offset + i * self.strides[at]!));
+    return Array.from({ length: self.shape[at]! }, (_, i) =>
+      self.stridedView(shape, strides, self.offset + i * self.strides[at]!),
+    );
   },
   backward: {
     self: d((grads, call) =>
-      grads.length === 0 ? Tensor.zeros(call.self.shape, call.self.code) : stack(grads, wrapDim('unbind', call.dim, call.self.shape.length)),
+      grads.length === 0
+        ? Tensor.zeros(call.self.shape, call.self.code)
+        : stack(grads, wrapDim('unbind', call.dim, call.self.shape.length)),
     ),
   },
 }));
@@ -240,11 +296,17 @@ export const repeat = defineOp('repeat(Tensor self, int... repeats)', (): OpDef 
   forward(self: Tensor, repeats: number[]) {
     const added = repeats.length - self.shape.length;
     if (added < 0) {
-      throw new TenfoldError('shape', `repeat: ${repeats.length} repeats for a tensor of ${self.shape.length} dims, shape ${formatShape(self.shape)}`);
+      throw new TenfoldError(
+        'shape',
+        `repeat: ${repeats.length} repeats for a tensor of ${self.shape.length} dims, shape ${formatShape(self.shape)}`,
+      );
     }
     if (repeats.some((r) => r < 0)) throw new RangeError(`repeat: repeats must not be negative, got [${repeats}]`);
     // [r0, s0, r1, s1, …]: the source broadcasts over the repeats.
-    const out = Tensor.raw(repeats.map((r, i) => r * (self.shape[i - added] ?? 1)), self.code);
+    const out = Tensor.raw(
+      repeats.map((r, i) => r * (self.shape[i - added] ?? 1)),
+      self.code,
+    );
     const { shape, repeated } = repeatShapes(self.shape, repeats);
     copyElements(out.view(repeated), self.reshape(shape));
     return out;
@@ -286,7 +348,10 @@ export const repeatInterleave = defineOp(
       const counts = readRepeats(repeats, size);
       const total = counts.reduce((a, b) => a + b, 0);
       if (outputSize !== null && outputSize !== total) {
-        throw new TenfoldError('value', `repeatInterleave: outputSize is ${outputSize}, but the repeats add up to ${total}`);
+        throw new TenfoldError(
+          'value',
+          `repeatInterleave: outputSize is ${outputSize}, but the repeats add up to ${total}`,
+        );
       }
       const index = new BigInt64Array(total);
       let next = 0;
@@ -300,15 +365,23 @@ export const repeatInterleave = defineOp(
   }),
 );
 function readRepeats(repeats: unknown, size: number): number[] {
-  const list = repeats instanceof Tensor ? repeats.reshape(-1).tolist() : typeof repeats === 'number' ? [repeats] : repeats;
-  if (repeats instanceof Tensor && (repeats.shape.length > 1 || (repeats.code !== Code.i64 && repeats.code !== Code.i32))) {
-    throw new TypeError(`repeatInterleave: 'repeats' must be an int64 or int32 tensor of at most one dim, got ${repeats.dtype} of shape ${formatShape(repeats.shape)}`);
+  const list =
+    repeats instanceof Tensor ? repeats.reshape(-1).tolist() : typeof repeats === 'number' ? [repeats] : repeats;
+  if (
+    repeats instanceof Tensor &&
+    (repeats.shape.length > 1 || (repeats.code !== Code.i64 && repeats.code !== Code.i32))
+  ) {
+    throw new TypeError(
+      `repeatInterleave: 'repeats' must be an int64 or int32 tensor of at most one dim, got ${repeats.dtype} of shape ${formatShape(repeats.shape)}`,
+    );
   }
   if (!Array.isArray(list) || !list.every(Number.isInteger)) {
     throw new TypeError("repeatInterleave: 'repeats' must be an integer, a list of integers, or an int64 tensor");
   }
   const counts = (list.length === 1 ? new Array<number>(size).fill(list[0] as number) : list) as number[];
-  if (counts.length !== size) throw new TenfoldError('shape', `repeatInterleave: ${counts.length} repeats for a dim of size ${size}`);
-  if (counts.some((n) => n < 0)) throw new RangeError(`repeatInterleave: repeats must not be negative, got [${counts}]`);
+  if (counts.length !== size)
+    throw new TenfoldError('shape', `repeatInterleave: ${counts.length} repeats for a dim of size ${size}`);
+  if (counts.some((n) => n < 0))
+    throw new RangeError(`repeatInterleave: repeats must not be negative, got [${counts}]`);
   return counts;
 }

@@ -1,13 +1,12 @@
-/** The same elements in another order or shape: flips and rolls, dims moved, diagonals, triangles, grids. */
+/** The same elements in another order or shape: flips and rolls, dims moved, grids, windows. */
 import { TenfoldError, checkOptions, show } from '../errors.js';
-import { Code, SIZE, codeOf, type DType } from '../dtype.js';
-import { kernel, launchRaw } from '../native/launch.js';
+import { Code } from '../dtype.js';
 import { broadcastShapes, formatShape, numelOf, wrapDim, wrapDims, type Shape } from '../tensor/shape.js';
 import { elementsOf } from '../tensor/elements.js';
 import { copyElements } from '../tensor/copy.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
-import { takeTarget } from '../op/inplace.js';
+import { renamed } from '../op/indexed.js';
 import { stack } from './joining.js';
 
 // ---- order -----------------------------------------------------------------------------------------------------------
@@ -35,7 +34,8 @@ export const flip = defineOp('flip(Tensor self, int... dims)', (): OpDef => ({
 /** Left to right: flip of dim 1. See torch.fliplr. */
 export const fliplr = defineOp('fliplr(Tensor self)', (): OpDef => ({
   forward(self: Tensor) {
-    if (self.shape.length < 2) throw new TenfoldError('shape', `fliplr: needs at least 2 dims, got ${formatShape(self.shape)}`);
+    if (self.shape.length < 2)
+      throw new TenfoldError('shape', `fliplr: needs at least 2 dims, got ${formatShape(self.shape)}`);
     return self.flip(1);
   },
   composite: true,
@@ -56,8 +56,13 @@ export const roll = defineOp('roll(Tensor self, int[] shifts, int[] dims=[])', (
   forward(self: Tensor, shifts: number | number[], dims: number | number[]) {
     const [by, along] = [list(shifts), list(dims)];
     if (by.length === 0) throw new TenfoldError('value', 'roll: shifts is empty');
-    if (along.length === 0 && by.length === 1) return self.reshape(-1).roll(by as number[], 0).view(self.shape as number[]);
-    if (by.length !== along.length) throw new TenfoldError('value', `roll: ${by.length} shifts for ${along.length} dims`);
+    if (along.length === 0 && by.length === 1)
+      return self
+        .reshape(-1)
+        .roll(by as number[], 0)
+        .view(self.shape as number[]);
+    if (by.length !== along.length)
+      throw new TenfoldError('value', `roll: ${by.length} shifts for ${along.length} dims`);
     const dense = along.map((i) => wrapDim('roll', i, self.shape.length));
     let from = self;
     dense.forEach((dim, k) => {
@@ -73,7 +78,14 @@ export const roll = defineOp('roll(Tensor self, int[] shifts, int[] dims=[])', (
     });
     return from;
   },
-  backward: { self: d((grad, call) => grad.roll(list(call.shifts).map((s) => -s), list(call.dims))) },
+  backward: {
+    self: d((grad, call) =>
+      grad.roll(
+        list(call.shifts).map((s) => -s),
+        list(call.dims),
+      ),
+    ),
+  },
 }));
 
 /** Rotated by 90 degrees k times in the plane of two dims, from the first towards the second. See torch.rot90. */
@@ -81,7 +93,8 @@ export const rot90 = defineOp('rot90(Tensor self, int k=1, int[] dims=[0,1])', (
   forward(self: Tensor, k: number, dims: number | number[]) {
     const plane = list(dims);
     if (plane.length !== 2) throw new TenfoldError('value', `rot90: expected two dims, got [${plane}]`);
-    if (self.shape.length < 2) throw new TenfoldError('shape', `rot90: needs at least 2 dims, got ${formatShape(self.shape)}`);
+    if (self.shape.length < 2)
+      throw new TenfoldError('shape', `rot90: needs at least 2 dims, got ${formatShape(self.shape)}`);
     const [a, b] = plane.map((i) => wrapDim('rot90', i, self.shape.length)) as [number, number];
     if (a === b) throw new TenfoldError('value', `rot90: the dims must differ, got [${plane}]`);
     switch (((k % 4) + 4) % 4) {
@@ -98,10 +111,16 @@ export const rot90 = defineOp('rot90(Tensor self, int k=1, int[] dims=[0,1])', (
   composite: true,
 }));
 
-function moved(call: string, self: Tensor, source: number | readonly number[], destination: number | readonly number[]): Tensor {
+function moved(
+  call: string,
+  self: Tensor,
+  source: number | readonly number[],
+  destination: number | readonly number[],
+): Tensor {
   const n = self.shape.length;
   const [from, to] = [list(source), list(destination)];
-  if (from.length !== to.length) throw new TenfoldError('value', `${call}: ${from.length} source dims for ${to.length} destinations`);
+  if (from.length !== to.length)
+    throw new TenfoldError('value', `${call}: ${from.length} source dims for ${to.length} destinations`);
   const own = from.map((i) => wrapDim(call, i, n));
   const places = to.map((i) => wrapDim(call, i, n));
   if (new Set(own).size !== own.length || new Set(places).size !== places.length) {
@@ -114,12 +133,14 @@ function moved(call: string, self: Tensor, source: number | readonly number[], d
 }
 /** Dims moved to other places, the rest in their order: a view. See torch.movedim. */
 export const movedim = defineOp('movedim(Tensor self, int[] source, int[] destination)', (): OpDef => ({
-  forward: (self: Tensor, source: number | number[], destination: number | number[]) => moved('movedim', self, source, destination),
+  forward: (self: Tensor, source: number | number[], destination: number | number[]) =>
+    moved('movedim', self, source, destination),
   composite: true,
 }));
 /** movedim by its other name. See torch.moveaxis. */
 export const moveaxis = defineOp('moveaxis(Tensor self, int[] source, int[] destination)', (): OpDef => ({
-  forward: (self: Tensor, source: number | number[], destination: number | number[]) => moved('moveaxis', self, source, destination),
+  forward: (self: Tensor, source: number | number[], destination: number | number[]) =>
+    moved('moveaxis', self, source, destination),
   composite: true,
 }));
 /** transpose by another name. See torch.swapaxes. */
@@ -151,7 +172,8 @@ Object.defineProperty(Tensor.prototype, 'mT', {
   configurable: true,
   get(this: Tensor): Tensor {
     if (this.shape.length === 0) return this.permute([]);
-    if (this.shape.length < 2) throw new TenfoldError('shape', `mT: needs at least 2 dims, got ${formatShape(this.shape)}`);
+    if (this.shape.length < 2)
+      throw new TenfoldError('shape', `mT: needs at least 2 dims, got ${formatShape(this.shape)}`);
     return this.transpose(-2, -1);
   },
 });
@@ -172,7 +194,10 @@ export const flatten = defineOp('flatten(Tensor self, int startDim=0, int endDim
   composite: true,
 }));
 /** All elements in one dim: a view where the tensor is contiguous. See torch.ravel. */
-export const ravel = defineOp('ravel(Tensor self)', (): OpDef => ({ forward: (self: Tensor) => self.reshape(-1), composite: true }));
+export const ravel = defineOp('ravel(Tensor self)', (): OpDef => ({
+  forward: (self: Tensor) => self.reshape(-1),
+  composite: true,
+}));
 
 /** A dim as several, whose sizes (one may be -1) multiply to its size: a view. See torch.unflatten. */
 export const unflatten = defineOp('unflatten(Tensor self, int dim, int[] sizes)', (): OpDef => ({
@@ -185,7 +210,10 @@ export const unflatten = defineOp('unflatten(Tensor self, int dim, int[] sizes)'
     const infer = into.indexOf(-1);
     if (infer >= 0 && known > 0 && own % known === 0 && !into.includes(-1, infer + 1)) into[infer] = own / known;
     if (into.length === 0 || into.some((s) => s < 0) || numelOf(into) !== own) {
-      throw new TenfoldError('shape', `unflatten: sizes [${list(sizes)}] don't multiply up to ${own}, the size of dim ${at}`);
+      throw new TenfoldError(
+        'shape',
+        `unflatten: sizes [${list(sizes)}] don't multiply up to ${own}, the size of dim ${at}`,
+      );
     }
     return self.view([...self.shape.slice(0, at), ...into, ...self.shape.slice(at + 1)]);
   },
@@ -212,18 +240,6 @@ export const broadcastTo = defineOp('broadcastTo(Tensor self, int... size)', ():
   forward: (self: Tensor, size: number[]) => renamed('broadcastTo', () => self.expand(size)),
   composite: true,
 }));
-/** Runs a call of another op; its errors get this one's name. */
-function renamed<T>(call: string, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    const rename = (message: string): string => message.replace(/^\w+/, call);
-    if (error instanceof TenfoldError) throw new TenfoldError(error.code, rename(error.message), { cause: error });
-    if (error instanceof RangeError) throw new RangeError(rename(error.message), { cause: error });
-    throw error;
-  }
-}
-
 type Tensors = [...tensors: Tensor[]] | [tensors: readonly Tensor[]];
 function tensorsOf(call: string, args: readonly unknown[]): Tensor[] {
   const given = args.length === 1 && Array.isArray(args[0]) ? (args[0] as unknown[]) : args;
@@ -245,18 +261,32 @@ export function broadcastTensors(...tensors: Tensors): Tensor[] {
  * Grids of coordinates of vectors: the i-th result varies along dim i only. `indexing`: 'ij', or 'xy' with the first two
  * dims exchanged. Views. See torch.meshgrid.
  */
-export function meshgrid(...args: [...Tensors] | [...tensors: Tensor[], options: { indexing?: 'ij' | 'xy' }] | [tensors: readonly Tensor[], options: { indexing?: 'ij' | 'xy' }]): Tensor[] {
+export function meshgrid(
+  ...args:
+    | [...Tensors]
+    | [...tensors: Tensor[], options: { indexing?: 'ij' | 'xy' }]
+    | [tensors: readonly Tensor[], options: { indexing?: 'ij' | 'xy' }]
+): Tensor[] {
   const last = args.at(-1);
   const named = typeof last === 'object' && last !== null && !(last instanceof Tensor) && !Array.isArray(last);
   const options = (named ? last : {}) as { indexing?: 'ij' | 'xy' };
   checkOptions('meshgrid', options, ['indexing']);
   const { indexing = 'ij' } = options;
-  if (indexing !== 'ij' && indexing !== 'xy') throw new TypeError(`meshgrid: indexing must be 'ij' or 'xy', got ${show(indexing)}`);
+  if (indexing !== 'ij' && indexing !== 'xy')
+    throw new TypeError(`meshgrid: indexing must be 'ij' or 'xy', got ${show(indexing)}`);
   const tensors = tensorsOf('meshgrid', named ? args.slice(0, -1) : args);
   if (tensors.length === 0) throw new TenfoldError('shape', 'meshgrid: expected at least one tensor');
   tensors.forEach((t) => {
-    if (t.shape.length > 1) throw new TenfoldError('shape', `meshgrid: expected tensors of at most one dim, got shape ${formatShape(t.shape)}`);
-    if (t.code !== tensors[0]!.code) throw new TenfoldError('dtype', `meshgrid: all tensors must have one dtype, got ${tensors[0]!.dtype} and ${t.dtype}`);
+    if (t.shape.length > 1)
+      throw new TenfoldError(
+        'shape',
+        `meshgrid: expected tensors of at most one dim, got shape ${formatShape(t.shape)}`,
+      );
+    if (t.code !== tensors[0]!.code)
+      throw new TenfoldError(
+        'dtype',
+        `meshgrid: all tensors must have one dtype, got ${tensors[0]!.dtype} and ${t.dtype}`,
+      );
   });
   const swap = indexing === 'xy' && tensors.length > 1;
   const order = swap ? [tensors[1]!, tensors[0]!, ...tensors.slice(2)] : tensors;
@@ -270,13 +300,17 @@ export function meshgrid(...args: [...Tensors] | [...tensors: Tensor[], options:
 export function cartesianProd(...tensors: Tensors): Tensor {
   const all = tensorsOf('cartesianProd', tensors);
   if (all.length === 1) return all[0]!;
-  return stack(meshgrid(all).map((g) => g.flatten()), 1);
+  return stack(
+    meshgrid(all).map((g) => g.flatten()),
+    1,
+  );
 }
 
 /** All choices of r elements of a vector, as rows, in order; withReplacement, with repeats. See torch.combinations. */
 export const combinations = defineOp('combinations(Tensor input, int r=2, bool withReplacement=false)', (): OpDef => ({
   forward(input: Tensor, r: number, withReplacement: boolean) {
-    if (input.shape.length !== 1) throw new TenfoldError('shape', `combinations: expected one dim, got shape ${formatShape(input.shape)}`);
+    if (input.shape.length !== 1)
+      throw new TenfoldError('shape', `combinations: expected one dim, got shape ${formatShape(input.shape)}`);
     if (r < 0) throw new RangeError(`combinations: r must not be negative, got ${r}`);
     if (r === 0) return Tensor.raw([0], input.code);
     const rows: number[] = [];
@@ -299,7 +333,8 @@ export const unfold = defineOp('unfold(Tensor self, int dimension, int size, int
   forward(self: Tensor, dimension: number, size: number, step: number) {
     const dim = wrapDim('unfold', dimension, self.shape.length);
     const own = self.shape[dim] ?? 1;
-    if (size < 0 || size > own) throw new RangeError(`unfold: size ${size} is out of range for dim ${dim} of size ${own}`);
+    if (size < 0 || size > own)
+      throw new RangeError(`unfold: size ${size} is out of range for dim ${dim} of size ${own}`);
     if (step < 1) throw new RangeError(`unfold: step must be positive, got ${step}`);
     const stride = self.strides[dim] ?? 1;
     const shape = [...self.shape, size];
@@ -315,178 +350,22 @@ export const unfold = defineOp('unfold(Tensor self, int dimension, int size, int
   },
 }));
 /** Transpose of unfold: windows added up where they came from. */
-const foldWindows = defineOp('foldWindows(Tensor input, int[] shape, int dimension, int size, int step)', (): OpDef => ({
-  forward(input: Tensor, shape: number[], dimension: number, size: number, step: number) {
-    if (shape.length === 0) return size === 0 ? Tensor.zeros([], input.code) : input.reshape([]);
-    const out = Tensor.zeros(shape, input.code);
-    const dim = wrapDim('unfold', dimension, shape.length);
-    const windows = input.shape[dim]!;
-    // Windows of one offset don't overlap, nor do the elements of one window.
-    if (size <= windows) {
-      for (let s = 0; s < size; s++) out.slice(dim, s, s + (windows - 1) * step + 1, step).add_(input.select(-1, s));
-    } else {
-      for (let w = 0; w < windows; w++) out.narrow(dim, w * step, size).add_(input.select(dim, w).movedim(-1, dim));
-    }
-    return out;
-  },
-  backward: { input: d((grad, call) => grad.unfold(call.dimension, call.size, call.step)) },
-}));
-
-// ---- parts written into a copy ---------------------------------------------------------------------------------------
-
-/** A copy of self with src in the place of a part. */
-function withPart(call: string, self: Tensor, src: Tensor, part: (x: Tensor) => Tensor): Tensor {
-  const out = self.rawClone();
-  const place = renamed(call, () => part(out));
-  if (formatShape(place.shape) !== formatShape(src.shape)) {
-    throw new TenfoldError('shape', `${call}: src must have the part's shape ${formatShape(place.shape)}, got ${formatShape(src.shape)}`);
-  }
-  copyElements(place, src);
-  return out;
-}
-const zerosFor = (grad: Tensor, src: { shape: Shape }): Tensor => Tensor.zeros(src.shape, grad.code);
-
-/** A copy with src in the place of select(dim, index). See torch.select_scatter. */
-export const selectScatter = defineOp('selectScatter(Tensor self, Tensor src, int dim, int index)', (): OpDef => ({
-  forward: (self: Tensor, src: Tensor, dim: number, index: number) =>
-    withPart('selectScatter', self, src, (x) => x.select(dim, index)),
-  backward: {
-    self: d((grad, c) => grad.selectScatter(zerosFor(grad, c.src), c.dim, c.index)),
-    src: d((grad, c) => grad.select(c.dim, c.index)),
-  },
-}));
-/** A copy with src in the place of a slice of a dim. See torch.slice_scatter. */
-export const sliceScatter = defineOp(
-  'sliceScatter(Tensor self, Tensor src, int dim=0, int? start=null, int? end=null, int step=1)',
+const foldWindows = defineOp(
+  'foldWindows(Tensor input, int[] shape, int dimension, int size, int step)',
   (): OpDef => ({
-    forward: (self: Tensor, src: Tensor, dim: number, start: number | null, end: number | null, step: number) =>
-      withPart('sliceScatter', self, src, (x) => x.slice(dim, start, end, step)),
-    backward: {
-      self: d((grad, c) => grad.sliceScatter(zerosFor(grad, c.src), c.dim, c.start, c.end, c.step)),
-      src: d((grad, c) => grad.slice(c.dim, c.start, c.end, c.step)),
+    forward(input: Tensor, shape: number[], dimension: number, size: number, step: number) {
+      if (shape.length === 0) return size === 0 ? Tensor.zeros([], input.code) : input.reshape([]);
+      const out = Tensor.zeros(shape, input.code);
+      const dim = wrapDim('unfold', dimension, shape.length);
+      const windows = input.shape[dim]!;
+      // Windows of one offset don't overlap, nor do the elements of one window.
+      if (size <= windows) {
+        for (let s = 0; s < size; s++) out.slice(dim, s, s + (windows - 1) * step + 1, step).add_(input.select(-1, s));
+      } else {
+        for (let w = 0; w < windows; w++) out.narrow(dim, w * step, size).add_(input.select(dim, w).movedim(-1, dim));
+      }
+      return out;
     },
+    backward: { input: d((grad, call) => grad.unfold(call.dimension, call.size, call.step)) },
   }),
 );
-/** A copy with src in the place of a diagonal. See torch.diagonal_scatter. */
-export const diagonalScatter = defineOp(
-  'diagonalScatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1)',
-  (): OpDef => ({
-    forward: (self: Tensor, src: Tensor, offset: number, dim1: number, dim2: number) =>
-      withPart('diagonalScatter', self, src, (x) => x.diagonal(offset, dim1, dim2)),
-    backward: {
-      self: d((grad, c) => grad.diagonalScatter(zerosFor(grad, c.src), c.offset, c.dim1, c.dim2)),
-      src: d((grad, c) => grad.diagonal(c.offset, c.dim1, c.dim2)),
-    },
-  }),
-);
-
-/** `length` indices of a dim from `start` on, as a copy. See torch.narrow_copy. */
-export const narrowCopy = defineOp('narrowCopy(Tensor self, int dim, int start, int length)', (): OpDef => ({
-  forward: (self: Tensor, dim: number, start: number, length: number) => self.narrow(dim, start, length).clone(),
-  composite: true,
-}));
-
-// ---- diagonals and triangles -----------------------------------------------------------------------------------------
-
-function plane(call: string, n: number, dim1: number, dim2: number): [number, number] {
-  const [a, b] = [wrapDim(call, dim1, n), wrapDim(call, dim2, n)];
-  if (a === b) throw new TenfoldError('value', `${call}: the dims must differ, got ${dim1} and ${dim2}`);
-  return [a, b];
-}
-
-/** The diagonal of the matrices in two dims, `offset` above the main one, as the last dim: a view. See torch.diagonal. */
-export const diagonal = defineOp('diagonal(Tensor self, int offset=0, int dim1=0, int dim2=1)', (): OpDef => ({
-  forward(self: Tensor, offset: number, dim1: number, dim2: number) {
-    const [a, b] = plane('diagonal', self.shape.length, dim1, dim2);
-    const [rows, columns] = [self.shape[a]!, self.shape[b]!];
-    const length = Math.max(offset >= 0 ? Math.min(rows, columns - offset) : Math.min(rows + offset, columns), 0);
-    const keep = <T>(items: readonly T[]): T[] => items.filter((_, i) => i !== a && i !== b);
-    const start = length === 0 ? 0 : offset >= 0 ? offset * self.strides[b]! : -offset * self.strides[a]!;
-    return self.stridedView(
-      [...keep(self.shape), length],
-      [...keep(self.strides), self.strides[a]! + self.strides[b]!],
-      self.offset + start,
-    );
-  },
-  backward: {
-    self: d((grad, c) => Tensor.zeros(c.self.shape, grad.code).diagonalScatter(grad, c.offset, c.dim1, c.dim2)),
-  },
-}));
-
-/** Matrices in two new dims with the last dim on a diagonal, 0 elsewhere. See torch.diag_embed. */
-export const diagEmbed = defineOp('diagEmbed(Tensor self, int offset=0, int dim1=-2, int dim2=-1)', (): OpDef => ({
-  forward(self: Tensor, offset: number, dim1: number, dim2: number) {
-    const n = self.shape.length + 1;
-    if (n < 2) throw new TenfoldError('shape', 'diagEmbed: a 0-dim tensor has no diagonal to embed');
-    const [a, b] = plane('diagEmbed', n, dim1, dim2);
-    const size = self.shape.at(-1)! + Math.abs(offset);
-    const shape = self.shape.slice(0, -1);
-    for (const i of [a, b].sort((x, y) => x - y)) shape.splice(i, 0, size);
-    return Tensor.zeros(shape, self.code).diagonalScatter(self, offset, a, b);
-  },
-  composite: true,
-}));
-
-/** A matrix's diagonal as a copy, or a matrix with a vector on it. See torch.diag. */
-export const diag = defineOp('diag(Tensor self, int diagonal=0)', (): OpDef => ({
-  forward(self: Tensor, offset: number) {
-    if (self.shape.length === 1) return self.diagEmbed(offset);
-    if (self.shape.length === 2) return self.diagonal(offset).clone();
-    throw new TenfoldError('shape', `diag: expected a vector or a matrix, got shape ${formatShape(self.shape)}`);
-  },
-  composite: true,
-}));
-/** A matrix with the flattened tensor on a diagonal. See torch.diagflat. */
-export const diagflat = defineOp('diagflat(Tensor self, int offset=0)', (): OpDef => ({
-  forward: (self: Tensor, offset: number) => self.reshape(-1).diagEmbed(offset),
-  composite: true,
-}));
-
-const TRIANGLE = kernel('triangle')[Code.i64]!;
-const triangle = (name: 'tril' | 'triu') => (): OpDef => ({
-  forward(self: Tensor, offset: number) {
-    if (self.shape.length < 2) throw new TenfoldError('shape', `${name}: needs at least 2 dims, got ${formatShape(self.shape)}`);
-    const source = self.contiguous();
-    const target = self.dense ? takeTarget(self.shape, self.code, null) : null;
-    const out = target ?? Tensor.raw(self.shape, self.code);
-    const [rows, columns] = self.shape.slice(-2) as [number, number];
-    if (out.count > 0) {
-      const upper = name === 'triu' ? 1 : 0;
-      launchRaw(TRIANGLE, SIZE[self.code]!, out.count / (rows * columns), rows, columns, offset, upper, addressOf(source), addressOf(out));
-    }
-    return out;
-  },
-  backward: { self: d((grad, call) => grad[name](call.diagonal)) },
-});
-/** Elements on and below a diagonal of the last two dims, 0 above it. See torch.tril. */
-export const tril = defineOp('tril[_](Tensor self, int diagonal=0)', triangle('tril'));
-/** Elements on and above a diagonal of the last two dims, 0 below it. See torch.triu. */
-export const triu = defineOp('triu[_](Tensor self, int diagonal=0)', triangle('triu'));
-
-function triangleIndices(call: string, row: number, col: number, inRow: (i: number) => [number, number], dtype: DType): Tensor {
-  if (row < 0 || col < 0) throw new RangeError(`${call}: sizes must not be negative, got ${row} and ${col}`);
-  const code = codeOf(call, dtype);
-  const [rows, columns]: [bigint[], bigint[]] = [[], []];
-  for (let i = 0; i < row; i++) {
-    const [from, to] = inRow(i);
-    for (let k = Math.max(from, 0); k < Math.min(to, col); k++) {
-      rows.push(BigInt(i));
-      columns.push(BigInt(k));
-    }
-  }
-  const out = Tensor.raw([2, rows.length], Code.i64);
-  (elementsOf(out) as BigInt64Array).set([...rows, ...columns]);
-  return code === Code.i64 ? out : out.to(dtype);
-}
-/** Rows and columns of the lower triangle of a row × col matrix: int64 [2, n]. See torch.tril_indices. */
-export const trilIndices = defineOp("trilIndices(int row, int col, int offset=0, *, dtype dtype='int64')", (): OpDef => ({
-  forward: (row: number, col: number, offset: number, dtype: DType) =>
-    triangleIndices('trilIndices', row, col, (i) => [0, i + offset + 1], dtype),
-  differentiable: false,
-}));
-/** Rows and columns of the upper triangle of a row × col matrix: int64 [2, n]. See torch.triu_indices. */
-export const triuIndices = defineOp("triuIndices(int row, int col, int offset=0, *, dtype dtype='int64')", (): OpDef => ({
-  forward: (row: number, col: number, offset: number, dtype: DType) =>
-    triangleIndices('triuIndices', row, col, (i) => [i + offset, col], dtype),
-  differentiable: false,
-}));

@@ -6,17 +6,17 @@
 // copied), a scalar value is a y of strides 0, and no operand has to be copied first.
 //
 //   y[o, j, i] = x[o, index[o, j, i], i]                      gather
-//   x[o, index[o, j, i], i] = y[o, j, i], or op=              scatterSet, scatterAdd, scatterMul, scatterAmax, scatterAmin
+//   x[o, index[o, j, i], i] = y[o, j, i], or op=              scatterSet, scatterAdd, scatterMul, scatterAmax,
+//   scatterAmin
 //
 // Frame, after the id:
 //   bytes                                  size of an element (gather and scatterSet; 0 elsewhere)
 //   outerDims, innerDims, sizes…           outer sizes, then inner sizes
 //   J
 //   k, (size, stride)…                     the indexed dims of x; several stand for one dim of their product's size
-//   wrap, label                            whether negative indices count from the end; number of the dim in messages, -1 for the whole tensor
-//   index, strideJ, strides…               int64; strides of the outer dims, then of the inner ones, in elements
-//   x, strides…
-//   y, strideJ, strides…
+//   wrap, label                            whether negative indices count from the end; number of the dim in messages,
+//   -1 for the whole tensor index, strideJ, strides…               int64; strides of the outer dims, then of the inner
+//   ones, in elements x, strides… y, strideJ, strides…
 //
 // Every index is checked before a scatter writes anything. Duplicates are taken in order of j, whatever the number of
 // threads: a thread owns outputs, not inputs.
@@ -134,7 +134,8 @@ struct Lines {
 
 // ---- gather ---------------------------------------------------------------------------------------------------------
 
-template <class T> struct Gather {
+template <class T>
+struct Gather {
   const Lines& g;
   // Positions (o, j), flat.
   void operator()(int64_t begin, int64_t end) const {
@@ -174,7 +175,8 @@ template <class T> struct Gather {
   }
 };
 
-template <class T> void runGatherAs(const Lines& g) {
+template <class T>
+void runGatherAs(const Lines& g) {
   const int64_t inner = g.innerCount();
   parallelFor(g.outer.count * g.j, kMoveGrain / inner + 1, Gather<T>{g}, 1);
 }
@@ -183,20 +185,28 @@ void runGather(const Kernel&, Frame f) {
   const Lines g(f);
   if (g.empty()) return;
   switch (g.bytes) {
-    case 1: return runGatherAs<uint8_t>(g);
-    case 2: return runGatherAs<uint16_t>(g);
-    case 4: return runGatherAs<uint32_t>(g);
-    default: return runGatherAs<uint64_t>(g);
+    case 1:
+      return runGatherAs<uint8_t>(g);
+    case 2:
+      return runGatherAs<uint16_t>(g);
+    case 4:
+      return runGatherAs<uint32_t>(g);
+    default:
+      return runGatherAs<uint64_t>(g);
   }
 }
 
 // ---- scatter --------------------------------------------------------------------------------------------------------
 
 struct Set {
-  template <class T> static T of(T, T y) { return y; }
+  template <class T>
+  static T of(T, T y) {
+    return y;
+  }
 };
 struct Add {
-  template <class T> static T of(T x, T y) {
+  template <class T>
+  static T of(T x, T y) {
     if constexpr (std::is_integral_v<T>) {
       using U = std::make_unsigned_t<T>;
       return static_cast<T>(static_cast<U>(static_cast<U>(x) + static_cast<U>(y)));
@@ -206,7 +216,8 @@ struct Add {
   }
 };
 struct Mul {
-  template <class T> static T of(T x, T y) {
+  template <class T>
+  static T of(T x, T y) {
     if constexpr (std::is_integral_v<T>) {
       return static_cast<T>(static_cast<uint64_t>(x) * static_cast<uint64_t>(y));
     } else {
@@ -216,10 +227,16 @@ struct Mul {
 };
 // NaN wins, as in PyTorch.
 struct Amax {
-  template <class T> static T of(T x, T y) { return x > y || x != x ? x : y; }
+  template <class T>
+  static T of(T x, T y) {
+    return x > y || x != x ? x : y;
+  }
 };
 struct Amin {
-  template <class T> static T of(T x, T y) { return x < y || x != x ? x : y; }
+  template <class T>
+  static T of(T x, T y) {
+    return x < y || x != x ? x : y;
+  }
 };
 
 struct CheckIndices {
@@ -250,9 +267,10 @@ void checkIndices(const Lines& g) {
 }
 
 // A unit owns, of one outer position, either a range of the last inner dim or a range of places in x.
-template <class T, class Op> struct Scatter {
+template <class T, class Op>
+struct Scatter {
   const Lines& g;
-  int64_t parts;    // units of one outer position
+  int64_t parts;  // units of one outer position
   bool byPlace;
   void operator()(int64_t begin, int64_t end) const {
     for (int64_t u = begin; u < end; ++u) unit(u / parts, u % parts);
@@ -305,7 +323,8 @@ template <class T, class Op> struct Scatter {
   }
 };
 
-template <class T, class Op> void runScatterAs(const Lines& g) {
+template <class T, class Op>
+void runScatterAs(const Lines& g) {
   const int64_t inner = g.innerCount(), work = g.j * inner, threads = numThreads();
   int64_t parts = 1;
   bool byPlace = false;
@@ -320,7 +339,8 @@ template <class T, class Op> void runScatterAs(const Lines& g) {
   parallelFor(g.outer.count * parts, kMoveGrain * parts / work + 1, Scatter<T, Op>{g, parts, byPlace}, 1);
 }
 
-template <class T, class Op> void runScatter(const Kernel&, Frame f) {
+template <class T, class Op>
+void runScatter(const Kernel&, Frame f) {
   const Lines g(f);
   if (g.empty()) return;
   checkIndices(g);
@@ -332,10 +352,14 @@ void runScatterSet(const Kernel&, Frame f) {
   if (g.empty()) return;
   checkIndices(g);
   switch (g.bytes) {
-    case 1: return runScatterAs<uint8_t, Set>(g);
-    case 2: return runScatterAs<uint16_t, Set>(g);
-    case 4: return runScatterAs<uint32_t, Set>(g);
-    default: return runScatterAs<uint64_t, Set>(g);
+    case 1:
+      return runScatterAs<uint8_t, Set>(g);
+    case 2:
+      return runScatterAs<uint16_t, Set>(g);
+    case 4:
+      return runScatterAs<uint32_t, Set>(g);
+    default:
+      return runScatterAs<uint64_t, Set>(g);
   }
 }
 
@@ -417,7 +441,8 @@ struct Ranks {
   const uint8_t* mask;
   int64_t n, blocks;
   std::vector<int64_t> before;
-  Ranks(const uint8_t* mask_, int64_t n_) : mask(mask_), n(n_), blocks((n_ + kMaskBlock - 1) / kMaskBlock), before(blocks + 1) {
+  Ranks(const uint8_t* mask_, int64_t n_)
+      : mask(mask_), n(n_), blocks((n_ + kMaskBlock - 1) / kMaskBlock), before(blocks + 1) {
     parallelFor(blocks, 4, CountBlocks{mask, n, before.data()}, 1);
     int64_t sum = 0;
     for (int64_t b = 0; b <= blocks; ++b) {
@@ -474,7 +499,8 @@ void runNonzero(const Kernel&, Frame f) {
 }
 
 // Where `pack`: packed[rank] = spread[p], else spread[p] = packed[rank], for the p that are set.
-template <class T> struct MoveMasked {
+template <class T>
+struct MoveMasked {
   const Ranks& ranks;
   T *spread, *packed;
   bool pack;
@@ -496,7 +522,8 @@ template <class T> struct MoveMasked {
   }
 };
 
-template <class T> void moveMasked(const Ranks& ranks, void* spread, void* packed, bool pack) {
+template <class T>
+void moveMasked(const Ranks& ranks, void* spread, void* packed, bool pack) {
   parallelFor(ranks.blocks, 1, MoveMasked<T>{ranks, static_cast<T*>(spread), static_cast<T*>(packed), pack}, 1);
 }
 
@@ -509,21 +536,26 @@ void runMoveMasked(const Kernel&, Frame f) {
   void* packed = f.ptr<void>();
   const int64_t room = f.i64();
   if (room < ranks.total()) {
-    throw KernelError("shape", "the mask selects " + std::to_string(ranks.total()) + " elements, but the source has only " +
-                                   std::to_string(room));
+    throw KernelError("shape", "the mask selects " + std::to_string(ranks.total()) +
+                                   " elements, but the source has only " + std::to_string(room));
   }
   const bool pack = f.flag();
   switch (bytes) {
-    case 1: return moveMasked<uint8_t>(ranks, spread, packed, pack);
-    case 2: return moveMasked<uint16_t>(ranks, spread, packed, pack);
-    case 4: return moveMasked<uint32_t>(ranks, spread, packed, pack);
-    default: return moveMasked<uint64_t>(ranks, spread, packed, pack);
+    case 1:
+      return moveMasked<uint8_t>(ranks, spread, packed, pack);
+    case 2:
+      return moveMasked<uint16_t>(ranks, spread, packed, pack);
+    case 4:
+      return moveMasked<uint32_t>(ranks, spread, packed, pack);
+    default:
+      return moveMasked<uint64_t>(ranks, spread, packed, pack);
   }
 }
 
 // ---- triangles ------------------------------------------------------------------------------------------------------
 
-template <class T> struct Triangle {
+template <class T>
+struct Triangle {
   int64_t rows, columns, diagonal;
   bool upper;
   const T* in;
@@ -546,7 +578,8 @@ template <class T> struct Triangle {
   }
 };
 
-template <class T> void triangle(int64_t batch, int64_t rows, int64_t columns, Frame& f) {
+template <class T>
+void triangle(int64_t batch, int64_t rows, int64_t columns, Frame& f) {
   const int64_t diagonal = f.i64();
   const bool upper = f.flag();
   const T* in = f.ptr<const T>();
@@ -558,20 +591,25 @@ template <class T> void triangle(int64_t batch, int64_t rows, int64_t columns, F
 void runTriangle(const Kernel&, Frame f) {
   const int64_t bytes = f.i64(), batch = f.i64(), rows = f.i64(), columns = f.i64();
   switch (bytes) {
-    case 1: return triangle<uint8_t>(batch, rows, columns, f);
-    case 2: return triangle<uint16_t>(batch, rows, columns, f);
-    case 4: return triangle<uint32_t>(batch, rows, columns, f);
-    default: return triangle<uint64_t>(batch, rows, columns, f);
+    case 1:
+      return triangle<uint8_t>(batch, rows, columns, f);
+    case 2:
+      return triangle<uint16_t>(batch, rows, columns, f);
+    case 4:
+      return triangle<uint32_t>(batch, rows, columns, f);
+    default:
+      return triangle<uint64_t>(batch, rows, columns, f);
   }
 }
 
 // ---- the table ------------------------------------------------------------------------------------------------------
 
-#define TENFOLD_SCATTERS(name, Op)                                                                            \
-  {name, DType::f32, runScatter<float, Op>}, {name, DType::f64, runScatter<double, Op>},                      \
-      {name, DType::i64, runScatter<int64_t, Op>}, {name, DType::i32, runScatter<int32_t, Op>},               \
-      {name, DType::u8, runScatter<uint8_t, Op>}, {name, DType::i8, runScatter<int8_t, Op>},                  \
-      {name, DType::i16, runScatter<int16_t, Op>}
+#define TENFOLD_SCATTERS(name, Op)                                                              \
+  {name, DType::f32, runScatter<float, Op>}, {name, DType::f64, runScatter<double, Op>},        \
+      {name, DType::i64, runScatter<int64_t, Op>}, {name, DType::i32, runScatter<int32_t, Op>}, \
+      {name, DType::u8, runScatter<uint8_t, Op>}, {name, DType::i8, runScatter<int8_t, Op>}, {  \
+    name, DType::i16, runScatter<int16_t, Op>                                                   \
+  }
 
 // clang-format off
 const Kernel kIndexKernels[] = {

@@ -39,13 +39,15 @@ struct Wide {
   static constexpr int kKeyBits = 64;
 };
 
-template <class T> T bitsOf(const char* p) {
+template <class T>
+T bitsOf(const char* p) {
   T x;
   std::memcpy(&x, p, sizeof x);
   return x;
 }
 // Of IEEE floats: magnitudes above `infinity` are NaN.
-template <class U> U floatKey(U b, U sign, U infinity) {
+template <class U>
+U floatKey(U b, U sign, U infinity) {
   const U magnitude = static_cast<U>(b & ~sign);
   if (magnitude > infinity) return static_cast<U>(~U{0});
   if (magnitude == 0) return sign;
@@ -91,30 +93,42 @@ struct U8Key {
   static uint32_t of(const char* p) { return bitsOf<uint8_t>(p); }
 };
 
-template <class F> void withKey(DType type, const F& f) {
+template <class F>
+void withKey(DType type, const F& f) {
   switch (type) {
-    case DType::f32: return f(F32Key{});
-    case DType::f64: return f(F64Key{});
-    case DType::f16: return f(F16Key{});
-    case DType::bf16: return f(BF16Key{});
-    case DType::i64: return f(I64Key{});
-    case DType::i32: return f(I32Key{});
-    case DType::i16: return f(I16Key{});
-    case DType::i8: return f(I8Key{});
+    case DType::f32:
+      return f(F32Key{});
+    case DType::f64:
+      return f(F64Key{});
+    case DType::f16:
+      return f(F16Key{});
+    case DType::bf16:
+      return f(BF16Key{});
+    case DType::i64:
+      return f(I64Key{});
+    case DType::i32:
+      return f(I32Key{});
+    case DType::i16:
+      return f(I16Key{});
+    case DType::i8:
+      return f(I8Key{});
     case DType::u8:
-    case DType::b8: return f(U8Key{});
+    case DType::b8:
+      return f(U8Key{});
   }
 }
 
 // ---- one row --------------------------------------------------------------------------------------------------------
 
 // Radix sort by digits of 11 bits, lowest first; digits that all items share are passed over. `a` holds the result.
-template <class Item> void radixSort(Item* a, Item* other, int64_t n) {
+template <class Item>
+void radixSort(Item* a, Item* other, int64_t n) {
   constexpr int kDigit = 11, kBuckets = 1 << kDigit, kPasses = (Item::kKeyBits + kDigit - 1) / kDigit;
   std::vector<uint32_t> counts(static_cast<size_t>(kPasses) * kBuckets);
   for (int64_t i = 0; i < n; ++i) {
     const uint64_t key = a[i].key();
-    for (int p = 0; p < kPasses; ++p) ++counts[static_cast<size_t>(p) * kBuckets + (key >> (p * kDigit) & (kBuckets - 1))];
+    for (int p = 0; p < kPasses; ++p)
+      ++counts[static_cast<size_t>(p) * kBuckets + (key >> (p * kDigit) & (kBuckets - 1))];
   }
   Item *from = a, *to = other;
   for (int p = 0; p < kPasses; ++p) {
@@ -127,7 +141,8 @@ template <class Item> void radixSort(Item* a, Item* other, int64_t n) {
       count[b] = sum;
       sum += c;
     }
-    for (int64_t i = 0; i < n; ++i) to[count[static_cast<uint64_t>(from[i].key()) >> shift & (kBuckets - 1)]++] = from[i];
+    for (int64_t i = 0; i < n; ++i)
+      to[count[static_cast<uint64_t>(from[i].key()) >> shift & (kBuckets - 1)]++] = from[i];
     std::swap(from, to);
   }
   if (from != a) std::memcpy(static_cast<void*>(a), from, static_cast<size_t>(n) * sizeof(Item));
@@ -135,12 +150,16 @@ template <class Item> void radixSort(Item* a, Item* other, int64_t n) {
 
 // Below, std::sort is quicker than clearing and filling the histograms.
 constexpr int64_t kRadixFrom = 2048;
-template <class Item> void sortItems(Item* a, Item* other, int64_t n) {
-  if (n < kRadixFrom || n >= int64_t{1} << 32) std::sort(a, a + n);
-  else radixSort(a, other, n);
+template <class Item>
+void sortItems(Item* a, Item* other, int64_t n) {
+  if (n < kRadixFrom || n >= int64_t{1} << 32)
+    std::sort(a, a + n);
+  else
+    radixSort(a, other, n);
 }
 
-template <class Item> struct SortPieces {
+template <class Item>
+struct SortPieces {
   Item *a, *other;
   int64_t n, pieces;
   void operator()(int64_t begin, int64_t end) const {
@@ -151,7 +170,8 @@ template <class Item> struct SortPieces {
   }
 };
 // Positions make all items different, so the pieces can't be told from the result.
-template <class Item> void sortInPieces(Item* a, Item* other, int64_t n, int64_t pieces) {
+template <class Item>
+void sortInPieces(Item* a, Item* other, int64_t n, int64_t pieces) {
   parallelFor(pieces, 1, SortPieces<Item>{a, other, n, pieces}, 1);
   for (int64_t step = 1; step < pieces; step *= 2) {
     for (int64_t p = 0; p + step < pieces; p += 2 * step) {
@@ -174,7 +194,8 @@ struct Rows {
 };
 
 // Items of a row; keys are inverted where the greatest comes first.
-template <class Key> void load(const Rows& r, int64_t row, bool inverted, typename Key::Item* items) {
+template <class Key>
+void load(const Rows& r, int64_t row, bool inverted, typename Key::Item* items) {
   const char* p = r.in + row * r.n * r.size();
   using K = decltype(Key::of(p));
   for (int64_t i = 0; i < r.n; ++i, p += r.size()) {
@@ -182,16 +203,25 @@ template <class Key> void load(const Rows& r, int64_t row, bool inverted, typena
     items[i] = Key::Item::of(inverted ? static_cast<K>(~key) : key, i);
   }
 }
-template <class Item> void store(const Rows& r, int64_t row, const Item* items, int64_t count, char* values, int64_t* indices) {
+template <class Item>
+void store(const Rows& r, int64_t row, const Item* items, int64_t count, char* values, int64_t* indices) {
   const int64_t size = r.size();
   const char* from = r.in + row * r.n * size;
   if (values) {
     char* to = values + row * count * size;
     switch (size) {
-      case 1: for (int64_t i = 0; i < count; ++i) to[i] = from[items[i].position()]; break;
-      case 2: for (int64_t i = 0; i < count; ++i) std::memcpy(to + 2 * i, from + 2 * items[i].position(), 2); break;
-      case 4: for (int64_t i = 0; i < count; ++i) std::memcpy(to + 4 * i, from + 4 * items[i].position(), 4); break;
-      default: for (int64_t i = 0; i < count; ++i) std::memcpy(to + 8 * i, from + 8 * items[i].position(), 8); break;
+      case 1:
+        for (int64_t i = 0; i < count; ++i) to[i] = from[items[i].position()];
+        break;
+      case 2:
+        for (int64_t i = 0; i < count; ++i) std::memcpy(to + 2 * i, from + 2 * items[i].position(), 2);
+        break;
+      case 4:
+        for (int64_t i = 0; i < count; ++i) std::memcpy(to + 4 * i, from + 4 * items[i].position(), 4);
+        break;
+      default:
+        for (int64_t i = 0; i < count; ++i) std::memcpy(to + 8 * i, from + 8 * items[i].position(), 8);
+        break;
     }
   }
   if (indices) {
@@ -199,7 +229,8 @@ template <class Item> void store(const Rows& r, int64_t row, const Item* items, 
   }
 }
 
-template <class Body> void overRows(const Rows& r, const Body& body) {
+template <class Body>
+void overRows(const Rows& r, const Body& body) {
   parallelFor(r.rows, kSortGrain / (r.n < 1 ? 1 : r.n) + 1, body, 1);
 }
 
@@ -237,7 +268,10 @@ void runSort(const Kernel&, Frame f) {
   });
 }
 
-template <class Item> bool byKey(const Item& a, const Item& b) { return a.key() < b.key(); }
+template <class Item>
+bool byKey(const Item& a, const Item& b) {
+  return a.key() < b.key();
+}
 
 // topk: …, k, values [rows, k], indices (int64 [rows, k]), largest, sorted
 // Which of equal elements is chosen, and their order, are what the standard library's selection gives, as in PyTorch.
@@ -270,7 +304,8 @@ void runTopk(const Kernel&, Frame f) {
 
 // Brings the k-th smallest to place k: quickselect with the median of three as pivot (Numerical Recipes, section 8.5),
 // which decides, among equal elements, the one that PyTorch finds.
-template <class Item> void select(Item* a, int64_t n, int64_t k) {
+template <class Item>
+void select(Item* a, int64_t n, int64_t k) {
   int64_t low = 0, high = n - 1;
   while (high > low + 1) {
     std::swap(a[low + (high - low) / 2], a[low + 1]);
@@ -280,8 +315,10 @@ template <class Item> void select(Item* a, int64_t n, int64_t k) {
     const Item pivot = a[low];
     int64_t i = low + 1, j = high;
     for (;;) {
-      do ++i; while (byKey(a[i], pivot));
-      do --j; while (byKey(pivot, a[j]));
+      do ++i;
+      while (byKey(a[i], pivot));
+      do --j;
+      while (byKey(pivot, a[j]));
       if (j < i) break;
       std::swap(a[i], a[j]);
     }
@@ -433,7 +470,8 @@ void runRuns(const Kernel&, Frame f) {
 // searchsorted: rows, n, sorted [rows or 1, n], shared (one row for all), sorter (int64, like sorted) or 0, m,
 //   values [rows, m], out (int64 [rows, m]), right
 // How many elements of a row are less than (right: at most) each value.
-template <class T> void runSearchsorted(const Kernel&, Frame f) {
+template <class T>
+void runSearchsorted(const Kernel&, Frame f) {
   const int64_t rows = f.i64(), n = f.i64();
   const T* sorted = f.ptr<const T>();
   const bool shared = f.flag();
@@ -458,8 +496,10 @@ template <class T> void runSearchsorted(const Kernel&, Frame f) {
       while (low < high) {
         const int64_t mid = low + (high - low) / 2;
         const T x = sorted[base + (sorter ? sorter[base + mid] : mid)];
-        if (right ? !(x > value) : !(x >= value)) low = mid + 1;
-        else high = mid;
+        if (right ? !(x > value) : !(x >= value))
+          low = mid + 1;
+        else
+          high = mid;
       }
       out[p] = low;
     }

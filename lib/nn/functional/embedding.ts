@@ -7,7 +7,7 @@ import { Tensor } from '../../tensor/tensor.js';
 import { mode } from '../../autograd/mode.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { gatherRows } from '../../op/indexed.js';
-import { sumRows } from '../../ops/indexing.js';
+import { sumRows } from '../../op/rows.js';
 import { onesLike } from '../../ops/creation.js';
 
 function classes(call: string, input: Tensor): Tensor {
@@ -29,23 +29,30 @@ function wrapPadding(call: string, paddingIdx: number | null, rows: number): num
   return paddingIdx < 0 ? paddingIdx + rows : paddingIdx;
 }
 
-const lookUp = defineOp('embeddingLookUp(Tensor input, Tensor weight, int padding, bool scaleGradByFreq)', (): OpDef => ({
-  forward: (input: Tensor, weight: Tensor) => gatherRows('embedding', weight, [0], input, input.shape, 0, false),
-  backward: {
-    weight: d('input', (grad, input, call) => {
-      const { shape } = call.weight;
-      let rows = grad;
-      if (call.scaleGradByFreq) {
-        const counts = Tensor.zeros([shape[0]], grad.code).indexAdd(0, input.reshape(-1), onesLike(input.reshape(-1), { dtype: grad.dtype }));
-        rows = rows.div(counts.take(input).unsqueeze(-1));
-      }
-      // The padding row gets no gradient, whoever looked it up.
-      if (call.padding >= 0) rows = rows.maskedFill(input.eq(call.padding).unsqueeze(-1), 0);
-      return sumRows(rows, input, [0], input.shape, shape, 'embedding');
-    }),
-  },
-  gradName: 'EmbeddingBackward0',
-}));
+const lookUp = defineOp(
+  'embeddingLookUp(Tensor input, Tensor weight, int padding, bool scaleGradByFreq)',
+  (): OpDef => ({
+    forward: (input: Tensor, weight: Tensor) => gatherRows('embedding', weight, [0], input, input.shape, 0, false),
+    backward: {
+      weight: d('input', (grad, input, call) => {
+        const { shape } = call.weight;
+        let rows = grad;
+        if (call.scaleGradByFreq) {
+          const counts = Tensor.zeros([shape[0]], grad.code).indexAdd(
+            0,
+            input.reshape(-1),
+            onesLike(input.reshape(-1), { dtype: grad.dtype }),
+          );
+          rows = rows.div(counts.take(input).unsqueeze(-1));
+        }
+        // The padding row gets no gradient, whoever looked it up.
+        if (call.padding >= 0) rows = rows.maskedFill(input.eq(call.padding).unsqueeze(-1), 0);
+        return sumRows(rows, input, [0], input.shape, shape, 'embedding');
+      }),
+    },
+    gradName: 'EmbeddingBackward0',
+  }),
+);
 
 /** Scales the rows that are looked up and whose norm is above maxNorm down to it, in place, as PyTorch does. */
 function renorm(input: Tensor, weight: Tensor, maxNorm: number, normType: number): void {
@@ -57,7 +64,13 @@ function renorm(input: Tensor, weight: Tensor, maxNorm: number, normType: number
     (elementsOf(index) as BigInt64Array).set(seen);
     const rows = weight.indexSelect(0, index);
     const norms =
-      normType === Infinity ? rows.abs().amax(1, true) : rows.abs().pow(normType).sum(1, true).pow(1 / normType);
+      normType === Infinity
+        ? rows.abs().amax(1, true)
+        : rows
+            .abs()
+            .pow(normType)
+            .sum(1, true)
+            .pow(1 / normType);
     const factor = norms.add(1e-7).reciprocal().mul(maxNorm);
     weight.indexCopy_(0, index, rows.mul(factor.maskedFill(norms.le(maxNorm), 1)));
   } finally {
@@ -97,12 +110,17 @@ export const embedding = defineOp(
 /** First position of each bag, and the end of the last: from offsets, checked. */
 function bagEnds(input: Tensor, offsets: Tensor, includeLastOffset: boolean): number[] {
   if (offsets.shape.length !== 1 || (offsets.code !== Code.i64 && offsets.code !== Code.i32)) {
-    throw new TenfoldError('shape', `embeddingBag: offsets must be int64 of one dim, got ${offsets.dtype} of shape ${formatShape(offsets.shape)}`);
+    throw new TenfoldError(
+      'shape',
+      `embeddingBag: offsets must be int64 of one dim, got ${offsets.dtype} of shape ${formatShape(offsets.shape)}`,
+    );
   }
   const ends = offsets.tolist() as number[];
   const bad = ends.find((at, i) => at > input.count || (i === 0 ? at !== 0 : at < ends[i - 1]!));
   if (bad !== undefined) {
-    throw new RangeError(`embeddingBag: offsets must begin with 0, not fall, and end within the ${input.count} classes; got ${bad}`);
+    throw new RangeError(
+      `embeddingBag: offsets must begin with 0, not fall, and end within the ${input.count} classes; got ${bad}`,
+    );
   }
   return includeLastOffset ? ends : [...ends, input.count];
 }
@@ -134,7 +152,8 @@ export const embeddingBag = defineOp(
         throw new TypeError(`embeddingBag: mode must be 'sum', 'mean' or 'max', got '${how}'`);
       }
       table('embeddingBag', weight);
-      if (!isFloatCode(weight.code)) throw new TenfoldError('dtype', `embeddingBag: the weight must be floating-point, got ${weight.dtype}`);
+      if (!isFloatCode(weight.code))
+        throw new TenfoldError('dtype', `embeddingBag: the weight must be floating-point, got ${weight.dtype}`);
       const index = classes('embeddingBag', input);
       if ((offsets === null) !== (input.shape.length === 2) || input.shape.length > 2) {
         throw new TenfoldError(
@@ -143,7 +162,8 @@ export const embeddingBag = defineOp(
         );
       }
       if (perSampleWeights !== null) {
-        if (how !== 'sum') throw new TenfoldError('value', `embeddingBag: perSampleWeights go with mode 'sum' only, got '${how}'`);
+        if (how !== 'sum')
+          throw new TenfoldError('value', `embeddingBag: perSampleWeights go with mode 'sum' only, got '${how}'`);
         if (formatShape(perSampleWeights.shape) !== formatShape(input.shape)) {
           throw new TenfoldError(
             'shape',
@@ -192,7 +212,8 @@ export const embeddingBag = defineOp(
  */
 export const oneHot = defineOp('oneHot(Tensor input, int numClasses=-1)', (): OpDef => ({
   forward(input: Tensor, numClasses: number) {
-    if (input.code !== Code.i64) throw new TenfoldError('dtype', `oneHot: the input must hold classes as int64, got ${input.dtype}`);
+    if (input.code !== Code.i64)
+      throw new TenfoldError('dtype', `oneHot: the input must hold classes as int64, got ${input.dtype}`);
     if (input.count === 0 && numClasses <= 0) {
       throw new TenfoldError('value', 'oneHot: an empty input needs numClasses');
     }
