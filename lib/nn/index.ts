@@ -6,6 +6,7 @@ export { Module, type StateDict } from './module.js';
 export { Parameter } from './parameter.js';
 export { ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential } from './containers.js';
 export * from './layers/activation.js';
+export { MultiheadAttention } from './layers/attention.js';
 export * from './layers/convolution.js';
 export * from './layers/distance.js';
 export * from './layers/dropout.js';
@@ -15,4 +16,8 @@ export * from './layers/loss.js';
 export * from './layers/normalization.js';
 export * from './layers/padding.js';
 export * from './layers/pooling.js';
+export {
+  GRU, GRUCell, LSTM, LSTMCell, RNN, RNNCell,
+} from './layers/recurrent.js'; // prettier-ignore
 export * from './layers/shape.js';
+export * from './layers/transformer.js';

@@ -37,6 +37,7 @@ interface Kinds {
   'float|float[]': number | readonly number[];
   bool: boolean;
   string: string;
+  'string|function': string | ((x: Tensor) => Tensor);
   dtype: DType;
   generator: Generator;
   'index[]': readonly Index[];
@@ -176,6 +177,7 @@ const ACCEPTS: Record<string, (v: unknown) => boolean> = {
   'float|float[]': (v) => typeof v === 'number' || isNumberList(v),
   bool: (v) => typeof v === 'boolean',
   string: (v) => typeof v === 'string',
+  'string|function': (v) => typeof v === 'string' || typeof v === 'function',
   dtype: (v) => typeof v === 'string',
   generator: (v) => typeof v === 'object' && v !== null && 'manualSeed' in v,
   'index[]': (v) => Array.isArray(v),
@@ -196,6 +198,7 @@ const EXPECTED: Record<string, string> = {
   'float|float[]': 'a number or a list of numbers',
   bool: 'a boolean',
   string: 'a string',
+  'string|function': 'a name or a function',
   dtype: 'a dtype',
   generator: 'a Generator',
   'index[]': 'a list of indices',

@@ -11,12 +11,9 @@ interface Row {
 }
 const { modules } = readFixture<{ modules: Row[] }>('modules.json');
 
-/** Layers that are still to come. */
-const PENDING = /RNN|LSTM|GRU|MultiheadAttention|Transformer/;
-
 describe('modules print and name their state as PyTorch does', () => {
   for (const row of modules) {
-    it.skipIf(PENDING.test(row.js))(row.js, () => {
+    it(row.js, () => {
       const make = new Function('nn', 'torch', `return ${row.js}`) as (nn: unknown, torch: unknown) => tf.nn.Module;
       const module = make(tf.nn, tf);
       expect(String(module)).toBe(row.tenfold);

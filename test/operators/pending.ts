@@ -16,6 +16,4 @@ export const PENDING: readonly string[] = [
   'linalg.norm',
   'linalg.solve',
   'linalg.vectorNorm',
-  'nn.functional.multiHeadAttentionForward',
-  'nn.functional.scaledDotProductAttention',
 ];

@@ -6,7 +6,7 @@ import { formatShape, sameShape, type Shape } from '../../tensor/shape.js';
 import { Tensor, addressOf } from '../../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { cat, stack, where } from '../../ops/index.js';
-import { fullLike, tensor } from '../../ops/creation.js';
+import { arange, fullLike, tensor } from '../../ops/creation.js';
 import { checkReduction, reduceLoss } from './loss.js';
 
 const REDUCTIONS = ['none', 'mean', 'sum'];
@@ -433,5 +433,8 @@ function spell(logs: Tensor, words: readonly number[][], times: readonly number[
   const before = tensor(words.map((w) => [Math.max(2 * w.length - 1, 0)]), { dtype: 'int64' }); // prettier-ignore
   const isEmpty = tensor(words.map((w) => [w.length === 0])); // prettier-ignore
   const ends = cat([alpha.gather(1, last), where(isEmpty, NEVER, alpha.gather(1, before))], 1);
-  return ends.logsumexp(1).neg();
+  // PyTorch's gradient takes logProbs for a result of logSoftmax: it has the sum of probabilities' share, too.
+  const step = arange(steps).unsqueeze(1);
+  const probabilities = where(step.lt(tensor(times, { dtype: 'int64' })), logs.exp().sum(2), 0).sum(0); // prettier-ignore
+  return ends.logsumexp(1).neg().add(probabilities.sub(probabilities.detach())); // prettier-ignore
 }

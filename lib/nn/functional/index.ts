@@ -3,6 +3,7 @@ export {
   celu, elu, gelu, glu, hardshrink, hardsigmoid, hardswish, hardtanh, leakyRelu, logSoftmax, logsigmoid, mish, prelu,
   relu, relu6, selu, sigmoid, silu, softmax, softmin, softplus, softshrink, softsign, tanh, tanhshrink, threshold,
 } from './activation.js'; // prettier-ignore
+export { multiHeadAttentionForward, scaledDotProductAttention } from './attention.js';
 export { crossEntropy, ctcLoss, multiMarginLoss, nllLoss } from './classification.js';
 export { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d, convTranspose3d } from './conv.js';
 export { cosineSimilarity, normalize, pairwiseDistance, tripletMarginLoss } from './distance.js';

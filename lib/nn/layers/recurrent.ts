@@ -1,0 +1,378 @@
+/** Recurrent layers and their cells. */
+import { TenfoldError } from '../../errors.js';
+import type { DType } from '../../dtype.js';
+import { formatShape } from '../../tensor/shape.js';
+import { Tensor } from '../../tensor/tensor.js';
+import { cat, stack } from '../../ops/index.js';
+import { signature, type Arguments } from '../../op/schema.js';
+import { dropout } from '../functional/dropout.js';
+import { linear } from '../functional/linear.js';
+import { uniform_ } from '../init.js';
+import { Module } from '../module.js';
+import { Parameter } from '../parameter.js';
+import { float } from '../print.js';
+
+/** Hidden state of one direction of one layer: [h], or [h, c] of an LSTM; each [n, size]. */
+type State = Tensor[];
+/** One step: what the input gives (products and biases), the weights of the hidden state, the state before. */
+type Step = (input: Tensor, weight: Tensor, bias: Tensor | null, state: State) => State;
+
+const rnnStep =
+  (nonlinearity: 'tanh' | 'relu'): Step =>
+  (input, weight, bias, [h]) => {
+    const sum = input.add(linear(h!, weight, bias));
+    return [nonlinearity === 'tanh' ? sum.tanh() : sum.relu()];
+  };
+const lstmStep: Step = (input, weight, bias, [h, c]) => {
+  const [i, f, g, o] = input.add(linear(h!, weight, bias)).chunk(4, 1) as [Tensor, Tensor, Tensor, Tensor];
+  const cell = f.sigmoid().mul(c!).add(i.sigmoid().mul(g.tanh())); // prettier-ignore
+  return [o.sigmoid().mul(cell.tanh()), cell];
+};
+const gruStep: Step = (input, weight, bias, [h]) => {
+  const [ri, zi, ni] = input.chunk(3, 1) as [Tensor, Tensor, Tensor];
+  const [rh, zh, nh] = linear(h!, weight, bias).chunk(3, 1) as [Tensor, Tensor, Tensor];
+  const r = ri.add(rh).sigmoid();
+  const z = zi.add(zh).sigmoid();
+  const n = ni.add(r.mul(nh)).tanh();
+  return [h!.sub(n).mul(z).add(n)];
+};
+
+/** PyTorch's key of a weight's property: weightIhL0Reverse is weight_ih_l0_reverse. */
+const snake = (property: string): string =>
+  /^(weight|bias)(Ih|Hh|Hr)/.test(property) ? property.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`) : property;
+
+function drawAll(module: Module, hiddenSize: number): void {
+  const bound = hiddenSize > 0 ? 1 / Math.sqrt(hiddenSize) : 0;
+  for (const p of module.parameters()) uniform_(p, -bound, bound);
+}
+
+interface RecurrentOptions {
+  gates: number;
+  states: number;
+  step: Step;
+  inputSize: number;
+  hiddenSize: number;
+  numLayers: number;
+  bias: boolean;
+  batchFirst: boolean;
+  dropout: number;
+  bidirectional: boolean;
+  projSize: number;
+  dtype: DType | null;
+}
+
+/** Layers of steps over a sequence, in one direction or both. */
+abstract class Recurrent extends Module {
+  readonly inputSize: number;
+  readonly hiddenSize: number;
+  readonly numLayers: number;
+  readonly bias: boolean;
+  readonly batchFirst: boolean;
+  readonly dropout: number;
+  readonly bidirectional: boolean;
+  readonly projSize: number;
+  private readonly step: Step;
+  private readonly states: number;
+
+  static override stateName(property: string): string {
+    return snake(property);
+  }
+
+  constructor(o: RecurrentOptions) {
+    super();
+    const call = this.constructor.name;
+    if (o.inputSize < 1 || o.hiddenSize < 1 || o.numLayers < 1) {
+      throw new TenfoldError(
+        'value',
+        `${call}: inputSize, hiddenSize and numLayers must be positive, got ${o.inputSize}, ${o.hiddenSize}, ${o.numLayers}`,
+      );
+    }
+    if (!(o.dropout >= 0 && o.dropout <= 1))
+      throw new TenfoldError('value', `${call}: dropout must be between 0 and 1, got ${o.dropout}`);
+    if (o.projSize < 0 || o.projSize >= o.hiddenSize) {
+      throw new TenfoldError('value', `${call}: projSize must be below hiddenSize ${o.hiddenSize}, got ${o.projSize}`);
+    }
+    this.inputSize = o.inputSize;
+    this.hiddenSize = o.hiddenSize;
+    this.numLayers = o.numLayers;
+    this.bias = o.bias;
+    this.batchFirst = o.batchFirst;
+    this.dropout = o.dropout;
+    this.bidirectional = o.bidirectional;
+    this.projSize = o.projSize;
+    this.step = o.step;
+    this.states = o.states;
+    const rows = o.gates * o.hiddenSize;
+    const out = this.outSize;
+    for (let layer = 0; layer < o.numLayers; layer++) {
+      for (const suffix of this.suffixes(layer)) {
+        const width = layer === 0 ? o.inputSize : out * this.directions;
+        this.registerParameter(`weightIh${suffix}`, Parameter.empty([rows, width], o.dtype));
+        this.registerParameter(`weightHh${suffix}`, Parameter.empty([rows, out], o.dtype));
+        if (o.bias) {
+          this.registerParameter(`biasIh${suffix}`, Parameter.empty([rows], o.dtype));
+          this.registerParameter(`biasHh${suffix}`, Parameter.empty([rows], o.dtype));
+        }
+        if (o.projSize > 0)
+          this.registerParameter(`weightHr${suffix}`, Parameter.empty([o.projSize, o.hiddenSize], o.dtype));
+      }
+    }
+    this.resetParameters();
+  }
+  private get directions(): number {
+    return this.bidirectional ? 2 : 1;
+  }
+  private get outSize(): number {
+    return this.projSize > 0 ? this.projSize : this.hiddenSize;
+  }
+  private suffixes(layer: number): string[] {
+    return this.bidirectional ? [`L${layer}`, `L${layer}Reverse`] : [`L${layer}`];
+  }
+  private weight(name: string): Parameter | null {
+    return (this as unknown as Record<string, Parameter | undefined>)[name] ?? null;
+  }
+  /** Draws all weights anew. */
+  resetParameters(): void {
+    drawAll(this, this.hiddenSize);
+  }
+  /** The sequence [l, n, directions · size] and the last states [layers · directions, n, size]. */
+  protected run(input: Tensor, given: readonly (Tensor | null)[]): [Tensor, Tensor[]] {
+    const call = this.constructor.name;
+    const single = input.shape.length === 2;
+    if (!single && input.shape.length !== 3) {
+      throw new TenfoldError(
+        'shape',
+        `${call}: input must be [l, n, ${this.inputSize}] or [l, ${this.inputSize}], got ${formatShape(input.shape)}`,
+      );
+    }
+    if (input.shape.at(-1) !== this.inputSize) {
+      throw new TenfoldError('shape', `${call}: expected ${this.inputSize} features, got ${formatShape(input.shape)}`);
+    }
+    const swaps = this.batchFirst && !single;
+    let x = single ? input.unsqueeze(1) : swaps ? input.transpose(0, 1) : input;
+    const n = x.shape[1]!;
+    const sizes = [this.outSize, this.hiddenSize];
+    const start = Array.from({ length: this.states }, (_, s) =>
+      this.startState(given[s] ?? null, s, sizes[s]!, n, single, x),
+    );
+    const last: Tensor[][] = start.map(() => []);
+    for (let layer = 0; layer < this.numLayers; layer++) {
+      const results = this.suffixes(layer).map((suffix, direction) => {
+        const at = layer * this.directions + direction;
+        const [y, state] = this.runDirection(x, start.map((s) => s.select(0, at)), suffix, direction === 1); // prettier-ignore
+        state.forEach((s, i) => last[i]!.push(s));
+        return y;
+      });
+      x = results.length === 1 ? results[0]! : cat(results, 2);
+      if (this.dropout > 0 && this.training && layer + 1 < this.numLayers) x = dropout(x, this.dropout, true);
+    }
+    const states = last.map((list) => stack(list, 0));
+    if (single) return [x.squeeze(1), states.map((s) => s.squeeze(1))];
+    return [swaps ? x.transpose(0, 1) : x, states];
+  }
+  private startState(
+    given: Tensor | null,
+    which: number,
+    size: number,
+    n: number,
+    single: boolean,
+    like: Tensor,
+  ): Tensor {
+    const layers = this.numLayers * this.directions;
+    if (given === null) return Tensor.zeros([layers, n, size], like.code);
+    const want = single ? [layers, size] : [layers, n, size];
+    if (given.shape.join() !== want.join()) {
+      throw new TenfoldError(
+        'shape',
+        `${this.constructor.name}: ${which === 0 ? 'hidden state' : 'cell state'} must be ${formatShape(want)}, got ${formatShape(given.shape)}`,
+      );
+    }
+    return single ? given.unsqueeze(1) : given;
+  }
+  private runDirection(x: Tensor, start: State, suffix: string, reverse: boolean): [Tensor, State] {
+    const project = this.weight(`weightHr${suffix}`);
+    const [wih, whh] = [this.weight(`weightIh${suffix}`)!, this.weight(`weightHh${suffix}`)!];
+    const [bih, bhh] = [this.weight(`biasIh${suffix}`), this.weight(`biasHh${suffix}`)];
+    // The input's share of all steps is one product.
+    const inputs = linear(x, wih, bih).unbind(0);
+    const outputs: Tensor[] = new Array<Tensor>(inputs.length);
+    let state = start;
+    for (let i = 0; i < inputs.length; i++) {
+      const t = reverse ? inputs.length - 1 - i : i;
+      state = this.step(inputs[t]!, whh, bhh, state);
+      if (project !== null) state = [linear(state[0]!, project), ...state.slice(1)];
+      outputs[t] = state[0]!;
+    }
+    return [outputs.length === 0 ? x.narrow(2, 0, 0) : stack(outputs, 0), state];
+  }
+  override extraRepr(): string {
+    let s = `${this.inputSize}, ${this.hiddenSize}`;
+    if (this.projSize !== 0) s += `, projSize=${this.projSize}`;
+    if (this.numLayers !== 1) s += `, numLayers=${this.numLayers}`;
+    if (!this.bias) s += ', bias=false';
+    if (this.batchFirst) s += ', batchFirst=true';
+    if (this.dropout !== 0) s += `, dropout=${float(this.dropout)}`;
+    if (this.bidirectional) s += ', bidirectional=true';
+    return s;
+  }
+}
+
+const rnn = signature(
+  "RNN(int inputSize, int hiddenSize, int numLayers=1, string nonlinearity='tanh', bool bias=true, bool batchFirst=false, float dropout=0, bool bidirectional=false, *, dtype? dtype=null)",
+);
+function checkNonlinearity(call: string, name: string): 'tanh' | 'relu' {
+  if (name !== 'tanh' && name !== 'relu')
+    throw new TenfoldError('value', `${call}: nonlinearity must be 'tanh' or 'relu', got '${name}'`);
+  return name;
+}
+/**
+ * h = tanh(W x + U h + b) over a sequence [l, n, inputSize] ([n, l, …] with `batchFirst`); returns it and the last h. See
+ * torch.nn.RNN.
+ */
+export class RNN extends Recurrent {
+  readonly nonlinearity: string;
+  constructor(...args: Arguments<typeof rnn.schema>) {
+    const [inputSize, hiddenSize, numLayers, nonlinearity, bias, batchFirst, dropout, bidirectional, dtype] =
+      rnn.read(args);
+    const step = rnnStep(checkNonlinearity('RNN', nonlinearity));
+    const sizes = { inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, dtype };
+    super({ gates: 1, states: 1, step, projSize: 0, ...sizes });
+    this.nonlinearity = nonlinearity;
+  }
+  override forward(input: Tensor, h0: Tensor | null = null): [Tensor, Tensor] {
+    const [y, [h]] = this.run(input, [h0]);
+    return [y, h!];
+  }
+}
+
+const lstm = signature(
+  'LSTM(int inputSize, int hiddenSize, int numLayers=1, bool bias=true, bool batchFirst=false, float dropout=0, bool bidirectional=false, int projSize=0, *, dtype? dtype=null)',
+);
+/**
+ * Long short-term memory (Hochreiter and Schmidhuber 1997) over a sequence [l, n, inputSize] ([n, l, …] with `batchFirst`);
+ * returns it and the last [h, c]. See torch.nn.LSTM.
+ */
+export class LSTM extends Recurrent {
+  constructor(...args: Arguments<typeof lstm.schema>) {
+    const [inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, projSize, dtype] =
+      lstm.read(args);
+    const sizes = { inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, projSize, dtype };
+    super({ gates: 4, states: 2, step: lstmStep, ...sizes });
+  }
+  override forward(input: Tensor, state: readonly [Tensor, Tensor] | null = null): [Tensor, [Tensor, Tensor]] {
+    const [y, [h, c]] = this.run(input, state ?? []);
+    return [y, [h!, c!]];
+  }
+}
+
+const gru = signature(
+  'GRU(int inputSize, int hiddenSize, int numLayers=1, bool bias=true, bool batchFirst=false, float dropout=0, bool bidirectional=false, *, dtype? dtype=null)',
+);
+/**
+ * Gated recurrent units (Cho et al. 2014) over a sequence [l, n, inputSize] ([n, l, …] with `batchFirst`); returns it and the
+ * last h. See torch.nn.GRU.
+ */
+export class GRU extends Recurrent {
+  constructor(...args: Arguments<typeof gru.schema>) {
+    const [inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, dtype] = gru.read(args);
+    const sizes = { inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, dtype };
+    super({ gates: 3, states: 1, step: gruStep, projSize: 0, ...sizes });
+  }
+  override forward(input: Tensor, h0: Tensor | null = null): [Tensor, Tensor] {
+    const [y, [h]] = this.run(input, [h0]);
+    return [y, h!];
+  }
+}
+
+/** One step of a recurrent layer. */
+abstract class Cell extends Module {
+  readonly inputSize: number;
+  readonly hiddenSize: number;
+  weightIh: Parameter;
+  weightHh: Parameter;
+  biasIh: Parameter | null;
+  biasHh: Parameter | null;
+  static override stateName(property: string): string {
+    return snake(property);
+  }
+  constructor(gates: number, inputSize: number, hiddenSize: number, bias: boolean, dtype: DType | null) {
+    super();
+    this.inputSize = inputSize;
+    this.hiddenSize = hiddenSize;
+    this.weightIh = Parameter.empty([gates * hiddenSize, inputSize], dtype);
+    this.weightHh = Parameter.empty([gates * hiddenSize, hiddenSize], dtype);
+    this.biasIh = bias ? Parameter.empty([gates * hiddenSize], dtype) : null;
+    this.biasHh = bias ? Parameter.empty([gates * hiddenSize], dtype) : null;
+    this.resetParameters();
+  }
+  /** Draws all weights anew. */
+  resetParameters(): void {
+    drawAll(this, this.hiddenSize);
+  }
+  protected one(step: Step, input: Tensor, given: readonly (Tensor | null)[]): State {
+    const single = input.shape.length === 1;
+    const x = single ? input.unsqueeze(0) : input;
+    if (x.shape.length !== 2 || x.shape[1] !== this.inputSize) {
+      throw new TenfoldError(
+        'shape',
+        `${this.constructor.name}: input must be [n, ${this.inputSize}] or [${this.inputSize}], got ${formatShape(input.shape)}`,
+      );
+    }
+    const state = given.map((s) => {
+      if (s === null) return Tensor.zeros([x.shape[0]!, this.hiddenSize], x.code);
+      const batch = single ? s.unsqueeze(0) : s;
+      if (batch.shape.length !== 2 || batch.shape[0] !== x.shape[0] || batch.shape[1] !== this.hiddenSize) {
+        throw new TenfoldError(
+          'shape',
+          `${this.constructor.name}: state ${formatShape(s.shape)} doesn't fit input ${formatShape(input.shape)}`,
+        );
+      }
+      return batch;
+    });
+    const next = step(linear(x, this.weightIh, this.biasIh), this.weightHh, this.biasHh, state);
+    return single ? next.map((s) => s.squeeze(0)) : next;
+  }
+  override extraRepr(): string {
+    return `${this.inputSize}, ${this.hiddenSize}${this.biasIh === null ? ', bias=false' : ''}`;
+  }
+}
+
+const rnnCell = signature(
+  "RNNCell(int inputSize, int hiddenSize, bool bias=true, string nonlinearity='tanh', *, dtype? dtype=null)",
+);
+/** One step of RNN: input [n, inputSize], h [n, hiddenSize] → h. See torch.nn.RNNCell. */
+export class RNNCell extends Cell {
+  readonly nonlinearity: 'tanh' | 'relu';
+  constructor(...args: Arguments<typeof rnnCell.schema>) {
+    const [inputSize, hiddenSize, bias, nonlinearity, dtype] = rnnCell.read(args);
+    super(1, inputSize, hiddenSize, bias, dtype);
+    this.nonlinearity = checkNonlinearity('RNNCell', nonlinearity);
+  }
+  override forward(input: Tensor, h: Tensor | null = null): Tensor {
+    return this.one(rnnStep(this.nonlinearity), input, [h])[0]!;
+  }
+  override extraRepr(): string {
+    return super.extraRepr() + (this.nonlinearity === 'tanh' ? '' : `, nonlinearity=${this.nonlinearity}`);
+  }
+}
+const cell = signature('Cell(int inputSize, int hiddenSize, bool bias=true, *, dtype? dtype=null)');
+/** One step of LSTM: input [n, inputSize], [h, c] each [n, hiddenSize] → [h, c]. See torch.nn.LSTMCell. */
+export class LSTMCell extends Cell {
+  constructor(...args: Arguments<typeof cell.schema>) {
+    const [inputSize, hiddenSize, bias, dtype] = cell.read(args);
+    super(4, inputSize, hiddenSize, bias, dtype);
+  }
+  override forward(input: Tensor, state: readonly [Tensor, Tensor] | null = null): [Tensor, Tensor] {
+    return this.one(lstmStep, input, state ?? [null, null]) as [Tensor, Tensor];
+  }
+}
+/** One step of GRU: input [n, inputSize], h [n, hiddenSize] → h. See torch.nn.GRUCell. */
+export class GRUCell extends Cell {
+  constructor(...args: Arguments<typeof cell.schema>) {
+    const [inputSize, hiddenSize, bias, dtype] = cell.read(args);
+    super(3, inputSize, hiddenSize, bias, dtype);
+  }
+  override forward(input: Tensor, h: Tensor | null = null): Tensor {
+    return this.one(gruStep, input, [h])[0]!;
+  }
+}

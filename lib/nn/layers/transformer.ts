@@ -1,0 +1,247 @@
+/** The transformer of "Attention is all you need" (Vaswani et al. 2017), and its parts. */
+import { TenfoldError } from '../../errors.js';
+import { full } from '../../ops/creation.js';
+import { formatShape } from '../../tensor/shape.js';
+import { Tensor } from '../../tensor/tensor.js';
+import { signature, type Arguments } from '../../op/schema.js';
+import * as F from '../functional/activation.js';
+import { ModuleList } from '../containers.js';
+import { xavierUniform_ } from '../init.js';
+import { Module } from '../module.js';
+import { MultiheadAttention } from './attention.js';
+import { Dropout } from './dropout.js';
+import { Linear } from './linear.js';
+import { LayerNorm } from './normalization.js';
+
+type Activation = (x: Tensor) => Tensor;
+function activationOf(name: string, activation: string | Activation): Activation {
+  if (typeof activation === 'function') return activation;
+  if (activation === 'relu') return (x) => x.relu();
+  if (activation === 'gelu') return (x) => F.gelu(x);
+  throw new TenfoldError('value', `${name}: activation must be 'relu', 'gelu' or a function, got '${activation}'`);
+}
+const STATE_NAMES: Record<string, string> = { selfAttn: 'self_attn', multiheadAttn: 'multihead_attn' };
+
+/** Masks of an encoder layer. Bool ones leave out where they are true. */
+export interface EncoderMasks {
+  /** [l, l]: what each position may not see. */
+  srcMask?: Tensor | null;
+  /** [n, l]: padding. */
+  srcKeyPaddingMask?: Tensor | null;
+}
+
+const layerCall = signature(
+  "TransformerLayer(int dModel, int nhead, int dimFeedforward=2048, float dropout=0.1, string|function activation='relu', float layerNormEps=1e-5, bool batchFirst=false, bool normFirst=false, *, dtype? dtype=null)",
+);
+
+/** Self-attention, then two linear layers, each with dropout, the input added, and layer norm. See torch.nn.TransformerEncoderLayer. */
+export class TransformerEncoderLayer extends Module {
+  selfAttn: MultiheadAttention;
+  linear1: Linear;
+  dropout: Dropout;
+  linear2: Linear;
+  readonly normFirst: boolean;
+  norm1: LayerNorm;
+  norm2: LayerNorm;
+  dropout1: Dropout;
+  dropout2: Dropout;
+  activation: Activation;
+  static override stateName(property: string): string {
+    return STATE_NAMES[property] ?? property;
+  }
+  constructor(...args: Arguments<typeof layerCall.schema>) {
+    super();
+    const [dModel, nhead, dimFeedforward, dropout, activation, eps, batchFirst, normFirst, dtype] =
+      layerCall.read(args);
+    this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout, batchFirst, dtype });
+    this.linear1 = new Linear(dModel, dimFeedforward, { dtype });
+    this.dropout = new Dropout(dropout);
+    this.linear2 = new Linear(dimFeedforward, dModel, { dtype });
+    this.normFirst = normFirst;
+    this.norm1 = new LayerNorm(dModel, { eps, dtype });
+    this.norm2 = new LayerNorm(dModel, { eps, dtype });
+    this.dropout1 = new Dropout(dropout);
+    this.dropout2 = new Dropout(dropout);
+    this.activation = activationOf('TransformerEncoderLayer', activation);
+  }
+  override forward(src: Tensor, masks: EncoderMasks | Tensor | null = null, padding: Tensor | null = null): Tensor {
+    const { srcMask = null, srcKeyPaddingMask = null } = readMasks(masks, padding);
+    const attend = (x: Tensor): Tensor =>
+      this.dropout1.forward(
+        this.selfAttn.forward(x, x, x, { attnMask: srcMask, keyPaddingMask: srcKeyPaddingMask, needWeights: false })[0],
+      );
+    const feed = (x: Tensor): Tensor =>
+      this.dropout2.forward(this.linear2.forward(this.dropout.forward(this.activation(this.linear1.forward(x)))));
+    if (this.normFirst) {
+      const x = src.add(attend(this.norm1.forward(src)));
+      return x.add(feed(this.norm2.forward(x)));
+    }
+    const x = this.norm1.forward(src.add(attend(src)));
+    return this.norm2.forward(x.add(feed(x)));
+  }
+}
+const readMasks = (masks: EncoderMasks | Tensor | null, padding: Tensor | null): EncoderMasks =>
+  masks instanceof Tensor || masks === null ? { srcMask: masks, srcKeyPaddingMask: padding } : masks;
+
+/** Masks of a decoder layer. Bool ones leave out where they are true. */
+export interface DecoderMasks {
+  tgtMask?: Tensor | null;
+  memoryMask?: Tensor | null;
+  tgtKeyPaddingMask?: Tensor | null;
+  memoryKeyPaddingMask?: Tensor | null;
+}
+
+/** Self-attention, attention to the encoder's result, then two linear layers. See torch.nn.TransformerDecoderLayer. */
+export class TransformerDecoderLayer extends Module {
+  selfAttn: MultiheadAttention;
+  multiheadAttn: MultiheadAttention;
+  linear1: Linear;
+  dropout: Dropout;
+  linear2: Linear;
+  readonly normFirst: boolean;
+  norm1: LayerNorm;
+  norm2: LayerNorm;
+  norm3: LayerNorm;
+  dropout1: Dropout;
+  dropout2: Dropout;
+  dropout3: Dropout;
+  activation: Activation;
+  static override stateName(property: string): string {
+    return STATE_NAMES[property] ?? property;
+  }
+  constructor(...args: Arguments<typeof layerCall.schema>) {
+    super();
+    const [dModel, nhead, dimFeedforward, dropout, activation, eps, batchFirst, normFirst, dtype] =
+      layerCall.read(args);
+    this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout, batchFirst, dtype });
+    this.multiheadAttn = new MultiheadAttention(dModel, nhead, { dropout, batchFirst, dtype });
+    this.linear1 = new Linear(dModel, dimFeedforward, { dtype });
+    this.dropout = new Dropout(dropout);
+    this.linear2 = new Linear(dimFeedforward, dModel, { dtype });
+    this.normFirst = normFirst;
+    this.norm1 = new LayerNorm(dModel, { eps, dtype });
+    this.norm2 = new LayerNorm(dModel, { eps, dtype });
+    this.norm3 = new LayerNorm(dModel, { eps, dtype });
+    this.dropout1 = new Dropout(dropout);
+    this.dropout2 = new Dropout(dropout);
+    this.dropout3 = new Dropout(dropout);
+    this.activation = activationOf('TransformerDecoderLayer', activation);
+  }
+  override forward(tgt: Tensor, memory: Tensor, masks: DecoderMasks = {}): Tensor {
+    const { tgtMask = null, memoryMask = null, tgtKeyPaddingMask = null, memoryKeyPaddingMask = null } = masks;
+    const attend = (x: Tensor): Tensor =>
+      this.dropout1.forward(
+        this.selfAttn.forward(x, x, x, { attnMask: tgtMask, keyPaddingMask: tgtKeyPaddingMask, needWeights: false })[0],
+      );
+    const look = (x: Tensor): Tensor =>
+      this.dropout2.forward(
+        this.multiheadAttn.forward(x, memory, memory, {
+          attnMask: memoryMask,
+          keyPaddingMask: memoryKeyPaddingMask,
+          needWeights: false,
+        })[0],
+      );
+    const feed = (x: Tensor): Tensor =>
+      this.dropout3.forward(this.linear2.forward(this.dropout.forward(this.activation(this.linear1.forward(x)))));
+    if (this.normFirst) {
+      let x = tgt.add(attend(this.norm1.forward(tgt)));
+      x = x.add(look(this.norm2.forward(x)));
+      return x.add(feed(this.norm3.forward(x)));
+    }
+    let x = this.norm1.forward(tgt.add(attend(tgt)));
+    x = this.norm2.forward(x.add(look(x)));
+    return this.norm3.forward(x.add(feed(x)));
+  }
+}
+
+const repeat = <T extends Module>(layer: T, times: number): ModuleList<T> =>
+  new ModuleList(Array.from({ length: times }, () => layer.clone()));
+
+/** numLayers copies of an encoder layer, one after the other, then `norm` where given. See torch.nn.TransformerEncoder. */
+export class TransformerEncoder extends Module {
+  layers: ModuleList<TransformerEncoderLayer>;
+  readonly numLayers: number;
+  norm: Module | null;
+  constructor(encoderLayer: TransformerEncoderLayer, numLayers: number, norm: Module | null = null) {
+    super();
+    this.layers = repeat(encoderLayer, numLayers);
+    this.numLayers = numLayers;
+    this.norm = norm;
+  }
+  override forward(src: Tensor, masks: { mask?: Tensor | null; srcKeyPaddingMask?: Tensor | null } = {}): Tensor {
+    let x = src;
+    const { mask = null, srcKeyPaddingMask = null } = masks;
+    for (const layer of this.layers) x = layer.forward(x, { srcMask: mask, srcKeyPaddingMask });
+    return this.norm === null ? x : (this.norm.forward(x) as Tensor);
+  }
+}
+
+/** numLayers copies of a decoder layer, one after the other, then `norm` where given. See torch.nn.TransformerDecoder. */
+export class TransformerDecoder extends Module {
+  layers: ModuleList<TransformerDecoderLayer>;
+  readonly numLayers: number;
+  norm: Module | null;
+  constructor(decoderLayer: TransformerDecoderLayer, numLayers: number, norm: Module | null = null) {
+    super();
+    this.layers = repeat(decoderLayer, numLayers);
+    this.numLayers = numLayers;
+    this.norm = norm;
+  }
+  override forward(tgt: Tensor, memory: Tensor, masks: DecoderMasks = {}): Tensor {
+    let x = tgt;
+    for (const layer of this.layers) x = layer.forward(x, memory, masks);
+    return this.norm === null ? x : (this.norm.forward(x) as Tensor);
+  }
+}
+
+const transformer = signature(
+  "Transformer(int dModel=512, int nhead=8, int numEncoderLayers=6, int numDecoderLayers=6, int dimFeedforward=2048, float dropout=0.1, string|function activation='relu', *, float layerNormEps=1e-5, bool batchFirst=false, bool normFirst=false, dtype? dtype=null)",
+);
+/** Encoder and decoder: src [s, n, dModel] and tgt [t, n, dModel] → [t, n, dModel]. See torch.nn.Transformer. */
+export class Transformer extends Module {
+  encoder: TransformerEncoder;
+  decoder: TransformerDecoder;
+  readonly dModel: number;
+  readonly nhead: number;
+  readonly batchFirst: boolean;
+  constructor(...args: Arguments<typeof transformer.schema>) {
+    super();
+    const [
+      dModel,
+      nhead,
+      encoderLayers,
+      decoderLayers,
+      dimFeedforward,
+      dropout,
+      activation,
+      eps,
+      batchFirst,
+      normFirst,
+      dtype,
+    ] = transformer.read(args);
+    const options = { dimFeedforward, dropout, activation, layerNormEps: eps, batchFirst, normFirst, dtype };
+    const encoderLayer = new TransformerEncoderLayer(dModel, nhead, options);
+    this.encoder = new TransformerEncoder(encoderLayer, encoderLayers, new LayerNorm(dModel, { eps, dtype }));
+    const decoderLayer = new TransformerDecoderLayer(dModel, nhead, options);
+    this.decoder = new TransformerDecoder(decoderLayer, decoderLayers, new LayerNorm(dModel, { eps, dtype }));
+    this.dModel = dModel;
+    this.nhead = nhead;
+    this.batchFirst = batchFirst;
+    for (const p of this.parameters()) if (p.shape.length > 1) xavierUniform_(p);
+  }
+  override forward(src: Tensor, tgt: Tensor, masks: DecoderMasks & EncoderMasks = {}): Tensor {
+    if (src.shape.at(-1) !== this.dModel || tgt.shape.at(-1) !== this.dModel) {
+      throw new TenfoldError(
+        'shape',
+        `Transformer: src ${formatShape(src.shape)} and tgt ${formatShape(tgt.shape)} must end in dModel ${this.dModel}`,
+      );
+    }
+    const { srcMask = null, srcKeyPaddingMask = null, ...rest } = masks;
+    const memory = this.encoder.forward(src, { mask: srcMask, srcKeyPaddingMask });
+    return this.decoder.forward(tgt, memory, rest);
+  }
+  /** 0 on and below the diagonal, −∞ above: position i sees none after it. */
+  static generateSquareSubsequentMask(size: number): Tensor {
+    return full([size, size], -Infinity).triu(1); // prettier-ignore
+  }
+}
