@@ -35,13 +35,13 @@ Bytes numbers(DType type, int64_t count, bool specials) {
     if (specials && (state >> 8 & 63) == 5) v = (state & 0x10000) ? NAN : (state & 0x20000) ? INFINITY : -INFINITY;
   }
   Bytes out(x.size() * sizeOf(type));
-  castTile(type, out.data(), DType::f64, x.data(), x.size());
+  if (count > 0) castTile(type, out.data(), DType::f64, x.data(), x.size());
   return out;
 }
 
 std::vector<double> asDoubles(const Bytes& x, DType type, int64_t count) {
   std::vector<double> out(static_cast<size_t>(count));
-  castTile(DType::f64, out.data(), type, x.data(), out.size());
+  if (count > 0) castTile(DType::f64, out.data(), type, x.data(), out.size());
   return out;
 }
 
