@@ -129,7 +129,7 @@ const powTensor = defineOp('pow[_](Tensor self, Tensor|Scalar exponent)', (): Op
     }
     if (exponent instanceof Tensor) return binary(K.pow, 'pow', self, exponent);
     const code = promote(self, exponent);
-    return elementwise(K.powScalar, 'pow', [self], code === Code.bool ? Code.i64 : code, undefined, [Number(exponent)]);
+    return elementwise(K.powScalar, 'pow', [self], code === Code.bool && typeof exponent !== 'boolean' ? Code.i64 : code, undefined, [Number(exponent)]);
   },
   backward: {
     self: d('self', 'exponent', (grad, self, exponent) => {

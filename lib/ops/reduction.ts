@@ -1,5 +1,5 @@
 /** Reductions: sum, mean, extrema and their like over all elements or some dims. */
-import { TenfoldError } from '../errors.js';
+import { TenfoldError, show } from '../errors.js';
 import { COMPUTE, Code, DTYPES, codeOf, isFloatCode, type DType } from '../dtype.js';
 import { frame, kernel, launch, launchRaw, type Kernel } from '../native/launch.js';
 import { SCALAR_SHAPE, numelOf, wrapDim, wrapDims, type Shape } from '../tensor/shape.js';
@@ -257,7 +257,7 @@ export const amin = defineOp('amin(Tensor self, int[]? dim=null, bool keepdim=fa
 export const named = <N extends string>(names: readonly N[], tensors: Tensor[]): Tensor[] & Record<N, Tensor> =>
   Object.assign(tensors, Object.fromEntries(names.map((n, i) => [n, tensors[i]!])) as Record<N, Tensor>);
 
-const extremeAll = (name: 'amax' | 'amin', call: string): (() => OpDef) => {
+const extremeAll = (name: 'amax' | 'amin', call: string, gradName: string): (() => OpDef) => {
   return (): OpDef => ({
     forward(x: Tensor) {
       const dims = wrapDims(call, null, x.shape.length);
@@ -265,6 +265,7 @@ const extremeAll = (name: 'amax' | 'amin', call: string): (() => OpDef) => {
       return reduceKept(K[name], call, x, dims, false);
     },
     backward: { self: d('self', 'result', (grad, x, y) => shared(grad, x, y, null, false, true)) },
+    gradName,
   });
 };
 const extremeDim = (name: 'max' | 'min'): (() => OpDef) => {
@@ -288,8 +289,8 @@ export function valuesAt(grad: Tensor, shape: Shape, dim: number, indices: Tenso
   const i = keepdim ? indices : indices.unsqueeze(at);
   return Tensor.zeros(shape, grad.code).scatter(at, i, g);
 }
-const maxAll = defineOp('max(Tensor self)', extremeAll('amax', 'max'));
-const minAll = defineOp('min(Tensor self)', extremeAll('amin', 'min'));
+const maxAll = defineOp('max(Tensor self)', extremeAll('amax', 'max', 'MaxBackward1'));
+const minAll = defineOp('min(Tensor self)', extremeAll('amin', 'min', 'MinBackward1'));
 const maxDim = defineOp('max(Tensor self, int dim, bool keepdim=false) -> (values, indices)', extremeDim('max'));
 const minDim = defineOp('min(Tensor self, int dim, bool keepdim=false) -> (values, indices)', extremeDim('min'));
 /** Result of a reduction that also says where. */
@@ -555,10 +556,17 @@ function normBackward(grad: Tensor, x: Tensor, y: Tensor, p: number, dim: Dims, 
 export const norm = defineOp("norm(Tensor self, any p='fro', int[]? dim=null, bool keepdim=false, dtype? dtype=null)", (): OpDef => ({
   forward(x: Tensor, p: unknown, dim: Dims, keepdim: boolean, dtype: DType | null) {
     const ord = p === 'fro' || p === null ? 2 : p === 'inf' ? Infinity : p === '-inf' ? -Infinity : p;
-    if (typeof ord !== 'number') throw new TypeError(`norm: p must be a number or 'fro', got ${String(p)}`);
+    if (p === 'nuc') throw new TenfoldError('value', "norm: the nuclear norm ('nuc') needs singular values, which aren't there yet");
+    if (typeof ord !== 'number') throw new TypeError(`norm: p must be a number or 'fro', got ${show(p)}`);
     return vectorNorm(x, ord, dim, keepdim, { dtype });
   },
-  composite: true,
+  backward: {
+    self: d('self', 'result', (grad, x, y, call) => {
+      const p = call.p === 'fro' || call.p === null ? 2 : call.p === 'inf' ? Infinity : call.p === '-inf' ? -Infinity : call.p;
+      return normBackward(grad, x, y, p, call.dim, call.keepdim);
+    }),
+  },
+  gradName: 'NormBackward1',
 }));
 
 // ---- running reductions --------------------------------------------------------------------------------------------

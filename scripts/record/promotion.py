@@ -23,17 +23,19 @@ SCALARS = [2, 2.5, True]
 TENSORS_ONLY = {'maximum', 'atan2', 'logical_and'}  # PyTorch takes no scalar here; Tenfold may
 
 
-def operand(spec):
+def operand(spec, device='meta'):
     if isinstance(spec, str):
         name, shape = spec[:-1].split('[')
-        return torch.empty([int(shape)] if shape else [], dtype=getattr(torch, name), device='meta')
+        return torch.empty([int(shape)] if shape else [], dtype=getattr(torch, name), device=device)
     return spec
 
 
 def result(op, left, right):
     try:
         function = getattr(torch, op, None) or getattr(torch.Tensor, op)
-        args = [operand(left)] + ([] if right is None else [operand(right)]) + ([0] if op == 'cumsum' else [])
+        # Only kernels refuse bits of floats, so those are run.
+        device = 'cpu' if op.startswith('bitwise') else 'meta'
+        args = [operand(left, device)] + ([] if right is None else [operand(right, device)]) + ([0] if op == 'cumsum' else [])
         return DTYPES[function(*args).dtype]
     except (RuntimeError, TypeError):
         return None
