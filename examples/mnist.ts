@@ -11,7 +11,7 @@ import { join, relative, resolve } from 'node:path';
 import { setImmediate as otherEvents } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { inferenceMode, getNumThreads, load, manualSeed, nn, optim, save, utils, type Tensor } from 'tenfold';
-import { readDigits, shifted, type Digits } from './mnist/digits.js';
+import { readDigits, varied, type Digits } from './mnist/digits.js';
 import { Progress, confusionTable, drawCurve, drawDigits, percent } from './mnist/report.js';
 
 const USAGE = `npm start -- [options]
@@ -128,7 +128,7 @@ const accuracies: number[] = [];
 for (let epoch = 1; losses.length < totalSteps && !stopped; epoch++) {
   for (const [images, labels] of loader) {
     optimizer.zeroGrad();
-    const loss = lossFn.forward(model.forward(shifted(images)) as Tensor, labels);
+    const loss = lossFn.forward(model.forward(varied(images)) as Tensor, labels);
     loss.backward();
     optimizer.step();
     scheduler.step();

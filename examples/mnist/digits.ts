@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fromTypedArray, randint, stack, tensor, utils, zeros, type Tensor } from 'tenfold';
+import { fromTypedArray, nn, rand, stack, tensor, utils, type Tensor } from 'tenfold';
 
 export const SIDE = 28;
 /** The package holds fewer than 1,000 of some digits, so a share of each is kept back instead of a number. */
@@ -37,12 +37,18 @@ export function readDigits(): { train: Digits; test: Digits } {
   return { train: dataset('train'), test: dataset('test') };
 }
 
-/** Each image moved by up to two pixels across and down: the network shall know a digit wherever it stands. */
-export function shifted(images: Tensor): Tensor {
-  const reach = 2;
+/** Each image turned, sized and moved a little, at random: a digit is one however it stands. */
+export function varied(images: Tensor): Tensor {
   const [n] = images.shape as [number];
-  const padded = zeros(n, 1, SIDE + 2 * reach, SIDE + 2 * reach);
-  padded.narrow(2, reach, SIDE).narrow(3, reach, SIDE).copy_(images);
-  const moves = randint(0, 2 * reach + 1, [n, 2]).tolist() as [number, number][];
-  return stack(moves.map(([down, right], i) => padded.select(0, i).narrow(1, down, SIDE).narrow(2, right, SIDE)));
+  const upTo = (reach: number): Tensor =>
+    rand(n)
+      .mul(2 * reach)
+      .sub(reach);
+  const angle = upTo(0.2); // radians
+  const size = upTo(0.12).add(1);
+  const [cos, sin] = [angle.cos().mul(size), angle.sin().mul(size)];
+  // [n, 2, 3]: where each point of the new image lies in the old one, whose sides go from -1 to 1.
+  const theta = stack([cos, sin.neg(), upTo(0.15), sin, cos, upTo(0.15)], 1).view(n, 2, 3);
+  const grid = nn.functional.affineGrid(theta, [...images.shape], { alignCorners: false });
+  return nn.functional.gridSample(images, grid, { alignCorners: false });
 }
