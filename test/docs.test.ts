@@ -39,7 +39,6 @@ async function run(code: string): Promise<string> {
   const console = { log: (...args: unknown[]) => printed.push(format(...args)) };
   const nodes = createRequire(import.meta.url);
   const require = (name: string): unknown => (name === 'tenfold' ? tenfold : nodes(name));
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the code is the documentation's
   const body = new Function('require', 'exports', 'console', `return (async () => {${outputText}\n})()`);
   await (body as (...args: unknown[]) => Promise<void>)(require, {}, console);
   return printed.join('\n');

@@ -1,0 +1,56 @@
+/** Ops that are another one under a second name, and small ones that PyTorch has no samples of. */
+import { expect, it } from 'vitest';
+import * as tf from '../lib/index.js';
+
+const x = (): tf.Tensor => tf.arange(24, { dtype: 'float32' }).reshape(2, 3, 4);
+const same = (a: tf.Tensor, b: tf.Tensor): void => {
+  expect(a.shape).toEqual(b.shape);
+  expect(a.dtype).toBe(b.dtype);
+  expect(a.tolist()).toEqual(b.tolist());
+};
+
+it('moveaxis is movedim, swapdims is transpose', () => {
+  same(x().moveaxis(0, 2), x().permute(1, 2, 0));
+  same(x().swapdims(0, -1), x().transpose(0, 2));
+});
+
+it('concatenate is cat', () => {
+  same(tf.concatenate([x(), x()], 1), tf.cat([x(), x()], 1));
+});
+
+it('chainMatmul multiplies from whichever end is cheaper', () => {
+  const [a, b, c] = [tf.ones(2, 3), tf.ones(3, 4).mul(2), tf.ones(4, 5)];
+  same(tf.chainMatmul([a, b, c]), a.matmul(b).matmul(c));
+});
+
+it('typeAs casts to the other tensor’s dtype', () => {
+  same(tf.tensor([1.7, -2.5]).typeAs(tf.arange(1)), tf.tensor([1, -2], { dtype: 'int64' }));
+});
+
+it('copy_ casts and broadcasts into place', () => {
+  const target = tf.zeros(2, 3, { dtype: 'int32' });
+  expect(target.copy_(tf.tensor([1.9, 2.9, -3.9]))).toBe(target);
+  expect(target.tolist()).toEqual([
+    [1, 2, -3],
+    [1, 2, -3],
+  ]);
+  expect(() => target.copy_(tf.ones(2))).toThrow(/\[2\].*\[2, 3\]|\[2, 3\].*\[2\]/);
+});
+
+it('zero_ clears a view of its tensor', () => {
+  const t = x();
+  t.select(1, 1).zero_();
+  expect(t.sum().item()).toBe(276 - 22 - 70);
+});
+
+it('dropout1d drops whole channels', () => {
+  tf.manualSeed(0);
+  const out = tf.nn.functional.dropout1d(tf.ones(50, 8, 3), 0.5, true);
+  const channels = out.sum(2).flatten().tolist() as number[];
+  expect(new Set(channels)).toEqual(new Set([0, 6]));
+  expect(tf.nn.functional.dropout1d(x(), 0.5, false).equal(x())).toBe(true);
+});
+
+it('lpPool1d is the root of the sum of powers', () => {
+  same(tf.nn.functional.lpPool1d(tf.tensor([[[3, 4, 6, 8]]]), 2, 2), tf.tensor([[[5, 10]]]));
+});
