@@ -162,7 +162,11 @@ describe('ops', () => {
       .join('\n');
     const called = (name: string): boolean =>
       further.has(name) || new RegExp(`\\b${name}\\(|['"\`]${name}['"\`]`).test(tests);
-    const further = new Set((JSON.parse(read('test/fixtures/further.json')) as { rows: [string][] }).rows.map(([n]) => camel(n.split('.').at(-1)!)));
+    const further = new Set(
+      (JSON.parse(read('test/fixtures/further.json')) as { rows: [string][] }).rows.map(([n]) =>
+        camel(n.split('.').at(-1)!),
+      ),
+    );
     // Ops that only others call, and by whose tests they are held.
     const INNER: Record<string, string> = { toCopy: 'to', matmulBatched: 'matmul', copy: 'clone' };
     // A backward that is an op itself is differentiated by the second derivatives of the op that it belongs to.
