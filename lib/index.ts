@@ -6,7 +6,14 @@ export { setPrintOptions } from './tensor/format.js';
 export { getDefaultDtype, setDefaultDtype, type DType } from './dtype.js';
 export { TenfoldError } from './errors.js';
 export { getNumThreads, setNumThreads } from './native/launch.js';
-export { noGrad, enableGrad, isGradEnabled, setGradEnabled, inferenceMode, isInferenceModeEnabled } from './autograd/mode.js';
+export {
+  noGrad,
+  enableGrad,
+  isGradEnabled,
+  setGradEnabled,
+  inferenceMode,
+  isInferenceModeEnabled,
+} from './autograd/mode.js';
 export * as autograd from './autograd/index.js';
 export * as nn from './nn/index.js';
 export { detectAnomaly } from './autograd/mode.js';

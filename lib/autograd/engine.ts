@@ -230,7 +230,9 @@ class Run {
     for (const node of [...seen].sort((a, b) => a.id - b.id)) {
       for (const e of node.edges) {
         if (e === null) continue;
-        if (e.node === null ? this.captureLeaf.has(e.leaf!) : wanted.has(e.node) || this.captureAt.get(e.node)?.has(e.nr)) {
+        if (
+          e.node === null ? this.captureLeaf.has(e.leaf!) : wanted.has(e.node) || this.captureAt.get(e.node)?.has(e.nr)
+        ) {
           wanted.add(node);
           break;
         }
@@ -281,7 +283,10 @@ function applyHooks(hooks: Map<number, Hook>, grad: Tensor): Tensor {
     const result = hook(grad);
     if (result !== undefined && result !== null) {
       if (!sameShape(result.shape, grad.shape)) {
-        throw new TenfoldError('shape', `hook: returned a gradient of shape [${result.shape}] for one of [${grad.shape}]`);
+        throw new TenfoldError(
+          'shape',
+          `hook: returned a gradient of shape [${result.shape}] for one of [${grad.shape}]`,
+        );
       }
       grad = result;
     }
@@ -341,7 +346,11 @@ function checkNaN(node: Node, grads: readonly (Tensor | null)[]): void {
 }
 
 /** Runs backward from `roots` with these gradients. */
-export function runBackward(roots: readonly Tensor[], grads: readonly Tensor[], options: RunOptions): (Tensor | null)[] {
+export function runBackward(
+  roots: readonly Tensor[],
+  grads: readonly Tensor[],
+  options: RunOptions,
+): (Tensor | null)[] {
   return new Run(options).run(roots, grads);
 }
 

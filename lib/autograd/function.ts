@@ -14,7 +14,7 @@ export class FunctionContext {
   private node_: Node | null = null;
   /** Which inputs need a gradient, in the order of apply()'s arguments. */
   needsInputGrad: boolean[] = [];
-  private nonDifferentiable_: Set<Tensor> = new Set();
+  private nonDifferentiable_ = new Set<Tensor>();
   private materialize_ = true;
 
   /** Keeps tensors for backward; they are checked to be unchanged there. Call it once. */
@@ -93,7 +93,8 @@ export class Function {
     }
     const list = Array.isArray(out) ? out : [out];
     for (const t of list) {
-      if (!(t instanceof Tensor)) throw new TypeError(`${rule.name}: forward must return a tensor or a list of them, got ${show(t)}`);
+      if (!(t instanceof Tensor))
+        throw new TypeError(`${rule.name}: forward must return a tensor or a list of them, got ${show(t)}`);
     }
     if (!recording) return out;
     const node = new Node(new UserRule(rule, ctx), edges);
@@ -130,7 +131,10 @@ class UserRule implements BackwardRule {
     const result = this.user.backward(this.ctx, ...full);
     const list = Array.isArray(result) ? result : [result];
     if (list.length !== node.edges.length) {
-      throw new TenfoldError('graph', `${this.gradName}: returned ${list.length} gradients for ${node.edges.length} arguments`);
+      throw new TenfoldError(
+        'graph',
+        `${this.gradName}: returned ${list.length} gradients for ${node.edges.length} arguments`,
+      );
     }
     list.forEach((g, i) => {
       if (g !== null && g !== undefined && !(g instanceof Tensor)) {

@@ -11,7 +11,8 @@ void FunctionContext;
 
 const asList = <T>(x: T | readonly T[]): readonly T[] => (Array.isArray(x) ? (x as readonly T[]) : [x as T]);
 function checkTensors(call: string, name: string, list: readonly unknown[]): void {
-  for (const t of list) if (!(t instanceof Tensor)) throw new TypeError(`${call}: '${name}' must be tensors, got ${show(t)}`);
+  for (const t of list)
+    if (!(t instanceof Tensor)) throw new TypeError(`${call}: '${name}' must be tensors, got ${show(t)}`);
 }
 
 /** Options of grad(). */
@@ -32,8 +33,14 @@ export function grad(
   gradOutputs?: GradOptions['gradOutputs'] | GradOptions,
   options: GradOptions = {},
 ): Tensor[] {
-  const named = gradOutputs !== null && typeof gradOutputs === 'object' && !Array.isArray(gradOutputs) && !(gradOutputs instanceof Tensor);
-  const o: GradOptions = named ? (gradOutputs as GradOptions) : { ...options, gradOutputs: (gradOutputs as GradOptions['gradOutputs']) ?? options.gradOutputs };
+  const named =
+    gradOutputs !== null &&
+    typeof gradOutputs === 'object' &&
+    !Array.isArray(gradOutputs) &&
+    !(gradOutputs instanceof Tensor);
+  const o: GradOptions = named
+    ? (gradOutputs as GradOptions)
+    : { ...options, gradOutputs: (gradOutputs as GradOptions['gradOutputs']) ?? options.gradOutputs };
   checkOptions('autograd.grad', o, ['gradOutputs', 'retainGraph', 'createGraph', 'allowUnused']);
   const roots = asList(outputs);
   const wanted = asList(inputs);
@@ -53,7 +60,10 @@ export function grad(
   });
   results.forEach((g, i) => {
     if (g === null && !o.allowUnused) {
-      throw new TenfoldError('graph', `autograd.grad: input ${i} was not used to compute the outputs; { allowUnused: true } gives null for it`);
+      throw new TenfoldError(
+        'graph',
+        `autograd.grad: input ${i} was not used to compute the outputs; { allowUnused: true } gives null for it`,
+      );
     }
   });
   return results as Tensor[];
@@ -87,11 +97,17 @@ type Fn = (...inputs: Tensor[]) => Tensor;
  * Jacobian of a function of one or several tensors: for each input a tensor of shape [...output, ...input]; a single
  * tensor for a single input. See torch.autograd.functional.jacobian.
  */
-export function jacobian(fn: Fn, inputs: Tensor | readonly Tensor[], options: { createGraph?: boolean } = {}): Tensor | Tensor[] {
+export function jacobian(
+  fn: Fn,
+  inputs: Tensor | readonly Tensor[],
+  options: { createGraph?: boolean } = {},
+): Tensor | Tensor[] {
   checkOptions('autograd.jacobian', options, ['createGraph']);
   const createGraph = options.createGraph ?? false;
   return enableGrad(() => {
-    const own = asList(inputs).map((t) => (createGraph && t.requiresGrad ? t.stridedView(t.shape, t.strides, t.offset) && t : t.detach().requiresGrad_(true)));
+    const own = asList(inputs).map((t) =>
+      createGraph && t.requiresGrad ? t.stridedView(t.shape, t.strides, t.offset) && t : t.detach().requiresGrad_(true),
+    );
     const out = fn(...own);
     const rows = own.map((): Tensor[] => []);
     for (let i = 0; i < out.numel(); i++) {
@@ -99,7 +115,12 @@ export function jacobian(fn: Fn, inputs: Tensor | readonly Tensor[], options: { 
       const flat = one.view(-1).narrow(0, i, 1);
       fillElements(flat, 1);
       const g = out.requiresGrad
-        ? (runBackward([out], [one], { retainGraph: true, createGraph, inputs: own, accumulate: false }) as (Tensor | null)[])
+        ? (runBackward([out], [one], {
+            retainGraph: true,
+            createGraph,
+            inputs: own,
+            accumulate: false,
+          }) as (Tensor | null)[])
         : own.map(() => null);
       g.forEach((x, k) => rows[k]!.push(x ?? Tensor.zeros(own[k]!.shape, own[k]!.code)));
     }
@@ -126,7 +147,9 @@ export function vjp(fn: Fn, inputs: Tensor | readonly Tensor[], v?: Tensor): [Te
   return enableGrad(() => {
     const own = asList(inputs).map((t) => t.detach().requiresGrad_(true));
     const out = fn(...own);
-    const grads = grad(out, own, { gradOutputs: v ?? null, allowUnused: true }).map((g, i) => g ?? Tensor.zeros(own[i]!.shape, own[i]!.code));
+    const grads = grad(out, own, { gradOutputs: v ?? null, allowUnused: true }).map(
+      (g, i) => g ?? Tensor.zeros(own[i]!.shape, own[i]!.code),
+    );
     return [out.detach(), Array.isArray(inputs) ? grads : grads[0]!];
   });
 }

@@ -27,7 +27,8 @@ export function gradcheck(fn: Fn, inputs: Tensor | readonly Tensor[], options: G
   const checked = list.filter((t) => t.requiresGrad);
   if (checked.length === 0) throw new TenfoldError('graph', 'gradcheck: no input requires grad');
   for (const t of checked) {
-    if (t.code !== Code.f64) throw new TenfoldError('dtype', `gradcheck: inputs must be float64 for exact differences, got ${t.dtype}`);
+    if (t.code !== Code.f64)
+      throw new TenfoldError('dtype', `gradcheck: inputs must be float64 for exact differences, got ${t.dtype}`);
   }
   const outputsOf = (): Tensor[] => {
     const out = fn(...list);
@@ -44,7 +45,15 @@ export function gradcheck(fn: Fn, inputs: Tensor | readonly Tensor[], options: G
   return true;
 }
 
-function checkOne(outputs: () => Tensor[], k: number, input: Tensor, eps: number, atol: number, rtol: number, index: number): void {
+function checkOne(
+  outputs: () => Tensor[],
+  k: number,
+  input: Tensor,
+  eps: number,
+  atol: number,
+  rtol: number,
+  index: number,
+): void {
   const output = outputs()[k]!;
   if (!output.requiresGrad) return;
   const memory = input.dense ? input : null;

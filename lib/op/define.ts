@@ -47,7 +47,13 @@ export function d(fn: (grad: T, call: T) => T): Formula;
 export function d(a: string, fn: (grad: T, a: T, call: T) => T): Formula;
 export function d(a: string, b: string, fn: (grad: T, a: T, b: T, call: T) => T): Formula;
 export function d(a: string, b: string, c: string, fn: (grad: T, a: T, b: T, c: T, call: T) => T): Formula;
-export function d(a: string, b: string, c: string, e: string, fn: (grad: T, a: T, b: T, c: T, e: T, call: T) => T): Formula;
+export function d(
+  a: string,
+  b: string,
+  c: string,
+  e: string,
+  fn: (grad: T, a: T, b: T, c: T, e: T, call: T) => T,
+): Formula;
 /** A derivative: names of what to save, then the formula. For an op with several outputs `grad` is their list. */
 export function d(...parts: unknown[]): Formula {
   return { saves: parts.slice(0, -1) as string[], fn: parts.at(-1) as Formula['fn'], joint: false };
@@ -128,7 +134,8 @@ export class OpRecord implements BackwardRule {
       if ('joint' in backward && typeof backward.fn === 'function') this.joint = backward as Formula;
       else this.formulas = this.tensorParams.map((p) => (backward as Record<string, Formula>)[params[p]!.name] ?? null);
       for (const key of this.joint ? [] : Object.keys(backward)) {
-        if (!this.tensorParams.some((p) => params[p]!.name === key)) throw new Error(`op ${name}: no tensor input '${key}'`);
+        if (!this.tensorParams.some((p) => params[p]!.name === key))
+          throw new Error(`op ${name}: no tensor input '${key}'`);
       }
       const paramOf = (save: string): number => {
         // An input may be called result, as in tanhBackward(grad, result); then that is meant.
@@ -269,7 +276,13 @@ export class OpRecord implements BackwardRule {
     return any ? edges : null;
   }
 
-  private save(node: Node, edges: readonly (Edge | null)[], args: unknown[], out: Tensor | Tensor[], self?: Tensor): void {
+  private save(
+    node: Node,
+    edges: readonly (Edge | null)[],
+    args: unknown[],
+    out: Tensor | Tensor[],
+    self?: Tensor,
+  ): void {
     const { saved } = this;
     const list = new Array<unknown>(2 * saved.length);
     for (let i = 0; i < saved.length; i++) {
@@ -284,18 +297,24 @@ export class OpRecord implements BackwardRule {
     }
     node.saved = list;
     if (this.keepsArgs) {
-      node.args = args.map((v) => (v instanceof Tensor ? about(v) : Array.isArray(v) ? v.map((t) => (t instanceof Tensor ? about(t) : t)) : v));
+      node.args = args.map((v) =>
+        v instanceof Tensor ? about(v) : Array.isArray(v) ? v.map((t) => (t instanceof Tensor ? about(t) : t)) : v,
+      );
     }
   }
 
   /** Whether the formulas that will run save the first input, so that an in-place call must keep its old value. */
   savesSelf(args: readonly unknown[]): boolean {
     const edges = this.edges(args);
-    return edges !== null && this.saved.some((s) => s.param === 0 && (this.joint !== null || s.for.some((i) => edges[i] !== null)));
+    return (
+      edges !== null &&
+      this.saved.some((s) => s.param === 0 && (this.joint !== null || s.for.some((i) => edges[i] !== null)))
+    );
   }
 
   backward(node: Node, grads: (Tensor | null)[], needs: readonly boolean[]): (Tensor | null)[] {
-    const grad: unknown = node.outputs === null ? grads[0] : node.outputs.map((o, i) => grads[i] ?? Tensor.zeros(o.shape, o.code));
+    const grad: unknown =
+      node.outputs === null ? grads[0] : node.outputs.map((o, i) => grads[i] ?? Tensor.zeros(o.shape, o.code));
     const call = node.args === null ? null : this.describe(node.args);
     if (this.joint !== null) {
       const saved: Record<string, unknown> = {};
@@ -442,7 +461,6 @@ function addMethods(op: OpRecord): void {
     };
   }
 }
-
 
 /**
  * One name for several ops, as PyTorch's overloads: the first whose schema takes the arguments is called. The type is

@@ -3,7 +3,16 @@
  * that is the op's business.
  */
 import { TenfoldError } from '../errors.js';
-import { COMPUTE, Code, DTYPES, defaultFloat, isFloatCode, promoteCodes as joined, promoteStandings, scalarCode } from '../dtype.js';
+import {
+  COMPUTE,
+  Code,
+  DTYPES,
+  defaultFloat,
+  isFloatCode,
+  promoteCodes as joined,
+  promoteStandings,
+  scalarCode,
+} from '../dtype.js';
 import { frame, launch, type Kernel } from '../native/launch.js';
 import { broadcastShapes, broadcastStrides, sameShape, type Shape } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
@@ -92,7 +101,10 @@ const isFlat = (out: Tensor, x: Operand, shape: Shape): boolean =>
 
 function writeStrides(out: Tensor, operands: readonly Operand[]): void {
   let shape = out.shape;
-  let all = [out.strides, ...operands.map((x) => (x instanceof Tensor ? broadcastStrides(x.shape, x.strides, out.shape) : null))];
+  let all = [
+    out.strides,
+    ...operands.map((x) => (x instanceof Tensor ? broadcastStrides(x.shape, x.strides, out.shape) : null)),
+  ];
   if (shape.length > MAX_DIMS) [shape, all] = coalesce(shape, all);
   frame[1] = Math.max(shape.length, 1);
   if (shape.length === 0) frame[SIZES] = 1;
@@ -121,7 +133,10 @@ function coalesce(shape: Shape, strides: (readonly number[] | null)[]): [Shape, 
     }
   }
   if (sizes.length > MAX_DIMS) {
-    throw new TenfoldError('shape', `tensors of more than ${MAX_DIMS} dimensions that can't be merged are not supported, got ${shape.length}`);
+    throw new TenfoldError(
+      'shape',
+      `tensors of more than ${MAX_DIMS} dimensions that can't be merged are not supported, got ${shape.length}`,
+    );
   }
   return [sizes, merged];
 }
@@ -149,7 +164,14 @@ export const enum To {
 /** A binary op on broadcast operands; `call` names it in errors. */
 export function binary(k: Kernel, call: string, a: Operand, b: Operand, to: To = To.same): Tensor {
   // The common case: two dense tensors of one shape and a dtype with a kernel of its own.
-  if (a instanceof Tensor && b instanceof Tensor && a.code === b.code && a.dense && b.dense && sameShape(a.shape, b.shape)) {
+  if (
+    a instanceof Tensor &&
+    b instanceof Tensor &&
+    a.code === b.code &&
+    a.dense &&
+    b.dense &&
+    sameShape(a.shape, b.shape)
+  ) {
     const { code } = a;
     const id = k[code]!;
     if (id >= 0 && (to !== To.float || code <= Code.f64)) {
@@ -223,14 +245,20 @@ export function elementwise(
 ): Tensor {
   const id = kernelFor(call, k, code);
   let shape: Shape | null = null;
-  for (const x of operands) if (x instanceof Tensor) shape = shape === null ? x.shape : broadcastShapes(call, shape, x.shape);
+  for (const x of operands)
+    if (x instanceof Tensor) shape = shape === null ? x.shape : broadcastShapes(call, shape, x.shape);
   const out = resultFor(shape ?? [], outCode, operands[0], operands[1], operands[2]);
   launchElementwise(id, out, operands, params);
   return out;
 }
 
 /** Runs an elementwise kernel into `out`, which has the broadcast shape. */
-export function launchElementwise(id: number, out: Tensor, operands: readonly Operand[], params?: readonly number[]): void {
+export function launchElementwise(
+  id: number,
+  out: Tensor,
+  operands: readonly Operand[],
+  params?: readonly number[],
+): void {
   frame[0] = id;
   frame[2] = out.count;
   frame[3] = operands.length + 1;

@@ -63,10 +63,16 @@ const lossy = (own: Code, code: Code): boolean =>
 
 function checkResult(call: string, self: Tensor, shape: readonly number[], code: Code): void {
   if (!sameShape(self.shape, shape)) {
-    throw new TenfoldError('shape', `${call}: the result's shape ${formatShape(shape)} is not self's ${formatShape(self.shape)}`);
+    throw new TenfoldError(
+      'shape',
+      `${call}: the result's shape ${formatShape(shape)} is not self's ${formatShape(self.shape)}`,
+    );
   }
   if (lossy(self.code, code)) {
-    throw new TenfoldError('dtype', `${call}: a ${DTYPES[code]} result can't be written into a ${DTYPES[self.code]} tensor`);
+    throw new TenfoldError(
+      'dtype',
+      `${call}: a ${DTYPES[code]} result can't be written into a ${DTYPES[self.code]} tensor`,
+    );
   }
 }
 
@@ -175,7 +181,9 @@ export function scatterStrided(grad: Tensor, baseShape: readonly number[], part:
     places = places.unsqueeze(-1).add(steps);
   });
   const flat = places.add(part.offset).reshape([-1]);
-  return Tensor.zeros([out.count], grad.code).scatterAdd(0, flat, summed.reshape([-1])).reshape(baseShape);
+  return Tensor.zeros([out.count], grad.code)
+    .scatterAdd(0, flat, summed.reshape([-1]))
+    .reshape(baseShape);
 }
 
 // Whether two indices of these strides can meet: sorted by stride, each must step over all before it.

@@ -262,7 +262,11 @@ export function parseArguments(sig: Signature, args: readonly unknown[], call = 
   if (count > 0 && isOptions(args[count - 1])) {
     options = args[--count] as Record<string, unknown>;
     // Any parameter may be named here; only the optional ones are advertised.
-    checkOptions(call, options, params.map((p) => p.name));
+    checkOptions(
+      call,
+      options,
+      params.map((p) => p.name),
+    );
   }
   let at = 0; // next positional argument
   for (let i = 0; i < params.length; i++) {
@@ -304,7 +308,9 @@ function badArgument(call: string, p: Parameter, value: unknown): never {
   if (p.kind === 'Tensor' && Array.isArray(value)) {
     throw new TypeError(`${call}: '${p.name}' must be a tensor, got ${show(value)}; wrap it in tensor(…)`);
   }
-  throw new TypeError(`${call}: '${p.name}' must be ${EXPECTED[p.kind]}${p.nullable ? ' or null' : ''}, got ${show(value)}`);
+  throw new TypeError(
+    `${call}: '${p.name}' must be ${EXPECTED[p.kind]}${p.nullable ? ' or null' : ''}, got ${show(value)}`,
+  );
 }
 
 /** Whether arguments fit a schema, for ops with several. */
@@ -319,7 +325,9 @@ export function fits(sig: Signature, args: readonly unknown[]): boolean {
 }
 
 /** A schema for what isn't an op, such as a module's constructor: reads a call's arguments into schema order. */
-export function signature<S extends string>(schema: S): { readonly schema: S; read(args: readonly unknown[]): Values<S> } {
+export function signature<S extends string>(
+  schema: S,
+): { readonly schema: S; read(args: readonly unknown[]): Values<S> } {
   const sig = parseSchema(schema);
   return { schema, read: (args) => parseArguments(sig, args) as Values<S> };
 }

@@ -29,7 +29,10 @@ const scaled = (x: Operand, factor: Scalar): Operand =>
 
 const noBool = (call: string, self: Tensor, other: Operand): void => {
   if (self.code === Code.bool || (other instanceof Tensor ? other.code === Code.bool : typeof other === 'boolean')) {
-    throw new TenfoldError('dtype', `${call}: not defined for bool; use logicalXor, or logicalNot for an inverted mask`);
+    throw new TenfoldError(
+      'dtype',
+      `${call}: not defined for bool; use logicalXor, or logicalNot for an inverted mask`,
+    );
   }
 };
 
@@ -129,7 +132,14 @@ const powTensor = defineOp('pow[_](Tensor self, Tensor|Scalar exponent)', (): Op
     }
     if (exponent instanceof Tensor) return binary(K.pow, 'pow', self, exponent);
     const code = promote(self, exponent);
-    return elementwise(K.powScalar, 'pow', [self], code === Code.bool && typeof exponent !== 'boolean' ? Code.i64 : code, undefined, [Number(exponent)]);
+    return elementwise(
+      K.powScalar,
+      'pow',
+      [self],
+      code === Code.bool && typeof exponent !== 'boolean' ? Code.i64 : code,
+      undefined,
+      [Number(exponent)],
+    );
   },
   backward: {
     self: d('self', 'exponent', (grad, self, exponent) => {
@@ -160,10 +170,10 @@ const powScalar = defineOp('pow(Scalar input, Tensor exponent)', (): OpDef => ({
 }));
 
 /** A power: pow(t, exponent) or pow(2, t). */
-export const pow: Op<'pow[_](Tensor self, Tensor|Scalar exponent)'> & ((input: Scalar, exponent: Tensor) => Tensor) = Object.assign(
-  overload<(...args: unknown[]) => Tensor>('pow', powTensor, powScalar),
-  { schema: powTensor.schema },
-) as never;
+export const pow: Op<'pow[_](Tensor self, Tensor|Scalar exponent)'> & ((input: Scalar, exponent: Tensor) => Tensor) =
+  Object.assign(overload<(...args: unknown[]) => Tensor>('pow', powTensor, powScalar), {
+    schema: powTensor.schema,
+  }) as never;
 
 /** Angle of (other, self), in radians, in (−π, π]. See torch.atan2. */
 export const atan2 = defineOp('atan2[_](Tensor self, Tensor other)', (): OpDef => ({

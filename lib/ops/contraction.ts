@@ -24,32 +24,44 @@ function combine(self: Tensor, result: Tensor, beta: Scalar, alpha: Scalar): Ten
 }
 
 /** beta · self + alpha · (mat1 @ mat2); self broadcasts. See torch.addmm. */
-export const addmm = defineOp('addmm[_](Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1)', (): OpDef => ({
-  forward(self: Tensor, mat1: Tensor, mat2: Tensor, beta: Scalar, alpha: Scalar) {
-    dims('addmm', 'mat1', mat1, 2);
-    dims('addmm', 'mat2', mat2, 2);
-    const bias = self.shape.length === 1 && self.dense && self.code === mat1.code && self.shape[0] === mat2.shape[1] && beta === 1 && alpha === 1;
-    return bias ? product('addmm', mat1, mat2, self) : combine(self, product('addmm', mat1, mat2), beta, alpha);
-  },
-  backward: {
-    self: d((grad, call) => times(grad, call.beta)),
-    mat1: d('mat2', (grad, mat2, call) => times(grad.mm(mat2.t()), call.alpha)),
-    mat2: d('mat1', (grad, mat1, call) => times(mat1.t().mm(grad), call.alpha)),
-  },
-}));
+export const addmm = defineOp(
+  'addmm[_](Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1)',
+  (): OpDef => ({
+    forward(self: Tensor, mat1: Tensor, mat2: Tensor, beta: Scalar, alpha: Scalar) {
+      dims('addmm', 'mat1', mat1, 2);
+      dims('addmm', 'mat2', mat2, 2);
+      const bias =
+        self.shape.length === 1 &&
+        self.dense &&
+        self.code === mat1.code &&
+        self.shape[0] === mat2.shape[1] &&
+        beta === 1 &&
+        alpha === 1;
+      return bias ? product('addmm', mat1, mat2, self) : combine(self, product('addmm', mat1, mat2), beta, alpha);
+    },
+    backward: {
+      self: d((grad, call) => times(grad, call.beta)),
+      mat1: d('mat2', (grad, mat2, call) => times(grad.mm(mat2.t()), call.alpha)),
+      mat2: d('mat1', (grad, mat1, call) => times(mat1.t().mm(grad), call.alpha)),
+    },
+  }),
+);
 /** beta · self + alpha · (mat @ vec). See torch.addmv. */
-export const addmv = defineOp('addmv[_](Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1)', (): OpDef => ({
-  forward: (self: Tensor, mat: Tensor, vec: Tensor, beta: Scalar, alpha: Scalar) => {
-    dims('addmv', 'mat', mat, 2);
-    dims('addmv', 'vec', vec, 1);
-    return combine(self, product('addmv', mat, vec.unsqueeze(1)).squeeze(1), beta, alpha);
-  },
-  backward: {
-    self: d((grad, call) => times(grad, call.beta)),
-    mat: d('vec', (grad, vec, call) => times(grad.unsqueeze(1).mul(vec), call.alpha)),
-    vec: d('mat', (grad, mat, call) => times(mat.t().mv(grad), call.alpha)),
-  },
-}));
+export const addmv = defineOp(
+  'addmv[_](Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1)',
+  (): OpDef => ({
+    forward: (self: Tensor, mat: Tensor, vec: Tensor, beta: Scalar, alpha: Scalar) => {
+      dims('addmv', 'mat', mat, 2);
+      dims('addmv', 'vec', vec, 1);
+      return combine(self, product('addmv', mat, vec.unsqueeze(1)).squeeze(1), beta, alpha);
+    },
+    backward: {
+      self: d((grad, call) => times(grad, call.beta)),
+      mat: d('vec', (grad, vec, call) => times(grad.unsqueeze(1).mul(vec), call.alpha)),
+      vec: d('mat', (grad, mat, call) => times(mat.t().mv(grad), call.alpha)),
+    },
+  }),
+);
 /** beta · self + alpha · (batch1 @ batch2), batch by batch. See torch.baddbmm. */
 export const baddbmm = defineOp(
   'baddbmm[_](Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1)',
@@ -68,7 +80,8 @@ export const baddbmm = defineOp(
 function checkBatches(call: string, a: Tensor, b: Tensor): void {
   dims(call, 'batch1', a, 3);
   dims(call, 'batch2', b, 3);
-  if (a.shape[0] !== b.shape[0]) throw new TenfoldError('shape', `${call}: batches of ${a.shape[0]} and ${b.shape[0]} differ`);
+  if (a.shape[0] !== b.shape[0])
+    throw new TenfoldError('shape', `${call}: batches of ${a.shape[0]} and ${b.shape[0]} differ`);
 }
 /** beta · self + alpha · Σ batch1 @ batch2. See torch.addbmm. */
 export const addbmm = defineOp(
@@ -86,11 +99,14 @@ export const addbmm = defineOp(
   }),
 );
 /** beta · self + alpha · (vec1 ⊗ vec2). See torch.addr. */
-export const addr = defineOp('addr[_](Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1)', (): OpDef => ({
-  forward: (self: Tensor, vec1: Tensor, vec2: Tensor, beta: Scalar, alpha: Scalar) =>
-    combine(self, vec1.outer(vec2), beta, alpha),
-  composite: true,
-}));
+export const addr = defineOp(
+  'addr[_](Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1)',
+  (): OpDef => ({
+    forward: (self: Tensor, vec1: Tensor, vec2: Tensor, beta: Scalar, alpha: Scalar) =>
+      combine(self, vec1.outer(vec2), beta, alpha),
+    composite: true,
+  }),
+);
 
 /** Products of all pairs of two vectors: [n], [m] → [n, m]. See torch.outer. */
 export const outer = defineOp('outer(Tensor self, Tensor vec2)', (): OpDef => ({
@@ -106,7 +122,10 @@ export const inner = defineOp('inner(Tensor self, Tensor other)', (): OpDef => (
   forward(self: Tensor, other: Tensor) {
     if (self.shape.length === 0 || other.shape.length === 0) return self.mul(other);
     if (self.shape.at(-1) !== other.shape.at(-1)) {
-      throw new TenfoldError('shape', `inner: last sizes of ${formatShape(self.shape)} and ${formatShape(other.shape)} differ`);
+      throw new TenfoldError(
+        'shape',
+        `inner: last sizes of ${formatShape(self.shape)} and ${formatShape(other.shape)} differ`,
+      );
     }
     return tensordot(self, other, [[self.shape.length - 1], [other.shape.length - 1]]);
   },
@@ -121,7 +140,10 @@ export const tensordot = defineOp('tensordot(Tensor a, Tensor b, any dims=2)', (
     const [left, right] = contracted(a, b, given);
     left.forEach((dim, i) => {
       if (a.shape[dim] !== b.shape[right[i]!]) {
-        throw new TenfoldError('shape', `tensordot: dim ${dim} of ${formatShape(a.shape)} and dim ${right[i]} of ${formatShape(b.shape)} differ in size`);
+        throw new TenfoldError(
+          'shape',
+          `tensordot: dim ${dim} of ${formatShape(a.shape)} and dim ${right[i]} of ${formatShape(b.shape)} differ in size`,
+        );
       }
     });
     const keepA = a.shape.map((_, i) => i).filter((i) => !left.includes(i));
@@ -138,13 +160,21 @@ function contracted(a: Tensor, b: Tensor, given: unknown): [number[], number[]] 
     if (!Number.isInteger(given) || given < 0 || given > Math.min(a.shape.length, b.shape.length)) {
       throw new RangeError(`tensordot: dims must be from 0 to the number of dims of both tensors, got ${given}`);
     }
-    return [Array.from({ length: given }, (_, i) => a.shape.length - given + i), Array.from({ length: given }, (_, i) => i)];
+    return [
+      Array.from({ length: given }, (_, i) => a.shape.length - given + i),
+      Array.from({ length: given }, (_, i) => i),
+    ];
   }
   const lists = given as [number | number[], number | number[]];
-  if (!Array.isArray(given) || given.length !== 2) throw new TypeError(`tensordot: dims must be a number or two lists, got ${show(given)}`);
+  if (!Array.isArray(given) || given.length !== 2)
+    throw new TypeError(`tensordot: dims must be a number or two lists, got ${show(given)}`);
   const [left, right] = lists.map((l) => (Array.isArray(l) ? l : [l])) as [number[], number[]];
-  if (left.length !== right.length) throw new TenfoldError('shape', `tensordot: lists of ${left.length} and ${right.length} dims`);
-  return [left.map((i) => wrapDim('tensordot', i, a.shape.length)), right.map((i) => wrapDim('tensordot', i, b.shape.length))];
+  if (left.length !== right.length)
+    throw new TenfoldError('shape', `tensordot: lists of ${left.length} and ${right.length} dims`);
+  return [
+    left.map((i) => wrapDim('tensordot', i, a.shape.length)),
+    right.map((i) => wrapDim('tensordot', i, b.shape.length)),
+  ];
 }
 
 /** Kronecker product. See torch.kron. */
@@ -183,7 +213,10 @@ export const cross = defineOp('cross(Tensor self, Tensor other, int? dim=null)',
     const shape = self.mul(other).shape;
     const at = dim === null ? shape.indexOf(3) : wrapDim('cross', dim, shape.length);
     if (at < 0 || shape[at] !== 3) {
-      throw new TenfoldError('shape', `cross: needs size 3 ${dim === null ? 'at some dim' : `at dim ${dim}`}, got ${formatShape(shape)}`);
+      throw new TenfoldError(
+        'shape',
+        `cross: needs size 3 ${dim === null ? 'at some dim' : `at dim ${dim}`}, got ${formatShape(shape)}`,
+      );
     }
     const a = self.expand([...shape]).unbind(at) as [Tensor, Tensor, Tensor];
     const b = other.expand([...shape]).unbind(at) as [Tensor, Tensor, Tensor];
@@ -203,7 +236,8 @@ function joined(parts: readonly Tensor[], dim: number): Tensor {
 /** p-norm distances of all pairs of rows: [..., n, d], [..., m, d] → [..., n, m]. See torch.cdist. */
 export const cdist = defineOp('cdist(Tensor input, Tensor x2, float p=2, any computeMode=null)', (): OpDef => ({
   forward(x1: Tensor, x2: Tensor, p: number) {
-    if (x1.shape.length < 2 || x2.shape.length < 2) throw new TenfoldError('shape', 'cdist: both inputs need at least 2 dims');
+    if (x1.shape.length < 2 || x2.shape.length < 2)
+      throw new TenfoldError('shape', 'cdist: both inputs need at least 2 dims');
     if (x1.shape.at(-1) !== x2.shape.at(-1)) {
       throw new TenfoldError('shape', `cdist: rows of ${x1.shape.at(-1)} and ${x2.shape.at(-1)} columns`);
     }
@@ -264,7 +298,8 @@ interface Term {
 export function einsum(equation: string, ...operands: Tensor[] | [Tensor[]]): Tensor {
   if (typeof equation !== 'string') throw new TypeError(`einsum: the equation must be a string, got ${show(equation)}`);
   const list = (Array.isArray(operands[0]) ? operands[0] : operands) as Tensor[];
-  for (const t of list) if (!(t instanceof Tensor)) throw new TypeError(`einsum: operands must be tensors, got ${show(t)}`);
+  for (const t of list)
+    if (!(t instanceof Tensor)) throw new TypeError(`einsum: operands must be tensors, got ${show(t)}`);
   const [left, right, ...more] = equation.replace(/\s/g, '').split('->');
   if (more.length > 0) throw new TenfoldError('value', `einsum: '${equation}' has more than one ->`);
   const inputs = left!.split(',');
@@ -273,8 +308,10 @@ export function einsum(equation: string, ...operands: Tensor[] | [Tensor[]]): Te
   }
   const parse = (text: string): string[] => {
     const labels = text.replace('...', '.').split('');
-    for (const l of labels) if (!/[A-Za-z.]/.test(l)) throw new TenfoldError('value', `einsum: invalid index '${l}' in '${equation}'`);
-    if (labels.filter((l) => l === '.').length > 1) throw new TenfoldError('value', `einsum: more than one '...' in '${text}'`);
+    for (const l of labels)
+      if (!/[A-Za-z.]/.test(l)) throw new TenfoldError('value', `einsum: invalid index '${l}' in '${equation}'`);
+    if (labels.filter((l) => l === '.').length > 1)
+      throw new TenfoldError('value', `einsum: more than one '...' in '${text}'`);
     return labels;
   };
   const parsed = inputs.map(parse);
@@ -283,7 +320,10 @@ export function einsum(equation: string, ...operands: Tensor[] | [Tensor[]]): Te
     ...parsed.map((labels, i) => {
       const extra = list[i]!.shape.length - labels.filter((l) => l !== '.').length;
       if (extra < 0 || (extra > 0 && !labels.includes('.'))) {
-        throw new TenfoldError('shape', `einsum: '${inputs[i]}' doesn't fit operand ${i} of shape ${formatShape(list[i]!.shape)}`);
+        throw new TenfoldError(
+          'shape',
+          `einsum: '${inputs[i]}' doesn't fit operand ${i} of shape ${formatShape(list[i]!.shape)}`,
+        );
       }
       return labels.includes('.') ? extra : 0;
     }),
@@ -308,7 +348,13 @@ export function einsum(equation: string, ...operands: Tensor[] | [Tensor[]]): Te
   for (const labels of parsed) for (const l of labels) if (l !== '.') counts.set(l, (counts.get(l) ?? 0) + 1);
   const output =
     right === undefined
-      ? [...ellipsis, ...[...counts].filter(([, n]) => n === 1).map(([l]) => l).sort(byLabel)]
+      ? [
+          ...ellipsis,
+          ...[...counts]
+            .filter(([, n]) => n === 1)
+            .map(([l]) => l)
+            .sort(byLabel),
+        ]
       : parse(right).flatMap((l) => (l === '.' ? ellipsis : [l]));
   output.forEach((l, i) => {
     if (output.indexOf(l) !== i) throw new TenfoldError('value', `einsum: output index '${l}' appears twice`);
@@ -332,7 +378,10 @@ function diagonals({ t, labels }: Term): Term {
     const j = labels.indexOf(labels[i]!, i + 1);
     if (j < 0) continue;
     if (t.shape[i] !== t.shape[j]) {
-      throw new TenfoldError('shape', `einsum: index '${labels[i]}' has sizes ${t.shape[i]} and ${t.shape[j]} in one operand`);
+      throw new TenfoldError(
+        'shape',
+        `einsum: index '${labels[i]}' has sizes ${t.shape[i]} and ${t.shape[j]} in one operand`,
+      );
     }
     const rest = labels.filter((_, k) => k !== i && k !== j);
     return diagonals({ t: t.diagonal(0, i, j), labels: [...rest, labels[i]!] });
@@ -356,15 +405,27 @@ function contract(a: Term, b: Term, keep: ReadonlySet<string>): Term {
   // Sizes of 1 that stand for a broadcast are spelled out where they are summed.
   const full = (term: Term, l: string): number => Math.max(sizeOf(a, l), sizeOf(b, l), sizeOf(term, l) === 0 ? 0 : 1);
   const spread = (term: Term): Tensor =>
-    term.t.expand(term.labels.map((l) => (shared.includes(l) ? (sizeOf(a, l) === 0 || sizeOf(b, l) === 0 ? 0 : full(term, l)) : sizeOf(term, l))));
+    term.t.expand(
+      term.labels.map((l) =>
+        shared.includes(l) ? (sizeOf(a, l) === 0 || sizeOf(b, l) === 0 ? 0 : full(term, l)) : sizeOf(term, l),
+      ),
+    );
   const onlyA = a.labels.filter((l) => !shared.includes(l));
   const onlyB = b.labels.filter((l) => !shared.includes(l));
   const x: Term = { t: spread(a), labels: a.labels };
   const y: Term = { t: spread(b), labels: b.labels };
   const count = (term: Term, labels: readonly string[]): number => numelOf(labels.map((l) => sizeOf(term, l)));
   const order = (term: Term, labels: readonly string[]): number[] => labels.map((l) => term.labels.indexOf(l));
-  const left = x.t.permute(order(x, [...batch, ...onlyA, ...summed])).reshape([count(x, batch), count(x, onlyA), count(x, summed)]);
-  const right = y.t.permute(order(y, [...batch, ...summed, ...onlyB])).reshape([count(y, batch), count(y, summed), count(y, onlyB)]);
-  const shape = [...batch.map((l) => sizeOf(x, l)), ...onlyA.map((l) => sizeOf(x, l)), ...onlyB.map((l) => sizeOf(y, l))];
+  const left = x.t
+    .permute(order(x, [...batch, ...onlyA, ...summed]))
+    .reshape([count(x, batch), count(x, onlyA), count(x, summed)]);
+  const right = y.t
+    .permute(order(y, [...batch, ...summed, ...onlyB]))
+    .reshape([count(y, batch), count(y, summed), count(y, onlyB)]);
+  const shape = [
+    ...batch.map((l) => sizeOf(x, l)),
+    ...onlyA.map((l) => sizeOf(x, l)),
+    ...onlyB.map((l) => sizeOf(y, l)),
+  ];
   return { t: left.bmm(right).reshape(shape), labels: [...batch, ...onlyA, ...onlyB] };
 }

@@ -25,7 +25,12 @@ const toCopy = defineOp('toCopy(Tensor input, dtype dtype)', (): OpDef => ({
  */
 export const to = defineOp('to(Tensor self, any dtype=null, bool nonBlocking=false, bool copy=false)', (): OpDef => ({
   forward(self: Tensor, dtype: unknown, _nonBlocking: boolean, copy: boolean) {
-    const name = dtype instanceof Tensor ? dtype.dtype : dtype === null || dtype === 'cpu' ? self.dtype : DTYPES[codeOf('to', dtype)]!;
+    const name =
+      dtype instanceof Tensor
+        ? dtype.dtype
+        : dtype === null || dtype === 'cpu'
+          ? self.dtype
+          : DTYPES[codeOf('to', dtype)]!;
     if (name === self.dtype) return copy ? self.clone() : self;
     return toCopy(self, name);
   },
@@ -78,7 +83,8 @@ export const copy_: Op<'copy_(Tensor self, Tensor src, bool nonBlocking=false)'>
       if (source !== self) copyElements(self, source);
       self.storage.version++;
       if (mode.grad && isFloatCode(self.code) && (self.requiresGrad || src.requiresGrad)) {
-        const node = (copy as unknown as { op: { ready(): void; record(a: unknown[], o: Tensor, s: Tensor): never } }).op;
+        const node = (copy as unknown as { op: { ready(): void; record(a: unknown[], o: Tensor, s: Tensor): never } })
+          .op;
         node.ready();
         const recorded = node.record([self, src, false], self, self);
         if (recorded !== null) rebaseHistory(self, recorded);
@@ -108,4 +114,3 @@ export const zero_ = defineOp('zero_(Tensor self)', (): OpDef => ({
   forward: (self: Tensor) => self.fill_(0),
   composite: true,
 }));
-

@@ -19,14 +19,20 @@ const OPTIONS = ['dtype', 'requiresGrad', 'device'];
 /** Numbers, booleans or bigints, nested arrays of them, a typed array, or a tensor. */
 export type TensorData = Nested | readonly TensorData[] | ArrayBufferView | Tensor;
 
-function readOptions(call: string, options: TensorOptions | null | undefined): { code: Code | null; requiresGrad: boolean } {
+function readOptions(
+  call: string,
+  options: TensorOptions | null | undefined,
+): { code: Code | null; requiresGrad: boolean } {
   const o = options ?? {};
   if (typeof o !== 'object') throw new TypeError(`${call}: options must be an object, got ${show(o)}`);
   checkOptions(call, o, OPTIONS);
   if (o.device !== undefined && o.device !== null && o.device !== 'cpu') {
     throw new TenfoldError('value', `${call}: device ${show(o.device)} doesn't exist here; only 'cpu' does`);
   }
-  return { code: o.dtype === undefined || o.dtype === null ? null : codeOf(call, o.dtype), requiresGrad: o.requiresGrad ?? false };
+  return {
+    code: o.dtype === undefined || o.dtype === null ? null : codeOf(call, o.dtype),
+    requiresGrad: o.requiresGrad ?? false,
+  };
 }
 
 /** dtype of a typed array; null for kinds that have none. */
@@ -42,7 +48,8 @@ export function codeOfArray(array: unknown): Code | null {
 }
 function arrayCode(call: string, array: ArrayBufferView): Code {
   const code = codeOfArray(array);
-  if (code === null) throw new TypeError(`${call}: a ${array.constructor.name} has no dtype of its own; convert it first`);
+  if (code === null)
+    throw new TypeError(`${call}: a ${array.constructor.name} has no dtype of its own; convert it first`);
   return code;
 }
 
@@ -115,7 +122,10 @@ function fromData(data: TensorData, code: Code | null): Tensor {
     else if (guess !== c) guess = isFloatCode(guess) || isFloatCode(c) ? defaultFloat() : Code.i64;
   }
   own ??= guess < 0 ? defaultFloat() : (guess as Code);
-  if (own >= Code.f16 || (own !== Code.i64 && own !== Code.bool && !isFloatCode(own) && flat.some((x) => !Number.isInteger(Number(x))))) {
+  if (
+    own >= Code.f16 ||
+    (own !== Code.i64 && own !== Code.bool && !isFloatCode(own) && flat.some((x) => !Number.isInteger(Number(x))))
+  ) {
     const wide = Tensor.raw(shape, Code.f64);
     writeElements(elementsOf(wide), Code.f64, flat);
     return wide.to(DTYPES[own]!);
@@ -140,7 +150,10 @@ function stackRaw(parts: readonly Tensor[]): Tensor {
   const first = parts[0]!;
   for (const p of parts) {
     if (formatShape(p.shape) !== formatShape(first.shape)) {
-      throw new TenfoldError('shape', `tensor: parts of shapes ${formatShape(first.shape)} and ${formatShape(p.shape)} can't stack`);
+      throw new TenfoldError(
+        'shape',
+        `tensor: parts of shapes ${formatShape(first.shape)} and ${formatShape(p.shape)} can't stack`,
+      );
     }
   }
   const out = Tensor.raw([parts.length, ...first.shape], first.code);
@@ -152,7 +165,9 @@ function stackRaw(parts: readonly Tensor[]): Tensor {
 export function asTensor(data: TensorData, options?: TensorOptions): Tensor {
   const { code } = readOptions('asTensor', options);
   if (data instanceof Tensor) return code === null ? data : data.to(DTYPES[code]!);
-  return ArrayBuffer.isView(data) && (code === null || code === codeOfArray(data)) ? fromTypedArray(data) : tensor(data, options);
+  return ArrayBuffer.isView(data) && (code === null || code === codeOfArray(data))
+    ? fromTypedArray(data)
+    : tensor(data, options);
 }
 
 /** A tensor over a typed array's own memory, which both then share. Without a shape it has one dim. See torch.from_numpy. */
@@ -163,7 +178,10 @@ export function fromTypedArray(array: ArrayBufferView, shape?: readonly number[]
   const size = shape ?? [length];
   checkSizes('fromTypedArray', size);
   if (numelOf(size) !== length) {
-    throw new TenfoldError('shape', `fromTypedArray: shape ${formatShape(size)} doesn't hold the array's ${length} elements`);
+    throw new TenfoldError(
+      'shape',
+      `fromTypedArray: shape ${formatShape(size)} doesn't hold the array's ${length} elements`,
+    );
   }
   return Tensor.wrap(array, size, code);
 }
@@ -182,9 +200,18 @@ function readSizes(call: string, args: readonly unknown[]): { shape: Shape; opti
   return { shape, options };
 }
 
-type Sizes = [...size: number[]] | [...size: number[], options: TensorOptions] | [size: readonly number[], options?: TensorOptions];
+type Sizes =
+  | [...size: number[]]
+  | [...size: number[], options: TensorOptions]
+  | [size: readonly number[], options?: TensorOptions];
 
-function filled(call: string, shape: Shape, value: Scalar | null, options: TensorOptions | undefined, code?: Code): Tensor {
+function filled(
+  call: string,
+  shape: Shape,
+  value: Scalar | null,
+  options: TensorOptions | undefined,
+  code?: Code,
+): Tensor {
   const o = readOptions(call, options);
   const out = Tensor.raw(shape, o.code ?? code ?? defaultFloat());
   if (value !== null) fillElements(out, value);
@@ -213,7 +240,8 @@ export function full(size: readonly number[], fillValue: Scalar, options?: Tenso
   checkScalar('full', fillValue);
   return filled('full', size, fillValue, options, valueCode(fillValue));
 }
-const valueCode = (v: Scalar): Code => (typeof v === 'boolean' ? Code.bool : typeof v === 'bigint' ? Code.i64 : defaultFloat());
+const valueCode = (v: Scalar): Code =>
+  typeof v === 'boolean' ? Code.bool : typeof v === 'bigint' ? Code.i64 : defaultFloat();
 function checkScalar(call: string, v: unknown): asserts v is Scalar {
   if (typeof v !== 'number' && typeof v !== 'boolean' && typeof v !== 'bigint') {
     throw new TypeError(`${call}: the value must be a number, boolean or bigint, got ${show(v)}`);
@@ -264,7 +292,10 @@ export function arange(start: number, end: number, step: number, options?: Tenso
 export function arange(options: TensorOptions & { start?: number; end: number; step?: number }): Tensor;
 export function arange(...args: unknown[]): Tensor {
   const last = args.at(-1);
-  const named = typeof last === 'object' && last !== null ? (last as TensorOptions & { start?: number; end?: number; step?: number }) : null;
+  const named =
+    typeof last === 'object' && last !== null
+      ? (last as TensorOptions & { start?: number; end?: number; step?: number })
+      : null;
   const { start: from, end: until, step: by, ...rest } = named ?? {};
   const given = named ? args.slice(0, -1) : args;
   const byName = from !== undefined || until !== undefined || by !== undefined;
@@ -272,7 +303,8 @@ export function arange(...args: unknown[]): Tensor {
     ? [from ?? (given.length > 1 || until !== undefined ? (given[0] ?? 0) : 0), until ?? given.at(-1), by ?? 1]
     : given;
   const { numbers, options } = range('arange', [...all, ...(named ? [rest] : [])]);
-  if (numbers.length < 1 || numbers.length > 3) throw new TypeError(`arange: takes 1 to 3 numbers, got ${numbers.length}`);
+  if (numbers.length < 1 || numbers.length > 3)
+    throw new TypeError(`arange: takes 1 to 3 numbers, got ${numbers.length}`);
   const wanted = readOptions('arange', options).code;
   // Integer dtypes cut start and step, and int64 the end too, before the elements are counted: as PyTorch does.
   const integer = wanted !== null && !isFloatCode(wanted);
@@ -280,7 +312,8 @@ export function arange(...args: unknown[]): Tensor {
   const given3 = numbers.length === 1 ? [0, numbers[0]!, 1] : [numbers[0]!, numbers[1]!, numbers[2] ?? 1];
   const [start, end, step] = (wanted === Code.i64 ? given3.map(cut) : given3) as [number, number, number];
   if (step === 0) throw new RangeError('arange: step must not be 0');
-  if ((end - start) / step < 0) throw new RangeError(`arange: end ${end} can't be reached from start ${start} by step ${step}`);
+  if ((end - start) / step < 0)
+    throw new RangeError(`arange: end ${end} can't be reached from start ${start} by step ${step}`);
   const count = Math.ceil((end - start) / step);
   const integral = numbers.every(Number.isInteger);
   return sequence('arange', count, (i) => cut(start) + i * cut(step), options, integral ? Code.i64 : defaultFloat());
@@ -288,21 +321,36 @@ export function arange(...args: unknown[]): Tensor {
 /** `steps` evenly spaced numbers from start to end, both included. See torch.linspace. */
 export function linspace(start: number, end: number, steps: number, options?: TensorOptions): Tensor {
   range('linspace', [start, end, steps]);
-  if (!Number.isInteger(steps) || steps < 0) throw new RangeError(`linspace: steps must be a non-negative integer, got ${show(steps)}`);
+  if (!Number.isInteger(steps) || steps < 0)
+    throw new RangeError(`linspace: steps must be a non-negative integer, got ${show(steps)}`);
   // From both ends, as PyTorch does: symmetric, and the last one is exactly `end`.
   const o = readOptions('linspace', options);
   const single = (o.code ?? defaultFloat()) === Code.f32;
   const f = (x: number): number => (single ? Math.fround(x) : x);
   const step = steps > 1 ? f((f(end) - f(start)) / (steps - 1)) : 0;
   const half = Math.floor(steps / 2);
-  return sequence('linspace', steps, (i) => (i < half ? f(start) + step * i : f(end) - step * (steps - i - 1)), options, defaultFloat(), start);
+  return sequence(
+    'linspace',
+    steps,
+    (i) => (i < half ? f(start) + step * i : f(end) - step * (steps - i - 1)),
+    options,
+    defaultFloat(),
+    start,
+  );
 }
 /** `steps` numbers base^x for x evenly spaced from start to end. See torch.logspace. */
 export function logspace(start: number, end: number, steps: number, base = 10, options?: TensorOptions): Tensor {
   return tensor(base).pow(linspace(start, end, steps, options));
 }
 
-function sequence(call: string, count: number, at: (i: number) => number, options: TensorOptions | undefined, code: Code, only?: number): Tensor {
+function sequence(
+  call: string,
+  count: number,
+  at: (i: number) => number,
+  options: TensorOptions | undefined,
+  code: Code,
+  only?: number,
+): Tensor {
   const o = readOptions(call, options);
   checkSizes(call, [count]);
   const own = o.code ?? code;
@@ -327,7 +375,8 @@ export function eye(n: number, m?: number | TensorOptions | null, options?: Tens
 }
 
 /** A 0-dim tensor of a number. See torch.scalar_tensor. */
-export const scalarTensor = (value: Scalar, options?: TensorOptions): Tensor => filled('scalarTensor', [], value, options, defaultFloat());
+export const scalarTensor = (value: Scalar, options?: TensorOptions): Tensor =>
+  filled('scalarTensor', [], value, options, defaultFloat());
 
 const news =
   (call: string, value: Scalar) =>
@@ -345,7 +394,8 @@ export const creationMethods = {
     checkSizes('newFull', size);
     return filled('newFull', size, fillValue, options, self.code);
   },
-  newTensor: (self: Tensor, data: TensorData, options?: TensorOptions): Tensor => tensor(data, { dtype: self.dtype, ...options }),
+  newTensor: (self: Tensor, data: TensorData, options?: TensorOptions): Tensor =>
+    tensor(data, { dtype: self.dtype, ...options }),
 };
 for (const [name, make] of Object.entries(creationMethods)) {
   (Tensor.prototype as unknown as Record<string, unknown>)[name] = function (this: Tensor, ...args: unknown[]) {

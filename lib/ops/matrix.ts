@@ -9,7 +9,12 @@ import { d, defineOp, direct, type OpDef } from '../op/define.js';
 const MATMUL = kernel('matmul');
 
 /** How a matrix lies in memory: row-major with this leading dimension, or transposed; null where it is neither. */
-function layout(rows: number, columns: number, rowStride: number, columnStride: number): { ld: number; transposed: boolean } | null {
+function layout(
+  rows: number,
+  columns: number,
+  rowStride: number,
+  columnStride: number,
+): { ld: number; transposed: boolean } | null {
   if ((columnStride === 1 || columns === 1) && (rowStride >= columns || rows === 1)) {
     return { ld: rows === 1 ? Math.max(columns, 1) : rowStride, transposed: false };
   }
@@ -32,7 +37,8 @@ function operand(t: Tensor, batch: Shape): Operand {
   const rows = t.shape[n - 2]!;
   const columns = t.shape[n - 1]!;
   const how = layout(rows, columns, t.strides[n - 2]!, t.strides[n - 1]!);
-  if (n === 2 && how !== null && batch.length === 0) return { t, ld: how.ld, transposed: how.transposed, batchStride: 0 };
+  if (n === 2 && how !== null && batch.length === 0)
+    return { t, ld: how.ld, transposed: how.transposed, batchStride: 0 };
   const own = t.shape.slice(0, -2);
   const stride = how === null ? null : batchStride(own, t.strides.slice(0, -2), batch);
   if (how !== null && stride !== null) return { t, ...how, batchStride: stride };
@@ -168,7 +174,8 @@ export const dot = defineOp('dot(Tensor self, Tensor tensor)', (): OpDef => ({
   forward(self: Tensor, tensor: Tensor) {
     needDims('dot', 'self', self, 1);
     needDims('dot', 'tensor', tensor, 1);
-    if (self.count !== tensor.count) throw new TenfoldError('shape', `dot: sizes ${self.count} and ${tensor.count} differ`);
+    if (self.count !== tensor.count)
+      throw new TenfoldError('shape', `dot: sizes ${self.count} and ${tensor.count} differ`);
     return product('dot', self.view(1, self.count), tensor.view(tensor.count, 1)).view([]);
   },
   backward: {
@@ -198,7 +205,10 @@ export const matmul = defineOp('matmul(Tensor self, Tensor other)', (): OpDef =>
     const a = self.shape.length;
     const b = other.shape.length;
     if (a === 0 || b === 0) {
-      throw new TenfoldError('shape', `matmul: both operands need at least 1 dim, got ${formatShape(self.shape)} @ ${formatShape(other.shape)}; use mul`);
+      throw new TenfoldError(
+        'shape',
+        `matmul: both operands need at least 1 dim, got ${formatShape(self.shape)} @ ${formatShape(other.shape)}; use mul`,
+      );
     }
     const inner = other.shape[Math.max(b - 2, 0)]!;
     if (self.shape[a - 1] !== inner) {

@@ -3,7 +3,7 @@ import { TenfoldError, checkOptions, show } from '../errors.js';
 import { COMPUTE, Code, DTYPES, codeOf, defaultFloat, isFloatCode } from '../dtype.js';
 import { mode } from '../autograd/mode.js';
 import { kernel, launchRaw, type Kernel } from '../native/launch.js';
-import { Generator, defaultGenerator, halves } from '../random/generator.js';
+import { type Generator, defaultGenerator, halves } from '../random/generator.js';
 import { checkSizes, type Shape } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
 import { defineOp, type OpDef } from '../op/define.js';
@@ -58,7 +58,14 @@ function draw(k: Kernel, call: string, out: Tensor, generator: Generator | null,
 }
 
 /** Fills a tensor of any layout in place: dense memory directly, else through a dense copy. */
-function fillRandom(call: string, self: Tensor, k: Kernel, generator: Generator | null, numbers: readonly number[], strided = numbers): Tensor {
+function fillRandom(
+  call: string,
+  self: Tensor,
+  k: Kernel,
+  generator: Generator | null,
+  numbers: readonly number[],
+  strided = numbers,
+): Tensor {
   checkInplace(call, self, mode.grad);
   if (self.dense) draw(k, call, self, generator, numbers);
   else {
@@ -71,40 +78,50 @@ function fillRandom(call: string, self: Tensor, k: Kernel, generator: Generator 
 }
 
 /** Fills with numbers uniform in [from, to). See torch.Tensor.uniform_. */
-export const uniform_ = defineOp('uniform_(Tensor self, float from=0, float to=1, *, generator? generator=null)', (): OpDef => ({
-  forward(self: Tensor, from: number, to: number, generator: Generator | null) {
-    if (!(from <= to)) throw new RangeError(`uniform_: expected from <= to, got from ${from} and to ${to}`);
-    return fillRandom('uniform_', self, K.uniform, generator, [from, to]);
-  },
-  differentiable: false,
-}));
+export const uniform_ = defineOp(
+  'uniform_(Tensor self, float from=0, float to=1, *, generator? generator=null)',
+  (): OpDef => ({
+    forward(self: Tensor, from: number, to: number, generator: Generator | null) {
+      if (!(from <= to)) throw new RangeError(`uniform_: expected from <= to, got from ${from} and to ${to}`);
+      return fillRandom('uniform_', self, K.uniform, generator, [from, to]);
+    },
+    differentiable: false,
+  }),
+);
 /** Fills with normal numbers of this mean and standard deviation. See torch.Tensor.normal_. */
-export const normal_ = defineOp('normal_(Tensor self, float mean=0, float std=1, *, generator? generator=null)', (): OpDef => ({
-  forward(self: Tensor, mean: number, std: number, generator: Generator | null) {
-    if (!(std >= 0)) throw new RangeError(`normal_: expected std >= 0, got ${std}`);
-    return fillRandom('normal_', self, K.normal, generator, [mean, std, 0], [mean, std, 1]);
-  },
-  differentiable: false,
-}));
+export const normal_ = defineOp(
+  'normal_(Tensor self, float mean=0, float std=1, *, generator? generator=null)',
+  (): OpDef => ({
+    forward(self: Tensor, mean: number, std: number, generator: Generator | null) {
+      if (!(std >= 0)) throw new RangeError(`normal_: expected std >= 0, got ${std}`);
+      return fillRandom('normal_', self, K.normal, generator, [mean, std, 0], [mean, std, 1]);
+    },
+    differentiable: false,
+  }),
+);
 /** Fills with 1 with probability p, else 0; p may be a tensor of probabilities. See torch.Tensor.bernoulli_. */
-export const bernoulli_ = defineOp('bernoulli_(Tensor self, Tensor|Scalar p=0.5, *, generator? generator=null)', (): OpDef => ({
-  forward(self: Tensor, p: Tensor | number, generator: Generator | null) {
-    if (p instanceof Tensor) {
-      checkInplace('bernoulli_', self, mode.grad);
-      self.rawCopy(drawBernoulli('bernoulli_', p.expand([...self.shape]), generator));
-      self.storage.version++;
-      return self;
-    }
-    checkProbability('bernoulli_', p);
-    return fillRandom('bernoulli_', self, K.bernoulli, generator, [p, 1]);
-  },
-  differentiable: false,
-}));
+export const bernoulli_ = defineOp(
+  'bernoulli_(Tensor self, Tensor|Scalar p=0.5, *, generator? generator=null)',
+  (): OpDef => ({
+    forward(self: Tensor, p: Tensor | number, generator: Generator | null) {
+      if (p instanceof Tensor) {
+        checkInplace('bernoulli_', self, mode.grad);
+        self.rawCopy(drawBernoulli('bernoulli_', p.expand([...self.shape]), generator));
+        self.storage.version++;
+        return self;
+      }
+      checkProbability('bernoulli_', p);
+      return fillRandom('bernoulli_', self, K.bernoulli, generator, [p, 1]);
+    },
+    differentiable: false,
+  }),
+);
 const checkProbability = (call: string, p: number): void => {
   if (!(p >= 0 && p <= 1)) throw new RangeError(`${call}: expected a probability in [0, 1], got ${p}`);
 };
 function drawBernoulli(call: string, p: Tensor, generator: Generator | null): Tensor {
-  if (!isFloatCode(p.code)) throw new TenfoldError('dtype', `${call}: probabilities must be floating-point, got ${p.dtype}`);
+  if (!isFloatCode(p.code))
+    throw new TenfoldError('dtype', `${call}: probabilities must be floating-point, got ${p.dtype}`);
   const wide = p.code > Code.f64 ? p.to('float32') : p;
   const dense = wide.dense ? wide : wide.rawClone();
   const out = Tensor.raw(dense.shape, dense.code);
@@ -123,13 +140,16 @@ export const bernoulli = defineOp('bernoulli(Tensor self, float? p=null, *, gene
   differentiable: false,
 }));
 /** Fills with exponential numbers of rate lambd. See torch.Tensor.exponential_. */
-export const exponential_ = defineOp('exponential_(Tensor self, float lambd=1, *, generator? generator=null)', (): OpDef => ({
-  forward(self: Tensor, lambd: number, generator: Generator | null) {
-    if (!(lambd > 0)) throw new RangeError(`exponential_: expected lambd > 0, got ${lambd}`);
-    return fillRandom('exponential_', self, K.exponential, generator, [lambd]);
-  },
-  differentiable: false,
-}));
+export const exponential_ = defineOp(
+  'exponential_(Tensor self, float lambd=1, *, generator? generator=null)',
+  (): OpDef => ({
+    forward(self: Tensor, lambd: number, generator: Generator | null) {
+      if (!(lambd > 0)) throw new RangeError(`exponential_: expected lambd > 0, got ${lambd}`);
+      return fillRandom('exponential_', self, K.exponential, generator, [lambd]);
+    },
+    differentiable: false,
+  }),
+);
 /** Fills with the number of trials up to the first success. See torch.Tensor.geometric_. */
 export const geometric_ = defineOp('geometric_(Tensor self, float p, *, generator? generator=null)', (): OpDef => ({
   forward(self: Tensor, p: number, generator: Generator | null) {
@@ -139,19 +159,25 @@ export const geometric_ = defineOp('geometric_(Tensor self, float p, *, generato
   differentiable: false,
 }));
 /** Fills with Cauchy numbers. See torch.Tensor.cauchy_. */
-export const cauchy_ = defineOp('cauchy_(Tensor self, float median=0, float sigma=1, *, generator? generator=null)', (): OpDef => ({
-  forward: (self: Tensor, median: number, sigma: number, generator: Generator | null) =>
-    fillRandom('cauchy_', self, K.cauchy, generator, [median, sigma]),
-  differentiable: false,
-}));
+export const cauchy_ = defineOp(
+  'cauchy_(Tensor self, float median=0, float sigma=1, *, generator? generator=null)',
+  (): OpDef => ({
+    forward: (self: Tensor, median: number, sigma: number, generator: Generator | null) =>
+      fillRandom('cauchy_', self, K.cauchy, generator, [median, sigma]),
+    differentiable: false,
+  }),
+);
 /** Fills with numbers whose logarithm is normal. See torch.Tensor.log_normal_. */
-export const logNormal_ = defineOp('logNormal_(Tensor self, float mean=1, float std=2, *, generator? generator=null)', (): OpDef => ({
-  forward(self: Tensor, mean: number, std: number, generator: Generator | null) {
-    if (!(std > 0)) throw new RangeError(`logNormal_: expected std > 0, got ${std}`);
-    return fillRandom('logNormal_', self, K.logNormal, generator, [mean, std]);
-  },
-  differentiable: false,
-}));
+export const logNormal_ = defineOp(
+  'logNormal_(Tensor self, float mean=1, float std=2, *, generator? generator=null)',
+  (): OpDef => ({
+    forward(self: Tensor, mean: number, std: number, generator: Generator | null) {
+      if (!(std > 0)) throw new RangeError(`logNormal_: expected std > 0, got ${std}`);
+      return fillRandom('logNormal_', self, K.logNormal, generator, [mean, std]);
+    },
+    differentiable: false,
+  }),
+);
 
 const integerArguments = (call: string, from: number | bigint, to: bigint): number[] => {
   if (BigInt(from) >= to) throw new RangeError(`${call}: expected low < high, got low ${from} and high ${to}`);
@@ -171,16 +197,19 @@ const FULL_RANGE: Partial<Record<Code, bigint>> = {
   [Code.bf16]: (1n << 8n) + 1n,
 };
 /** Fills with integers in [from, to); random_(to) starts at 0, random_() takes the dtype's range. See torch.Tensor.random_. */
-export const random_ = defineOp('random_(Tensor self, int? from=null, int? to=null, *, generator? generator=null)', (): OpDef => ({
-  forward(self: Tensor, from: number | null, to: number | null, generator: Generator | null) {
-    const numbers =
-      from === null
-        ? [...halves(0n), ...halves(FULL_RANGE[self.code]!)]
-        : integerArguments('random_', to === null ? 0 : from, BigInt(to ?? from));
-    return fillRandom('random_', self, K.random, generator, numbers);
-  },
-  differentiable: false,
-}));
+export const random_ = defineOp(
+  'random_(Tensor self, int? from=null, int? to=null, *, generator? generator=null)',
+  (): OpDef => ({
+    forward(self: Tensor, from: number | null, to: number | null, generator: Generator | null) {
+      const numbers =
+        from === null
+          ? [...halves(0n), ...halves(FULL_RANGE[self.code]!)]
+          : integerArguments('random_', to === null ? 0 : from, BigInt(to ?? from));
+      return fillRandom('random_', self, K.random, generator, numbers);
+    },
+    differentiable: false,
+  }),
+);
 
 /** Options of functions that make random tensors. */
 export interface RandomOptions extends TensorOptions {
@@ -198,14 +227,24 @@ function sizesOf(call: string, rest: readonly unknown[]): Shape {
   const shape = rest.length === 1 && Array.isArray(rest[0]) ? (rest[0] as number[]) : (rest as number[]);
   return checkSizes(call, shape);
 }
-function sample(call: string, shape: Shape, k: Kernel, numbers: readonly number[], o: RandomOptions, fallback: Code): Tensor {
+function sample(
+  call: string,
+  shape: Shape,
+  k: Kernel,
+  numbers: readonly number[],
+  o: RandomOptions,
+  fallback: Code,
+): Tensor {
   const code = o.dtype ? codeOf(call, o.dtype) : fallback;
   if (!isFloatCode(code)) throw new TenfoldError('dtype', `${call}: needs a floating-point dtype, got ${DTYPES[code]}`);
   const out = Tensor.raw(shape, code);
   draw(k, call, out, o.generator ?? null, numbers);
   return o.requiresGrad ? out.requiresGrad_(true) : out;
 }
-type Sizes = [...size: number[]] | [...size: number[], options: RandomOptions] | [size: readonly number[], options?: RandomOptions];
+type Sizes =
+  | [...size: number[]]
+  | [...size: number[], options: RandomOptions]
+  | [size: readonly number[], options?: RandomOptions];
 
 /** Numbers uniform in [0, 1), of a shape given as rand(2, 3) or rand([2, 3]). See torch.rand. */
 export function rand(...args: Sizes): Tensor {
@@ -223,7 +262,13 @@ export const randLike = (input: Tensor, options: RandomOptions = {}): Tensor =>
 /** randn() of another tensor's shape and dtype. See torch.randn_like. */
 export const randnLike = (input: Tensor, options: RandomOptions = {}): Tensor =>
   sampleLike('randnLike', input, K.normal, [0, 1, 0], options);
-function sampleLike(call: string, input: Tensor, k: Kernel, numbers: readonly number[], options: RandomOptions): Tensor {
+function sampleLike(
+  call: string,
+  input: Tensor,
+  k: Kernel,
+  numbers: readonly number[],
+  options: RandomOptions,
+): Tensor {
   readRandom(call, [options]);
   return sample(call, needTensor(call, input).shape, k, numbers, options, input.code);
 }
@@ -233,7 +278,8 @@ function needTensor(call: string, x: unknown): Tensor {
 }
 
 function integers(call: string, low: number, high: number, shape: Shape, o: RandomOptions, fallback: Code): Tensor {
-  for (const x of [low, high]) if (!Number.isInteger(x)) throw new TypeError(`${call}: low and high must be integers, got ${show(x)}`);
+  for (const x of [low, high])
+    if (!Number.isInteger(x)) throw new TypeError(`${call}: low and high must be integers, got ${show(x)}`);
   const out = Tensor.raw(shape, o.dtype ? codeOf(call, o.dtype) : fallback);
   draw(K.random, call, out, o.generator ?? null, integerArguments(call, low, BigInt(high)));
   return o.requiresGrad ? out.requiresGrad_(true) : out;
@@ -253,10 +299,20 @@ export function randint(...args: unknown[]): Tensor {
   return integers('randint', low!, high, checkSizes('randint', size), options, Code.i64);
 }
 /** randint() of another tensor's shape and dtype. See torch.randint_like. */
-export function randintLike(input: Tensor, ...args: [high: number, options?: RandomOptions] | [low: number, high: number, options?: RandomOptions]): Tensor {
+export function randintLike(
+  input: Tensor,
+  ...args: [high: number, options?: RandomOptions] | [low: number, high: number, options?: RandomOptions]
+): Tensor {
   const { rest, options } = readRandom('randintLike', args);
   const [low, high] = rest.length > 1 ? rest : [0, rest[0]];
-  return integers('randintLike', low as number, high as number, needTensor('randintLike', input).shape, options, input.code);
+  return integers(
+    'randintLike',
+    low as number,
+    high as number,
+    needTensor('randintLike', input).shape,
+    options,
+    input.code,
+  );
 }
 /** The integers 0 … n − 1 in random order, as int64. See torch.randperm. */
 export function randperm(n: number, options: RandomOptions = {}): Tensor {
@@ -280,7 +336,9 @@ export function normal(
   size?: readonly number[] | NormalOptions,
   options?: NormalOptions,
 ): Tensor {
-  const named = [std, size, options].find((x) => typeof x === 'object' && x !== null && !Array.isArray(x) && !(x instanceof Tensor));
+  const named = [std, size, options].find(
+    (x) => typeof x === 'object' && x !== null && !Array.isArray(x) && !(x instanceof Tensor),
+  );
   const o = (named ?? {}) as NormalOptions;
   readRandom('normal', [o]);
   const spread = (std === named ? undefined : (std as number | Tensor | undefined)) ?? o.std ?? 1;
@@ -313,8 +371,10 @@ export const multinomial = defineOp(
   (): OpDef => ({
     forward(self: Tensor, numSamples: number, replacement: boolean, generator: Generator | null) {
       const n = self.shape.length;
-      if (n < 1 || n > 2) throw new TenfoldError('shape', `multinomial: weights must have 1 or 2 dims, got shape [${self.shape}]`);
-      if (!isFloatCode(self.code)) throw new TenfoldError('dtype', `multinomial: weights must be floating-point, got ${self.dtype}`);
+      if (n < 1 || n > 2)
+        throw new TenfoldError('shape', `multinomial: weights must have 1 or 2 dims, got shape [${self.shape}]`);
+      if (!isFloatCode(self.code))
+        throw new TenfoldError('dtype', `multinomial: weights must be floating-point, got ${self.dtype}`);
       const categories = self.shape[n - 1]!;
       if (numSamples < 1) throw new RangeError(`multinomial: numSamples must be at least 1, got ${numSamples}`);
       if (!replacement && numSamples > categories) {

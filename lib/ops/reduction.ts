@@ -143,63 +143,76 @@ const sumCode = (x: Tensor, dtype: DType | null, call: string): Code =>
  * Sum of all elements, or over `dim`. Integers and bool give int64; `dtype` casts first. Adds in PyTorch's order, so
  * float32 results agree to the last digit. See torch.sum.
  */
-export const sum = defineOp('sum(Tensor self, int[]? dim=null, bool keepdim=false, *, dtype? dtype=null)', (): OpDef => ({
-  forward(x: Tensor, dim: Dims, keepdim: boolean, dtype: DType | null) {
-    const code = sumCode(x, dtype, 'sum');
-    const source = dtype !== null && x.code !== code && isFloatCode(x.code) && !isFloatCode(code) ? x.to(dtype) : x;
-    const compute = isFloatCode(code) ? code : Code.i64;
-    const out = reduce(K.sum, 'sum', source, wrapDims('sum', dim, x.shape.length), keepdim, compute, compute);
-    return out.code === code ? out : out.to(DTYPES[code]!);
-  },
-  backward: {
-    self: d((grad, call) => withDims(grad, call.self.shape, call.dim, call.keepdim).expand(call.self.shape)),
-  },
-}));
+export const sum = defineOp(
+  'sum(Tensor self, int[]? dim=null, bool keepdim=false, *, dtype? dtype=null)',
+  (): OpDef => ({
+    forward(x: Tensor, dim: Dims, keepdim: boolean, dtype: DType | null) {
+      const code = sumCode(x, dtype, 'sum');
+      const source = dtype !== null && x.code !== code && isFloatCode(x.code) && !isFloatCode(code) ? x.to(dtype) : x;
+      const compute = isFloatCode(code) ? code : Code.i64;
+      const out = reduce(K.sum, 'sum', source, wrapDims('sum', dim, x.shape.length), keepdim, compute, compute);
+      return out.code === code ? out : out.to(DTYPES[code]!);
+    },
+    backward: {
+      self: d((grad, call) => withDims(grad, call.self.shape, call.dim, call.keepdim).expand(call.self.shape)),
+    },
+  }),
+);
 
 /** Mean of all elements, or over `dim`; floating-point dtypes, or give `dtype`. See torch.mean. */
-export const mean = defineOp('mean(Tensor self, int[]? dim=null, bool keepdim=false, *, dtype? dtype=null)', (): OpDef => ({
-  forward(x: Tensor, dim: Dims, keepdim: boolean, dtype: DType | null) {
-    const code = dtype === null ? x.code : codeOf('mean', dtype);
-    if (!isFloatCode(code)) {
-      throw new TenfoldError('dtype', `mean: needs a floating-point dtype, got ${DTYPES[code]}; give { dtype: 'float32' }`);
-    }
-    return reduce(K.mean, 'mean', x, wrapDims('mean', dim, x.shape.length), keepdim, code, code);
-  },
-  backward: {
-    self: d((grad, call) => {
-      const { shape } = call.self;
-      const n = numelOf(wrapDims('mean', call.dim, shape.length).map((i: number) => shape[i]));
-      return withDims(grad, shape, call.dim, call.keepdim).expand(shape).div(n);
-    }),
-  },
-}));
-
+export const mean = defineOp(
+  'mean(Tensor self, int[]? dim=null, bool keepdim=false, *, dtype? dtype=null)',
+  (): OpDef => ({
+    forward(x: Tensor, dim: Dims, keepdim: boolean, dtype: DType | null) {
+      const code = dtype === null ? x.code : codeOf('mean', dtype);
+      if (!isFloatCode(code)) {
+        throw new TenfoldError(
+          'dtype',
+          `mean: needs a floating-point dtype, got ${DTYPES[code]}; give { dtype: 'float32' }`,
+        );
+      }
+      return reduce(K.mean, 'mean', x, wrapDims('mean', dim, x.shape.length), keepdim, code, code);
+    },
+    backward: {
+      self: d((grad, call) => {
+        const { shape } = call.self;
+        const n = numelOf(wrapDims('mean', call.dim, shape.length).map((i: number) => shape[i]));
+        return withDims(grad, shape, call.dim, call.keepdim).expand(shape).div(n);
+      }),
+    },
+  }),
+);
 
 const floatOnly = (call: string, x: Tensor): void => {
   if (!isFloatCode(x.code)) throw new TenfoldError('dtype', `${call}: needs a floating-point dtype, got ${x.dtype}`);
 };
 const notEmpty = (call: string, x: Tensor, dims: readonly number[]): void => {
   if (dims.some((i) => x.shape[i] === 0)) {
-    throw new RangeError(`${call}: nothing to reduce: shape [${x.shape}] has size 0 at a reduced dim, and no identity exists`);
+    throw new RangeError(
+      `${call}: nothing to reduce: shape [${x.shape}] has size 0 at a reduced dim, and no identity exists`,
+    );
   }
 };
 
 /** Product of all elements, or over one dim. Integers and bool give int64. See torch.prod. */
-export const prod = defineOp('prod(Tensor self, int? dim=null, bool keepdim=false, *, dtype? dtype=null)', (): OpDef => ({
-  forward(x: Tensor, dim: number | null, keepdim: boolean, dtype: DType | null) {
-    const code = sumCode(x, dtype, 'prod');
-    const source = x.code !== code ? x.to(DTYPES[code]!) : x;
-    const compute = isFloatCode(code) ? code : Code.i64;
-    const out = reduce(K.prod, 'prod', source, wrapDims('prod', dim, x.shape.length), keepdim, compute, compute);
-    return out.code === code ? out : out.to(DTYPES[code]!);
-  },
-  backward: {
-    self: d('self', (grad, x, call) => {
-      if (call.dim === null) return grad.mul(productOfOthers(x.reshape([x.numel()]), 0).reshape(x.shape));
-      return withDims(grad, x.shape, call.dim, call.keepdim).mul(productOfOthers(x, call.dim));
-    }),
-  },
-}));
+export const prod = defineOp(
+  'prod(Tensor self, int? dim=null, bool keepdim=false, *, dtype? dtype=null)',
+  (): OpDef => ({
+    forward(x: Tensor, dim: number | null, keepdim: boolean, dtype: DType | null) {
+      const code = sumCode(x, dtype, 'prod');
+      const source = x.code !== code ? x.to(DTYPES[code]!) : x;
+      const compute = isFloatCode(code) ? code : Code.i64;
+      const out = reduce(K.prod, 'prod', source, wrapDims('prod', dim, x.shape.length), keepdim, compute, compute);
+      return out.code === code ? out : out.to(DTYPES[code]!);
+    },
+    backward: {
+      self: d('self', (grad, x, call) => {
+        if (call.dim === null) return grad.mul(productOfOthers(x.reshape([x.numel()]), 0).reshape(x.shape));
+        return withDims(grad, x.shape, call.dim, call.keepdim).mul(productOfOthers(x, call.dim));
+      }),
+    },
+  }),
+);
 // Joins parts along a dim (joining.ts imports from here).
 function cat(parts: readonly Tensor[], dim: number): Tensor {
   const shape = [...parts[0]!.shape];
@@ -243,7 +256,14 @@ const extreme = (name: 'amax' | 'amin'): (() => OpDef) => {
   });
 };
 /** A reduction that gives elements of the input: small integers are computed in int32 and come back as they were. */
-function reduceKept(k: Kernel, call: string, x: Tensor, dims: readonly number[], keepdim: boolean, index: Tensor | null = null): Tensor {
+function reduceKept(
+  k: Kernel,
+  call: string,
+  x: Tensor,
+  dims: readonly number[],
+  keepdim: boolean,
+  index: Tensor | null = null,
+): Tensor {
   const compute = COMPUTE[x.code]!;
   const out = reduce(k, call, x, dims, keepdim, compute, compute, [], index);
   return compute === x.code ? out : out.to(x.dtype);
@@ -277,7 +297,9 @@ const extremeDim = (name: 'max' | 'min'): (() => OpDef) => {
       return named(['values', 'indices'], [reduceKept(K[name], name, x, dims, keepdim, indices), indices]);
     },
     backward: {
-      self: d('result1', (grads, indices, call) => valuesAt(grads[0], call.self.shape, call.dim, indices, call.keepdim)),
+      self: d('result1', (grads, indices, call) =>
+        valuesAt(grads[0], call.self.shape, call.dim, indices, call.keepdim),
+      ),
     },
   });
 };
@@ -323,14 +345,17 @@ export const max: Extremum = overload('max', maxAll, maxDim, maximum);
 export const min: Extremum = overload('min', minAll, minDim, minimum);
 
 /** Smallest and largest, over all elements or one dim. See torch.aminmax. */
-export const aminmax = defineOp('aminmax(Tensor self, *, int? dim=null, bool keepdim=false) -> (min, max)', (): OpDef => ({
-  forward(x: Tensor, dim: number | null, keepdim: boolean) {
-    notEmpty('aminmax', x, wrapDims('aminmax', dim, x.shape.length));
-    const both = [x.amin(dim, keepdim), x.amax(dim, keepdim)];
-    return named(['min', 'max'], x.shape.length === 0 && keepdim ? both.map((t) => t.reshape([1])) : both);
-  },
-  composite: true,
-}));
+export const aminmax = defineOp(
+  'aminmax(Tensor self, *, int? dim=null, bool keepdim=false) -> (min, max)',
+  (): OpDef => ({
+    forward(x: Tensor, dim: number | null, keepdim: boolean) {
+      notEmpty('aminmax', x, wrapDims('aminmax', dim, x.shape.length));
+      const both = [x.amin(dim, keepdim), x.amax(dim, keepdim)];
+      return named(['min', 'max'], x.shape.length === 0 && keepdim ? both.map((t) => t.reshape([1])) : both);
+    },
+    composite: true,
+  }),
+);
 
 const position = (name: 'argmax' | 'argmin'): (() => OpDef) => {
   return (): OpDef => ({
@@ -378,31 +403,48 @@ export const countNonzero = defineOp('countNonzero(Tensor self, int[]? dim=null)
     const dims = wrapDims('countNonzero', dim, x.shape.length);
     const b = asBlock(source, dims);
     const out = Tensor.raw(reducedShape(x.shape, dims, false), Code.i64);
-    launchRaw(K.countNonzero[Code.bool]!, b.outer, b.reduce, b.inner, addressOf(b.source), Code.bool, addressOf(out), 0);
+    launchRaw(
+      K.countNonzero[Code.bool]!,
+      b.outer,
+      b.reduce,
+      b.inner,
+      addressOf(b.source),
+      Code.bool,
+      addressOf(out),
+      0,
+    );
     return out;
   },
   differentiable: false,
 }));
 
 /** Sum that takes NaN for 0. See torch.nansum. */
-export const nansum = defineOp('nansum(Tensor self, int[]? dim=null, bool keepdim=false, *, dtype? dtype=null)', (): OpDef => ({
-  forward(x: Tensor, dim: Dims, keepdim: boolean, dtype: DType | null) {
-    if (!isFloatCode(x.code)) return x.sum(dim, keepdim, { dtype });
-    const code = dtype === null ? x.code : codeOf('nansum', dtype);
-    return reduce(K.nansum, 'nansum', x, wrapDims('nansum', dim, x.shape.length), keepdim, code, code);
-  },
-  backward: {
-    self: d('self', (grad, x, call) => withDims(grad, x.shape, call.dim, call.keepdim).expand(x.shape).mul(x.isnan().logicalNot())),
-  },
-}));
+export const nansum = defineOp(
+  'nansum(Tensor self, int[]? dim=null, bool keepdim=false, *, dtype? dtype=null)',
+  (): OpDef => ({
+    forward(x: Tensor, dim: Dims, keepdim: boolean, dtype: DType | null) {
+      if (!isFloatCode(x.code)) return x.sum(dim, keepdim, { dtype });
+      const code = dtype === null ? x.code : codeOf('nansum', dtype);
+      return reduce(K.nansum, 'nansum', x, wrapDims('nansum', dim, x.shape.length), keepdim, code, code);
+    },
+    backward: {
+      self: d('self', (grad, x, call) =>
+        withDims(grad, x.shape, call.dim, call.keepdim).expand(x.shape).mul(x.isnan().logicalNot()),
+      ),
+    },
+  }),
+);
 /** Mean of the elements that are not NaN. See torch.nanmean. */
-export const nanmean = defineOp('nanmean(Tensor self, int[]? dim=null, bool keepdim=false, *, dtype? dtype=null)', (): OpDef => ({
-  forward(x: Tensor, dim: Dims, keepdim: boolean, dtype: DType | null) {
-    floatOnly('nanmean', x);
-    return x.nansum(dim, keepdim, { dtype }).div(x.detach().isnan().logicalNot().sum(dim, keepdim));
-  },
-  composite: true,
-}));
+export const nanmean = defineOp(
+  'nanmean(Tensor self, int[]? dim=null, bool keepdim=false, *, dtype? dtype=null)',
+  (): OpDef => ({
+    forward(x: Tensor, dim: Dims, keepdim: boolean, dtype: DType | null) {
+      floatOnly('nanmean', x);
+      return x.nansum(dim, keepdim, { dtype }).div(x.detach().isnan().logicalNot().sum(dim, keepdim));
+    },
+    composite: true,
+  }),
+);
 
 interface Spread {
   dims: readonly number[];
@@ -418,7 +460,8 @@ const varianceBackward = (grad: Tensor, x: Tensor, dim: Dims, keepdim: boolean, 
   const g = withDims(grad, x.shape, dim, keepdim);
   return g.mul(2 / Math.max(n - correction, 0)).mul(x.sub(x.mean(dims, true)));
 };
-const correctionOf = (call: { correction: number | null; unbiased: boolean }): number => call.correction ?? (call.unbiased ? 1 : 0);
+const correctionOf = (call: { correction: number | null; unbiased: boolean }): number =>
+  call.correction ?? (call.unbiased ? 1 : 0);
 
 const varUnbiased = defineOp('var(Tensor self, bool unbiased)', (): OpDef => ({
   forward: (x: Tensor, unbiased: boolean) => varDims(x, null, unbiased),
@@ -429,39 +472,53 @@ const stdUnbiased = defineOp('std(Tensor self, bool unbiased)', (): OpDef => ({
   composite: true,
 }));
 /** Variance of all elements or over dims, with n − correction (1 unless unbiased is false) in the denominator. See torch.var. */
-const varDims = defineOp('var(Tensor self, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null)', (): OpDef => ({
-  forward(x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) {
-    const s = spread('var', x, dim, unbiased, correction);
-    return reduce(K.var, 'var', x, s.dims, keepdim, x.code, x.code, [s.correction]);
-  },
-  backward: { self: d('self', (grad, x, call) => varianceBackward(grad, x, call.dim, call.keepdim, correctionOf(call))) },
-}));
+const varDims = defineOp(
+  'var(Tensor self, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null)',
+  (): OpDef => ({
+    forward(x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) {
+      const s = spread('var', x, dim, unbiased, correction);
+      return reduce(K.var, 'var', x, s.dims, keepdim, x.code, x.code, [s.correction]);
+    },
+    backward: {
+      self: d('self', (grad, x, call) => varianceBackward(grad, x, call.dim, call.keepdim, correctionOf(call))),
+    },
+  }),
+);
 
 /** Standard deviation; as var. See torch.std. */
-const stdDims = defineOp('std(Tensor self, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null)', (): OpDef => ({
-  forward(x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) {
-    const s = spread('std', x, dim, unbiased, correction);
-    return reduce(K.std, 'std', x, s.dims, keepdim, x.code, x.code, [s.correction]);
-  },
-  backward: {
-    self: d('self', 'result', (grad, x, y, call) =>
-      varianceBackward(where(y.eq(0), 0, grad.div(y.mul(2))), x, call.dim, call.keepdim, correctionOf(call)),
-    ),
-  },
-}));
+const stdDims = defineOp(
+  'std(Tensor self, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null)',
+  (): OpDef => ({
+    forward(x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) {
+      const s = spread('std', x, dim, unbiased, correction);
+      return reduce(K.std, 'std', x, s.dims, keepdim, x.code, x.code, [s.correction]);
+    },
+    backward: {
+      self: d('self', 'result', (grad, x, y, call) =>
+        varianceBackward(where(y.eq(0), 0, grad.div(y.mul(2))), x, call.dim, call.keepdim, correctionOf(call)),
+      ),
+    },
+  }),
+);
 type Unbiased = (input: Tensor, unbiased: boolean) => Tensor;
 /**
  * Variance of all elements or over dims, with n − correction (1 unless unbiased is false) in the denominator; also
  * var(t, unbiased). See torch.var.
  */
-const variance: typeof varDims & Unbiased = Object.assign(overload<(...args: unknown[]) => Tensor>('var', varDims, varUnbiased), {
-  schema: varDims.schema,
-}) as never;
+const variance: typeof varDims & Unbiased = Object.assign(
+  overload<(...args: unknown[]) => Tensor>('var', varDims, varUnbiased),
+  {
+    schema: varDims.schema,
+  },
+) as never;
 export { variance as var };
 /** Standard deviation; as var. See torch.std. */
-export const std: typeof stdDims & Unbiased = Object.assign(overload<(...args: unknown[]) => Tensor>('std', stdDims, stdUnbiased), {
-  schema: stdDims.schema,
-}) as never;
+export const std: typeof stdDims & Unbiased = Object.assign(
+  overload<(...args: unknown[]) => Tensor>('std', stdDims, stdUnbiased),
+  {
+    schema: stdDims.schema,
+  },
+) as never;
 /** Variance and mean. See torch.var_mean. */
 const varMeanDims = defineOp(
   'varMean(Tensor input, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null) -> (var, mean)',
@@ -498,7 +555,15 @@ export const stdMean: typeof stdMeanDims & typeof stdMeanUnbiased = overload('st
 export const logsumexp = defineOp('logsumexp(Tensor self, int[] dim, bool keepdim=false)', (): OpDef => ({
   forward(x: Tensor, dim: Dims, keepdim: boolean) {
     const source = isFloatCode(x.code) ? x : x.to('float32');
-    return reduce(K.logsumexp, 'logsumexp', source, wrapDims('logsumexp', dim, x.shape.length), keepdim, source.code, source.code);
+    return reduce(
+      K.logsumexp,
+      'logsumexp',
+      source,
+      wrapDims('logsumexp', dim, x.shape.length),
+      keepdim,
+      source.code,
+      source.code,
+    );
   },
   backward: {
     self: d('self', 'result', (grad, x, y, call) =>
@@ -518,7 +583,8 @@ export const vectorNorm = defineOp(
       const source = dtype === null ? x : x.to(dtype);
       floatOnly('vectorNorm', source);
       const dims = wrapDims('vectorNorm', dim, x.shape.length);
-      const run = (k: Kernel, params: number[] = []): Tensor => reduce(k, 'vectorNorm', source, dims, keepdim, source.code, source.code, params);
+      const run = (k: Kernel, params: number[] = []): Tensor =>
+        reduce(k, 'vectorNorm', source, dims, keepdim, source.code, source.code, params);
       if (ord === 2) return run(K.norm);
       if (ord === 1) return run(K.sumAbs);
       if (ord === Infinity || ord === -Infinity) {
@@ -542,32 +608,62 @@ function normBackward(grad: Tensor, x: Tensor, y: Tensor, p: number, dim: Dims, 
   if (p === 2) return where(n.eq(0), 0, x.mul(g.div(n)));
   if (Math.abs(p) === Infinity) {
     const mask = x.abs().eq(n).logicalOr(x.isnan().logicalAnd(n.isnan()));
-    return x.sign().mul(mask).mul(g.div(mask.sum(wrapDims('norm', dim, x.shape.length), true)));
+    return x
+      .sign()
+      .mul(mask)
+      .mul(g.div(mask.sum(wrapDims('norm', dim, x.shape.length), true)));
   }
   const scale = g.div(n.pow(p - 1));
-  if (p < 1) return where(x.eq(0).logicalOr(n.eq(0)), 0, x.sign().mul(x.abs().pow(p - 1)).mul(scale));
-  if (p < 2) return where(n.eq(0), 0, x.sign().mul(x.abs().pow(p - 1)).mul(scale));
+  if (p < 1)
+    return where(
+      x.eq(0).logicalOr(n.eq(0)),
+      0,
+      x
+        .sign()
+        .mul(x.abs().pow(p - 1))
+        .mul(scale),
+    );
+  if (p < 2)
+    return where(
+      n.eq(0),
+      0,
+      x
+        .sign()
+        .mul(x.abs().pow(p - 1))
+        .mul(scale),
+    );
   return where(n.eq(0), 0, x.mul(x.abs().pow(p - 2)).mul(scale));
 }
 /**
  * Norm of all elements or over dims; p is a number, 'fro' (2), Infinity or -Infinity ('nuc' is in linalg). See
  * torch.norm.
  */
-export const norm = defineOp("norm(Tensor self, any p='fro', int[]? dim=null, bool keepdim=false, dtype? dtype=null)", (): OpDef => ({
-  forward(x: Tensor, p: unknown, dim: Dims, keepdim: boolean, dtype: DType | null) {
-    const ord = p === 'fro' || p === null ? 2 : p === 'inf' ? Infinity : p === '-inf' ? -Infinity : p;
-    if (p === 'nuc') throw new TenfoldError('value', "norm: the nuclear norm ('nuc') needs singular values, which aren't there yet");
-    if (typeof ord !== 'number') throw new TypeError(`norm: p must be a number or 'fro', got ${show(p)}`);
-    return vectorNorm(x, ord, dim, keepdim, { dtype });
-  },
-  backward: {
-    self: d('self', 'result', (grad, x, y, call) => {
-      const p = call.p === 'fro' || call.p === null ? 2 : call.p === 'inf' ? Infinity : call.p === '-inf' ? -Infinity : call.p;
-      return normBackward(grad, x, y, p, call.dim, call.keepdim);
-    }),
-  },
-  gradName: 'NormBackward1',
-}));
+export const norm = defineOp(
+  "norm(Tensor self, any p='fro', int[]? dim=null, bool keepdim=false, dtype? dtype=null)",
+  (): OpDef => ({
+    forward(x: Tensor, p: unknown, dim: Dims, keepdim: boolean, dtype: DType | null) {
+      const ord = p === 'fro' || p === null ? 2 : p === 'inf' ? Infinity : p === '-inf' ? -Infinity : p;
+      if (p === 'nuc')
+        throw new TenfoldError('value', "norm: the nuclear norm ('nuc') needs singular values, which aren't there yet");
+      if (typeof ord !== 'number') throw new TypeError(`norm: p must be a number or 'fro', got ${show(p)}`);
+      return vectorNorm(x, ord, dim, keepdim, { dtype });
+    },
+    backward: {
+      self: d('self', 'result', (grad, x, y, call) => {
+        const p =
+          call.p === 'fro' || call.p === null
+            ? 2
+            : call.p === 'inf'
+              ? Infinity
+              : call.p === '-inf'
+                ? -Infinity
+                : call.p;
+        return normBackward(grad, x, y, p, call.dim, call.keepdim);
+      }),
+    },
+    gradName: 'NormBackward1',
+  }),
+);
 
 // ---- running reductions --------------------------------------------------------------------------------------------
 
@@ -599,7 +695,8 @@ const running = (name: 'cumsum' | 'cumprod', backward: OpDef['backward']): (() =
     backward: backward!,
   });
 };
-const reversedCumsum = (x: Tensor, dim: number): Tensor => (x.shape.length === 0 ? x : x.flip(dim).cumsum(dim).flip(dim));
+const reversedCumsum = (x: Tensor, dim: number): Tensor =>
+  x.shape.length === 0 ? x : x.flip(dim).cumsum(dim).flip(dim);
 
 /** Running sum along a dim. Integers give int64. See torch.cumsum. */
 export const cumsum = defineOp(
@@ -641,7 +738,8 @@ export const logcumsumexp = defineOp('logcumsumexp(Tensor self, int dim)', (): O
     self: d('self', 'result', (grad, x, y, call) => {
       const part = (g: Tensor): Tensor => {
         const log = where(g.gt(0), g, 0).log();
-        const flipped = x.shape.length === 0 ? log.sub(y) : log.sub(y).flip(call.dim).logcumsumexp(call.dim).flip(call.dim);
+        const flipped =
+          x.shape.length === 0 ? log.sub(y) : log.sub(y).flip(call.dim).logcumsumexp(call.dim).flip(call.dim);
         return flipped.add(x).exp();
       };
       return part(grad).sub(part(grad.neg()));
@@ -658,7 +756,11 @@ const runningExtreme = (name: 'cummax' | 'cummin'): (() => OpDef) => {
       self: d('result1', (grads, indices, call) =>
         call.self.shape.length === 0
           ? grads[0]
-          : Tensor.zeros(call.self.shape, grads[0].code).scatterAdd(wrapDim(name, call.dim, call.self.shape.length), indices, grads[0]),
+          : Tensor.zeros(call.self.shape, grads[0].code).scatterAdd(
+              wrapDim(name, call.dim, call.self.shape.length),
+              indices,
+              grads[0],
+            ),
       ),
     },
   });

@@ -21,13 +21,22 @@ const pair = (name: string, backward: Record<string, Formula> | null, to: To = T
 };
 
 /** log Γ(x). See torch.lgamma. */
-export const lgamma = defineOp('lgamma[_](Tensor self)', float('lgamma', d('self', (grad, x) => grad.mul(x.digamma()))));
+export const lgamma = defineOp(
+  'lgamma[_](Tensor self)',
+  float(
+    'lgamma',
+    d('self', (grad, x) => grad.mul(x.digamma())),
+  ),
+);
 /** Derivative of log Γ(x). See torch.digamma. */
 export const digamma = defineOp('digamma[_](Tensor self)', float('digamma', null));
 /** Modified Bessel function of the first kind, order 0. See torch.i0. */
 export const i0 = defineOp('i0[_](Tensor self)', float('i0', null));
 /** −1, 0 or 1, as sign. See torch.sgn. */
-export const sgn = defineOp('sgn[_](Tensor self)', (): OpDef => ({ forward: (x: Tensor) => x.sign(), composite: true }));
+export const sgn = defineOp('sgn[_](Tensor self)', (): OpDef => ({
+  forward: (x: Tensor) => x.sign(),
+  composite: true,
+}));
 /** +x. See torch.positive. */
 export const positive = defineOp('positive(Tensor self)', (): OpDef => ({
   forward(x: Tensor) {
@@ -99,10 +108,10 @@ const xlogyScalar = defineOp('xlogy(Scalar input, Tensor other)', (): OpDef => (
 }));
 const XLOGY = kernel('xlogy');
 /** x · log(y), 0 where x is 0; either may be a number. See torch.xlogy. */
-export const xlogy: Op<'xlogy[_](Tensor self, Tensor|Scalar other)'> & ((input: Scalar, other: Tensor) => Tensor) = Object.assign(
-  overload<(...args: unknown[]) => Tensor>('xlogy', xlogyTensor, xlogyScalar),
-  { schema: xlogyTensor.schema },
-) as never;
+export const xlogy: Op<'xlogy[_](Tensor self, Tensor|Scalar other)'> & ((input: Scalar, other: Tensor) => Tensor) =
+  Object.assign(overload<(...args: unknown[]) => Tensor>('xlogy', xlogyTensor, xlogyScalar), {
+    schema: xlogyTensor.schema,
+  }) as never;
 /** √(a² + b²) without overflow. See torch.hypot. */
 export const hypot = defineOp(
   'hypot[_](Tensor self, Tensor other)',
@@ -115,7 +124,10 @@ export const hypot = defineOp(
 export const heaviside = defineOp('heaviside[_](Tensor self, Tensor values)', (): OpDef => ({
   forward(self: Tensor, values: Tensor) {
     if (self.code !== values.code) {
-      throw new TenfoldError('dtype', `heaviside: self and values must have one dtype, got ${self.dtype} and ${values.dtype}`);
+      throw new TenfoldError(
+        'dtype',
+        `heaviside: self and values must have one dtype, got ${self.dtype} and ${values.dtype}`,
+      );
     }
     const wide = isFloatCode(self.code) ? self : self.to('float64');
     return binary(HEAVISIDE, 'heaviside', wide, values.to(wide.dtype)).to(self.dtype);
@@ -150,7 +162,8 @@ const bits = (name: string): (() => OpDef) => {
   return (): OpDef => ({
     forward(self: Operand, other: Operand) {
       const code = promote(self, other);
-      if (isFloatCode(code)) throw new TenfoldError('dtype', `${name}: needs integers or bool, got a floating-point operand`);
+      if (isFloatCode(code))
+        throw new TenfoldError('dtype', `${name}: needs integers or bool, got a floating-point operand`);
       return binary(k, name, self, other);
     },
     differentiable: false,
@@ -163,9 +176,15 @@ export const bitwiseOr = defineOp('bitwiseOr[_](Tensor self, Tensor|Scalar other
 /** Bitwise exclusive or; logical for bool. See torch.bitwise_xor. */
 export const bitwiseXor = defineOp('bitwiseXor[_](Tensor self, Tensor|Scalar other)', bits('bitwiseXor'));
 /** Bits shifted left. See torch.bitwise_left_shift. */
-export const bitwiseLeftShift = defineOp('bitwiseLeftShift[_](Tensor self, Tensor|Scalar other)', bits('bitwiseLeftShift'));
+export const bitwiseLeftShift = defineOp(
+  'bitwiseLeftShift[_](Tensor self, Tensor|Scalar other)',
+  bits('bitwiseLeftShift'),
+);
 /** Bits shifted right, with the sign. See torch.bitwise_right_shift. */
-export const bitwiseRightShift = defineOp('bitwiseRightShift[_](Tensor self, Tensor|Scalar other)', bits('bitwiseRightShift'));
+export const bitwiseRightShift = defineOp(
+  'bitwiseRightShift[_](Tensor self, Tensor|Scalar other)',
+  bits('bitwiseRightShift'),
+);
 /** Greatest common divisor. See torch.gcd. */
 export const gcd = defineOp('gcd[_](Tensor self, Tensor other)', bits('gcd'));
 /** Least common multiple. See torch.lcm. */
@@ -188,18 +207,27 @@ const LARGEST: Partial<Record<Code, number>> = {
   [Code.bf16]: 3.3895313892515355e38,
 };
 /** NaN, ∞ and −∞ replaced: by 0 and the dtype's largest and smallest numbers where not given. See torch.nan_to_num. */
-export const nanToNum = defineOp('nanToNum[_](Tensor self, float? nan=null, float? posinf=null, float? neginf=null)', (): OpDef => ({
-  forward(x: Tensor, nan: number | null, posinf: number | null, neginf: number | null) {
-    if (!isFloatCode(x.code)) return x.rawClone();
-    const top = LARGEST[x.code]!;
-    return unary(NAN_TO_NUM, 'nanToNum', x, To.same, [nan ?? 0, posinf ?? top, neginf ?? -top]);
-  },
-  backward: { self: d('self', (grad, x) => where(x.isfinite(), grad, 0)) },
-}));
+export const nanToNum = defineOp(
+  'nanToNum[_](Tensor self, float? nan=null, float? posinf=null, float? neginf=null)',
+  (): OpDef => ({
+    forward(x: Tensor, nan: number | null, posinf: number | null, neginf: number | null) {
+      if (!isFloatCode(x.code)) return x.rawClone();
+      const top = LARGEST[x.code]!;
+      return unary(NAN_TO_NUM, 'nanToNum', x, To.same, [nan ?? 0, posinf ?? top, neginf ?? -top]);
+    },
+    backward: { self: d('self', (grad, x) => where(x.isfinite(), grad, 0)) },
+  }),
+);
 /** Whether elements are +∞. See torch.isposinf. */
-export const isposinf = defineOp('isposinf(Tensor self)', (): OpDef => ({ forward: (x: Tensor) => x.eq(Infinity), differentiable: false }));
+export const isposinf = defineOp('isposinf(Tensor self)', (): OpDef => ({
+  forward: (x: Tensor) => x.eq(Infinity),
+  differentiable: false,
+}));
 /** Whether elements are −∞. See torch.isneginf. */
-export const isneginf = defineOp('isneginf(Tensor self)', (): OpDef => ({ forward: (x: Tensor) => x.eq(-Infinity), differentiable: false }));
+export const isneginf = defineOp('isneginf(Tensor self)', (): OpDef => ({
+  forward: (x: Tensor) => x.eq(-Infinity),
+  differentiable: false,
+}));
 /** Whether elements are negative, −0 included. See torch.signbit. */
 export const signbit = defineOp('signbit(Tensor self)', (): OpDef => ({
   forward: (x: Tensor) => (isFloatCode(x.code) ? unary(SIGNBIT, 'signbit', x, To.bool) : x.lt(0)),
@@ -209,28 +237,35 @@ const SIGNBIT = kernel('signbit');
 
 const ADDCMUL = kernel('addcmul');
 /** self + value · tensor1 · tensor2. See torch.addcmul. */
-export const addcmul = defineOp('addcmul[_](Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1)', (): OpDef => ({
-  forward: (self: Tensor, a: Tensor, b: Tensor, value: Scalar) =>
-    elementwise(ADDCMUL, 'addcmul', [self, a, b], promote(self, a, b), undefined, [Number(value)]),
-  backward: {
-    self: d((grad) => grad),
-    tensor1: d('tensor2', (grad, b, call) => grad.mul(b).mul(Number(call.value))),
-    tensor2: d('tensor1', (grad, a, call) => grad.mul(a).mul(Number(call.value))),
-  },
-}));
+export const addcmul = defineOp(
+  'addcmul[_](Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1)',
+  (): OpDef => ({
+    forward: (self: Tensor, a: Tensor, b: Tensor, value: Scalar) =>
+      elementwise(ADDCMUL, 'addcmul', [self, a, b], promote(self, a, b), undefined, [Number(value)]),
+    backward: {
+      self: d((grad) => grad),
+      tensor1: d('tensor2', (grad, b, call) => grad.mul(b).mul(Number(call.value))),
+      tensor2: d('tensor1', (grad, a, call) => grad.mul(a).mul(Number(call.value))),
+    },
+  }),
+);
 const ADDCDIV = kernel('addcdiv');
 /** self + value · tensor1 / tensor2. Floating-point only. See torch.addcdiv. */
-export const addcdiv = defineOp('addcdiv[_](Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1)', (): OpDef => ({
-  forward(self: Tensor, a: Tensor, b: Tensor, value: Scalar) {
-    if (!isFloatCode(promote(a, b))) throw new TenfoldError('dtype', 'addcdiv: integer division is not supported; use floats, or addcmul');
-    return elementwise(ADDCDIV, 'addcdiv', [self, a, b], promote(self, a, b), undefined, [Number(value)]);
-  },
-  backward: {
-    self: d((grad) => grad),
-    tensor1: d('tensor2', (grad, b, call) => grad.mul(Number(call.value)).div(b)),
-    tensor2: d('tensor1', 'tensor2', (grad, a, b, call) => grad.neg().mul(a.mul(Number(call.value)).div(b.mul(b)))),
-  },
-}));
+export const addcdiv = defineOp(
+  'addcdiv[_](Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1)',
+  (): OpDef => ({
+    forward(self: Tensor, a: Tensor, b: Tensor, value: Scalar) {
+      if (!isFloatCode(promote(a, b)))
+        throw new TenfoldError('dtype', 'addcdiv: integer division is not supported; use floats, or addcmul');
+      return elementwise(ADDCDIV, 'addcdiv', [self, a, b], promote(self, a, b), undefined, [Number(value)]);
+    },
+    backward: {
+      self: d((grad) => grad),
+      tensor1: d('tensor2', (grad, b, call) => grad.mul(Number(call.value)).div(b)),
+      tensor2: d('tensor1', 'tensor2', (grad, a, b, call) => grad.neg().mul(a.mul(Number(call.value)).div(b.mul(b)))),
+    },
+  }),
+);
 const LERP = kernel('lerp');
 const LERP_SCALAR = kernel('lerpScalar');
 /** self + weight · (end − self). See torch.lerp. */
@@ -239,7 +274,10 @@ export const lerp = defineOp('lerp[_](Tensor self, Tensor end, Tensor|Scalar wei
     const operands = weight instanceof Tensor ? [self, end, weight] : [self, end];
     for (const t of operands) {
       if (t.code !== self.code || !isFloatCode(t.code)) {
-        throw new TenfoldError('dtype', `lerp: needs floating-point tensors of one dtype, got ${operands.map((o) => o.dtype).join(', ')}`);
+        throw new TenfoldError(
+          'dtype',
+          `lerp: needs floating-point tensors of one dtype, got ${operands.map((o) => o.dtype).join(', ')}`,
+        );
       }
     }
     if (weight instanceof Tensor) return elementwise(LERP, 'lerp', operands, self.code);
@@ -258,8 +296,10 @@ export const isclose = defineOp(
   'isclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool equalNan=false)',
   (): OpDef => ({
     forward(self: Tensor, other: Tensor, rtol: number, atol: number, equalNan: boolean) {
-      if (self.code !== other.code) throw new TenfoldError('dtype', `isclose: dtypes ${self.dtype} and ${other.dtype} differ`);
-      if (rtol < 0 || atol < 0) throw new RangeError(`isclose: rtol and atol must not be negative, got ${rtol} and ${atol}`);
+      if (self.code !== other.code)
+        throw new TenfoldError('dtype', `isclose: dtypes ${self.dtype} and ${other.dtype} differ`);
+      if (rtol < 0 || atol < 0)
+        throw new RangeError(`isclose: rtol and atol must not be negative, got ${rtol} and ${atol}`);
       return elementwise(ISCLOSE, 'isclose', [self, other], self.code, Code.bool, [rtol, atol, equalNan ? 1 : 0]);
     },
     differentiable: false,
@@ -276,18 +316,26 @@ export const allclose = defineOp(
 );
 /** Whether shapes and all elements are equal. See torch.equal. */
 export const equal = defineOp('equal(Tensor self, Tensor other) -> bool', (): OpDef => ({
-  forward: (self: Tensor, other: Tensor) => sameShape(self.shape, other.shape) && (self.numel() === 0 || self.eq(other).all().item()),
+  forward: (self: Tensor, other: Tensor) =>
+    sameShape(self.shape, other.shape) && (self.numel() === 0 || self.eq(other).all().item()),
   differentiable: false,
 }));
 /** Powers in float64. See torch.float_power. */
 export const floatPower = defineOp('floatPower[_](Tensor self, Tensor|Scalar exponent)', (): OpDef => ({
-  forward: (self: Tensor, exponent: Operand) => self.double().pow(exponent instanceof Tensor ? exponent.double() : exponent),
+  forward: (self: Tensor, exponent: Operand) =>
+    self.double().pow(exponent instanceof Tensor ? exponent.double() : exponent),
   composite: true,
 }));
 /** Degrees as radians. See torch.deg2rad. */
-export const deg2rad = defineOp('deg2rad[_](Tensor self)', (): OpDef => ({ forward: (x: Tensor) => x.mul(Math.PI / 180), composite: true }));
+export const deg2rad = defineOp('deg2rad[_](Tensor self)', (): OpDef => ({
+  forward: (x: Tensor) => x.mul(Math.PI / 180),
+  composite: true,
+}));
 /** Radians as degrees. See torch.rad2deg. */
-export const rad2deg = defineOp('rad2deg[_](Tensor self)', (): OpDef => ({ forward: (x: Tensor) => x.mul(180 / Math.PI), composite: true }));
+export const rad2deg = defineOp('rad2deg[_](Tensor self)', (): OpDef => ({
+  forward: (x: Tensor) => x.mul(180 / Math.PI),
+  composite: true,
+}));
 /** sin(x) / x with x = π self; 1 at 0. See torch.sinc. */
 export const sinc = defineOp('sinc[_](Tensor self)', (): OpDef => ({
   forward(x: Tensor) {

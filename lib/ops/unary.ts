@@ -42,9 +42,21 @@ export const neg = defineOp('neg[_](Tensor self)', (): OpDef => ({
   backward: { self: d((grad) => grad.neg()) },
 }));
 /** |x|. The derivative at 0 is 0. See torch.abs. */
-export const abs = defineOp('abs[_](Tensor self)', same('abs', d('self', (grad, x) => grad.mul(x.sign()))));
+export const abs = defineOp(
+  'abs[_](Tensor self)',
+  same(
+    'abs',
+    d('self', (grad, x) => grad.mul(x.sign())),
+  ),
+);
 /** −1, 0 or 1. See torch.sign. */
-export const sign = defineOp('sign[_](Tensor self)', same('sign', d((grad) => grad.mul(0))));
+export const sign = defineOp(
+  'sign[_](Tensor self)',
+  same(
+    'sign',
+    d((grad) => grad.mul(0)),
+  ),
+);
 /** x². See torch.square. */
 export const square = defineOp('square[_](Tensor self)', (): OpDef => ({
   forward: (x: Tensor) => unary(SQUARE, 'square', x.code === Code.bool ? x.to('int64') : x),
@@ -53,63 +65,174 @@ export const square = defineOp('square[_](Tensor self)', (): OpDef => ({
 }));
 
 /** eˣ. See torch.exp. */
-export const exp = defineOp('exp[_](Tensor self)', float('exp', d('result', (grad, y) => grad.mul(y))));
+export const exp = defineOp(
+  'exp[_](Tensor self)',
+  float(
+    'exp',
+    d('result', (grad, y) => grad.mul(y)),
+  ),
+);
 /** 2ˣ. See torch.exp2. */
-export const exp2 = defineOp('exp2[_](Tensor self)', float('exp2', d('result', (grad, y) => grad.mul(y).mul(Math.LN2))));
+export const exp2 = defineOp(
+  'exp2[_](Tensor self)',
+  float(
+    'exp2',
+    d('result', (grad, y) => grad.mul(y).mul(Math.LN2)),
+  ),
+);
 /** eˣ − 1, exact for small x. See torch.expm1. */
-export const expm1 = defineOp('expm1[_](Tensor self)', float('expm1', d('result', (grad, y) => grad.mul(y.add(1)))));
+export const expm1 = defineOp(
+  'expm1[_](Tensor self)',
+  float(
+    'expm1',
+    d('result', (grad, y) => grad.mul(y.add(1))),
+  ),
+);
 /** Natural logarithm. See torch.log. */
-export const log = defineOp('log[_](Tensor self)', float('log', d('self', (grad, x) => grad.div(x))));
+export const log = defineOp(
+  'log[_](Tensor self)',
+  float(
+    'log',
+    d('self', (grad, x) => grad.div(x)),
+  ),
+);
 /** Logarithm to base 2. See torch.log2. */
-export const log2 = defineOp('log2[_](Tensor self)', float('log2', d('self', (grad, x) => grad.div(x.mul(Math.LN2)))));
+export const log2 = defineOp(
+  'log2[_](Tensor self)',
+  float(
+    'log2',
+    d('self', (grad, x) => grad.div(x.mul(Math.LN2))),
+  ),
+);
 /** Logarithm to base 10. See torch.log10. */
-export const log10 = defineOp('log10[_](Tensor self)', float('log10', d('self', (grad, x) => grad.div(x.mul(Math.LN10)))));
+export const log10 = defineOp(
+  'log10[_](Tensor self)',
+  float(
+    'log10',
+    d('self', (grad, x) => grad.div(x.mul(Math.LN10))),
+  ),
+);
 /** log(1 + x), exact for small x. See torch.log1p. */
-export const log1p = defineOp('log1p[_](Tensor self)', float('log1p', d('self', (grad, x) => grad.div(x.add(1)))));
+export const log1p = defineOp(
+  'log1p[_](Tensor self)',
+  float(
+    'log1p',
+    d('self', (grad, x) => grad.div(x.add(1))),
+  ),
+);
 /** Square root. See torch.sqrt. */
-export const sqrt = defineOp('sqrt[_](Tensor self)', float('sqrt', d('result', (grad, y) => grad.div(y.mul(2)))));
+export const sqrt = defineOp(
+  'sqrt[_](Tensor self)',
+  float(
+    'sqrt',
+    d('result', (grad, y) => grad.div(y.mul(2))),
+  ),
+);
 /** 1/√x. See torch.rsqrt. */
-export const rsqrt = defineOp('rsqrt[_](Tensor self)', float('rsqrt', d('result', (grad, y) => grad.mul(y.pow(3)).mul(-0.5))));
+export const rsqrt = defineOp(
+  'rsqrt[_](Tensor self)',
+  float(
+    'rsqrt',
+    d('result', (grad, y) => grad.mul(y.pow(3)).mul(-0.5)),
+  ),
+);
 /** 1/x. See torch.reciprocal. */
 export const reciprocal = defineOp(
   'reciprocal[_](Tensor self)',
-  float('reciprocal', d('result', (grad, y) => grad.neg().mul(y.mul(y)))),
+  float(
+    'reciprocal',
+    d('result', (grad, y) => grad.neg().mul(y.mul(y))),
+  ),
 );
 
 /** Sine of an angle in radians. See torch.sin. */
-export const sin = defineOp('sin[_](Tensor self)', float('sin', d('self', (grad, x) => grad.mul(x.cos()))));
+export const sin = defineOp(
+  'sin[_](Tensor self)',
+  float(
+    'sin',
+    d('self', (grad, x) => grad.mul(x.cos())),
+  ),
+);
 /** Cosine of an angle in radians. See torch.cos. */
-export const cos = defineOp('cos[_](Tensor self)', float('cos', d('self', (grad, x) => grad.mul(x.sin().neg()))));
+export const cos = defineOp(
+  'cos[_](Tensor self)',
+  float(
+    'cos',
+    d('self', (grad, x) => grad.mul(x.sin().neg())),
+  ),
+);
 /** Tangent of an angle in radians. See torch.tan. */
-export const tan = defineOp('tan[_](Tensor self)', float('tan', d('result', (grad, y) => grad.mul(y.square().add(1)))));
+export const tan = defineOp(
+  'tan[_](Tensor self)',
+  float(
+    'tan',
+    d('result', (grad, y) => grad.mul(y.square().add(1))),
+  ),
+);
 /** Arcsine, in radians. See torch.asin. */
 export const asin = defineOp(
   'asin[_](Tensor self)',
-  float('asin', d('self', (grad, x) => grad.mul(x.square().neg().add(1).rsqrt()))),
+  float(
+    'asin',
+    d('self', (grad, x) => grad.mul(x.square().neg().add(1).rsqrt())),
+  ),
 );
 /** Arccosine, in radians. See torch.acos. */
 export const acos = defineOp(
   'acos[_](Tensor self)',
-  float('acos', d('self', (grad, x) => grad.mul(x.square().neg().add(1).rsqrt().neg()))),
+  float(
+    'acos',
+    d('self', (grad, x) => grad.mul(x.square().neg().add(1).rsqrt().neg())),
+  ),
 );
 /** Arctangent, in radians. See torch.atan. */
-export const atan = defineOp('atan[_](Tensor self)', float('atan', d('self', (grad, x) => grad.div(x.square().add(1)))));
+export const atan = defineOp(
+  'atan[_](Tensor self)',
+  float(
+    'atan',
+    d('self', (grad, x) => grad.div(x.square().add(1))),
+  ),
+);
 /** Hyperbolic sine. See torch.sinh. */
-export const sinh = defineOp('sinh[_](Tensor self)', float('sinh', d('self', (grad, x) => grad.mul(x.cosh()))));
+export const sinh = defineOp(
+  'sinh[_](Tensor self)',
+  float(
+    'sinh',
+    d('self', (grad, x) => grad.mul(x.cosh())),
+  ),
+);
 /** Hyperbolic cosine. See torch.cosh. */
-export const cosh = defineOp('cosh[_](Tensor self)', float('cosh', d('self', (grad, x) => grad.mul(x.sinh()))));
+export const cosh = defineOp(
+  'cosh[_](Tensor self)',
+  float(
+    'cosh',
+    d('self', (grad, x) => grad.mul(x.sinh())),
+  ),
+);
 /** Inverse hyperbolic sine. See torch.asinh. */
 export const asinh = defineOp(
   'asinh[_](Tensor self)',
-  float('asinh', d('self', (grad, x) => grad.mul(x.square().add(1).rsqrt()))),
+  float(
+    'asinh',
+    d('self', (grad, x) => grad.mul(x.square().add(1).rsqrt())),
+  ),
 );
 /** Inverse hyperbolic cosine. See torch.acosh. */
 export const acosh = defineOp(
   'acosh[_](Tensor self)',
-  float('acosh', d('self', (grad, x) => grad.mul(x.square().sub(1).rsqrt()))),
+  float(
+    'acosh',
+    d('self', (grad, x) => grad.mul(x.square().sub(1).rsqrt())),
+  ),
 );
 /** Inverse hyperbolic tangent. See torch.atanh. */
-export const atanh = defineOp('atanh[_](Tensor self)', float('atanh', d('self', (grad, x) => grad.div(x.square().neg().add(1)))));
+export const atanh = defineOp(
+  'atanh[_](Tensor self)',
+  float(
+    'atanh',
+    d('self', (grad, x) => grad.div(x.square().neg().add(1))),
+  ),
+);
 
 const TANH_BACKWARD = kernel('tanhBackward');
 /** grad · (1 − y²), in one pass. */
@@ -121,7 +244,13 @@ export const tanhBackward = defineOp('tanhBackward(Tensor grad, Tensor result)',
   },
 }));
 /** Hyperbolic tangent. See torch.tanh. */
-export const tanh = defineOp('tanh[_](Tensor self)', float('tanh', d('result', (grad, y) => tanhBackward(grad, y))));
+export const tanh = defineOp(
+  'tanh[_](Tensor self)',
+  float(
+    'tanh',
+    d('result', (grad, y) => tanhBackward(grad, y)),
+  ),
+);
 
 const SIGMOID_BACKWARD = kernel('sigmoidBackward');
 /** grad · y · (1 − y), in one pass. */
@@ -133,23 +262,38 @@ export const sigmoidBackward = defineOp('sigmoidBackward(Tensor grad, Tensor res
   },
 }));
 /** 1 / (1 + e⁻ˣ). See torch.sigmoid. */
-export const sigmoid = defineOp('sigmoid[_](Tensor self)', float('sigmoid', d('result', (grad, y) => sigmoidBackward(grad, y))));
+export const sigmoid = defineOp(
+  'sigmoid[_](Tensor self)',
+  float(
+    'sigmoid',
+    d('result', (grad, y) => sigmoidBackward(grad, y)),
+  ),
+);
 
 const TWO_OVER_SQRT_PI = 2 / Math.sqrt(Math.PI);
 /** Error function. See torch.erf. */
 export const erf = defineOp(
   'erf[_](Tensor self)',
-  float('erf', d('self', (grad, x) => grad.mul(x.square().neg().exp()).mul(TWO_OVER_SQRT_PI))),
+  float(
+    'erf',
+    d('self', (grad, x) => grad.mul(x.square().neg().exp()).mul(TWO_OVER_SQRT_PI)),
+  ),
 );
 /** 1 − erf(x), exact for large x. See torch.erfc. */
 export const erfc = defineOp(
   'erfc[_](Tensor self)',
-  float('erfc', d('self', (grad, x) => grad.mul(x.square().neg().exp()).mul(-TWO_OVER_SQRT_PI))),
+  float(
+    'erfc',
+    d('self', (grad, x) => grad.mul(x.square().neg().exp()).mul(-TWO_OVER_SQRT_PI)),
+  ),
 );
 /** Inverse of the error function. See torch.erfinv. */
 export const erfinv = defineOp(
   'erfinv[_](Tensor self)',
-  float('erfinv', d('result', (grad, y) => grad.mul(y.square().exp()).mul(Math.sqrt(Math.PI) / 2))),
+  float(
+    'erfinv',
+    d('result', (grad, y) => grad.mul(y.square().exp()).mul(Math.sqrt(Math.PI) / 2)),
+  ),
 );
 
 /** Largest integer not above x. See torch.floor. */
@@ -159,14 +303,21 @@ export const ceil = defineOp('ceil[_](Tensor self)', rounding('ceil'));
 /** The integer part. See torch.trunc. */
 export const trunc = defineOp('trunc[_](Tensor self)', rounding('trunc'));
 /** The part behind the point, with x's sign. See torch.frac. */
-export const frac = defineOp('frac[_](Tensor self)', same('frac', d((grad) => grad)));
+export const frac = defineOp(
+  'frac[_](Tensor self)',
+  same(
+    'frac',
+    d((grad) => grad),
+  ),
+);
 
 const ROUND = kernel('round');
 /** Nearest integer, halves to even; or to `decimals` digits behind the point. See torch.round. */
 export const round = defineOp('round[_](Tensor self, *, int decimals=0)', (): OpDef => ({
   forward(x: Tensor, decimals: number) {
     if (!isFloatCode(x.code)) {
-      if (decimals !== 0) throw new TenfoldError('dtype', `round: decimals is only for floating-point tensors, got ${x.dtype}`);
+      if (decimals !== 0)
+        throw new TenfoldError('dtype', `round: decimals is only for floating-point tensors, got ${x.dtype}`);
       return x.rawClone();
     }
     if (decimals === 0) return unary(ROUND, 'round', x);

@@ -1,6 +1,15 @@
 /** Views: other sizes and strides over the same memory; nothing here crosses to native code. */
 import { TenfoldError } from '../errors.js';
-import { checkSizes, formatShape, inferSize, viewStrides, wrapDim, wrapDims, denseStrides, type Shape } from '../tensor/shape.js';
+import {
+  checkSizes,
+  formatShape,
+  inferSize,
+  viewStrides,
+  wrapDim,
+  wrapDims,
+  denseStrides,
+  type Shape,
+} from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, direct, type OpDef } from '../op/define.js';
 import { scatterStrided } from '../op/inplace.js';
@@ -40,17 +49,24 @@ export const expand = defineOp('expand(Tensor self, int... size)', (): OpDef => 
   forward(self: Tensor, size: number[]) {
     const shift = size.length - self.shape.length;
     if (shift < 0) {
-      throw new TenfoldError('shape', `expand: [${size}] has fewer dims than the tensor, whose shape is ${formatShape(self.shape)}`);
+      throw new TenfoldError(
+        'shape',
+        `expand: [${size}] has fewer dims than the tensor, whose shape is ${formatShape(self.shape)}`,
+      );
     }
     const shape: number[] = [];
     const strides: number[] = [];
     size.forEach((s, i) => {
       const own = i < shift ? 1 : self.shape[i - shift]!;
-      if (s === -1 && i < shift) throw new TenfoldError('shape', `expand: -1 is not allowed for the new leading dim ${i}`);
+      if (s === -1 && i < shift)
+        throw new TenfoldError('shape', `expand: -1 is not allowed for the new leading dim ${i}`);
       const wanted = s === -1 ? own : s;
       if (wanted < 0) throw new RangeError(`expand: negative size ${s} in [${size}]`);
       if (own !== wanted && own !== 1) {
-        throw new TenfoldError('shape', `expand: size ${own} at dim ${i} can't become ${wanted}; ${formatShape(self.shape)} to [${size}]`);
+        throw new TenfoldError(
+          'shape',
+          `expand: size ${own} at dim ${i} can't become ${wanted}; ${formatShape(self.shape)} to [${size}]`,
+        );
       }
       shape.push(wanted);
       strides.push(i < shift || (own === 1 && wanted !== 1) ? 0 : self.strides[i - shift]!);
@@ -67,7 +83,11 @@ export const permute = defineOp('permute(Tensor self, int... dims)', (): OpDef =
     if (dims.length !== n) throw new TenfoldError('shape', `permute: ${dims.length} dims for a tensor of ${n}`);
     const order = dims.map((i) => wrapDim('permute', i, n));
     if (new Set(order).size !== n) throw new TenfoldError('value', `permute: a dim appears twice in [${dims}]`);
-    return self.stridedView(order.map((i) => self.shape[i]!), order.map((i) => self.strides[i]!), self.offset);
+    return self.stridedView(
+      order.map((i) => self.shape[i]!),
+      order.map((i) => self.strides[i]!),
+      self.offset,
+    );
   },
   backward: {
     self: d((grad, call) => {
@@ -97,7 +117,8 @@ export const transpose = defineOp('transpose(Tensor self, int dim0, int dim1)', 
 /** Transposed matrix; tensors of one or no dim stay. See torch.t. */
 export const t = defineOp('t(Tensor self)', (): OpDef => ({
   forward(self: Tensor) {
-    if (self.shape.length > 2) throw new TenfoldError('shape', `t: needs at most 2 dims, got ${formatShape(self.shape)}; use transpose or mT`);
+    if (self.shape.length > 2)
+      throw new TenfoldError('shape', `t: needs at most 2 dims, got ${formatShape(self.shape)}; use transpose or mT`);
     return self.stridedView([...self.shape].reverse(), [...self.strides].reverse(), self.offset);
   },
   backward: { self: d((grad) => grad.t()) },
@@ -120,9 +141,14 @@ export const unsqueeze = defineOp('unsqueeze(Tensor self, int dim)', (): OpDef =
 /** Dims of size 1 taken out: all of them, or those of `dim` that are 1. See torch.squeeze. */
 export const squeeze = defineOp('squeeze(Tensor self, int[]? dim=null)', (): OpDef => ({
   forward(self: Tensor, dim: number | number[] | null) {
-    const dims = dim !== null && typeof dim !== 'number' && dim.length === 0 ? [] : wrapDims('squeeze', dim, self.shape.length);
+    const dims =
+      dim !== null && typeof dim !== 'number' && dim.length === 0 ? [] : wrapDims('squeeze', dim, self.shape.length);
     const kept = self.shape.map((_, i) => i).filter((i) => self.shape[i] !== 1 || !dims.includes(i));
-    return self.stridedView(kept.map((i) => self.shape[i]!), kept.map((i) => self.strides[i]!), self.offset);
+    return self.stridedView(
+      kept.map((i) => self.shape[i]!),
+      kept.map((i) => self.strides[i]!),
+      self.offset,
+    );
   },
   backward: { self: d((grad, call) => grad.reshape(call.self.shape)) },
 }));
@@ -151,24 +177,29 @@ function intoZeros(grad: Tensor, shape: Shape, part: (zeros: Tensor) => Tensor):
 }
 
 /** Indices start … end − 1 of a dim, every `step`-th; negative ones count from the end, and both are cut to the size. */
-export const sliceOp = defineOp('slice(Tensor self, int dim=0, int? start=null, int? end=null, int step=1)', (): OpDef => ({
-  forward(self: Tensor, dim: number, start: number | null, end: number | null, step: number) {
-    if (step < 1) throw new RangeError(`slice: step must be at least 1, got ${step}`);
-    const at = wrapDim('slice', dim, self.shape.length);
-    const size = self.shape[at]!;
-    const cut = (i: number): number => Math.min(Math.max(i < 0 ? i + size : i, 0), size);
-    const first = start === null ? 0 : cut(start);
-    const last = Math.max(end === null ? size : cut(end), first);
-    const shape = [...self.shape];
-    const strides = [...self.strides];
-    shape[at] = Math.ceil((last - first) / step);
-    strides[at] = strides[at]! * step;
-    return self.stridedView(shape, strides, self.offset + first * self.strides[at]!);
-  },
-  backward: {
-    self: d((grad, call) => intoZeros(grad, call.self.shape, (z) => z.slice(call.dim, call.start, call.end, call.step))),
-  },
-}));
+export const sliceOp = defineOp(
+  'slice(Tensor self, int dim=0, int? start=null, int? end=null, int step=1)',
+  (): OpDef => ({
+    forward(self: Tensor, dim: number, start: number | null, end: number | null, step: number) {
+      if (step < 1) throw new RangeError(`slice: step must be at least 1, got ${step}`);
+      const at = wrapDim('slice', dim, self.shape.length);
+      const size = self.shape[at]!;
+      const cut = (i: number): number => Math.min(Math.max(i < 0 ? i + size : i, 0), size);
+      const first = start === null ? 0 : cut(start);
+      const last = Math.max(end === null ? size : cut(end), first);
+      const shape = [...self.shape];
+      const strides = [...self.strides];
+      shape[at] = Math.ceil((last - first) / step);
+      strides[at] = strides[at]! * step;
+      return self.stridedView(shape, strides, self.offset + first * self.strides[at]!);
+    },
+    backward: {
+      self: d((grad, call) =>
+        intoZeros(grad, call.self.shape, (z) => z.slice(call.dim, call.start, call.end, call.step)),
+      ),
+    },
+  }),
+);
 
 /** `length` indices of a dim from `start` on. See torch.narrow. */
 export const narrow = defineOp('narrow(Tensor self, int dim, int start, int length)', (): OpDef => ({
@@ -178,7 +209,9 @@ export const narrow = defineOp('narrow(Tensor self, int dim, int start, int leng
     const size = self.shape[at]!;
     const first = start < 0 ? start + size : start;
     if (length < 0 || first < 0 || first + length > size) {
-      throw new RangeError(`narrow: start ${start} and length ${length} are out of range for dim ${at} of size ${size}`);
+      throw new RangeError(
+        `narrow: start ${start} and length ${length} are out of range for dim ${at} of size ${size}`,
+      );
     }
     return self.slice(at, first, first + length);
   },
@@ -186,27 +219,36 @@ export const narrow = defineOp('narrow(Tensor self, int dim, int start, int leng
 }));
 
 /** Any sizes and strides over the memory, in elements of the storage. See torch.as_strided. */
-export const asStrided = defineOp('asStrided(Tensor self, int[] size, int[] stride, int? storageOffset=null)', (): OpDef => ({
-  forward(self: Tensor, size: number[], stride: number[], storageOffset: number | null) {
-    const offset = storageOffset ?? self.offset;
-    checkSizes('asStrided', size);
-    if (stride.length !== size.length) throw new TenfoldError('shape', `asStrided: ${size.length} sizes but ${stride.length} strides`);
-    if (stride.some((s) => s < 0)) throw new RangeError(`asStrided: negative strides are not supported, got [${stride}]`);
-    const last = size.includes(0) ? 0 : size.reduce((sum, s, i) => sum + (s - 1) * stride[i]!, offset + 1);
-    const room = Math.floor(self.storage.nbytes / self.elementSize());
-    if (offset < 0 || last > room) {
-      throw new RangeError(
-        `asStrided: size [${size}], stride [${stride}] and offset ${offset} reach element ${last} of a storage of ${room}`,
-      );
-    }
-    return self.stridedView(size, stride, offset);
-  },
-  backward: {
-    self: d((grad, call) =>
-      scatterStrided(grad, call.self.shape, { shape: call.size, strides: call.stride, offset: call.storageOffset ?? 0 }),
-    ),
-  },
-}));
+export const asStrided = defineOp(
+  'asStrided(Tensor self, int[] size, int[] stride, int? storageOffset=null)',
+  (): OpDef => ({
+    forward(self: Tensor, size: number[], stride: number[], storageOffset: number | null) {
+      const offset = storageOffset ?? self.offset;
+      checkSizes('asStrided', size);
+      if (stride.length !== size.length)
+        throw new TenfoldError('shape', `asStrided: ${size.length} sizes but ${stride.length} strides`);
+      if (stride.some((s) => s < 0))
+        throw new RangeError(`asStrided: negative strides are not supported, got [${stride}]`);
+      const last = size.includes(0) ? 0 : size.reduce((sum, s, i) => sum + (s - 1) * stride[i]!, offset + 1);
+      const room = Math.floor(self.storage.nbytes / self.elementSize());
+      if (offset < 0 || last > room) {
+        throw new RangeError(
+          `asStrided: size [${size}], stride [${stride}] and offset ${offset} reach element ${last} of a storage of ${room}`,
+        );
+      }
+      return self.stridedView(size, stride, offset);
+    },
+    backward: {
+      self: d((grad, call) =>
+        scatterStrided(grad, call.self.shape, {
+          shape: call.size,
+          strides: call.stride,
+          offset: call.storageOffset ?? 0,
+        }),
+      ),
+    },
+  }),
+);
 
 /** The tensor itself where it is contiguous, else a dense copy. See torch.Tensor.contiguous. */
 export const contiguous = defineOp('contiguous(Tensor self)', (): OpDef => ({

@@ -5,14 +5,7 @@ import { checkStorage, type Storage } from './storage.js';
 import type { Tensor } from './tensor.js';
 
 export type TypedArray =
-  | Float32Array
-  | Float64Array
-  | BigInt64Array
-  | Int32Array
-  | Uint8Array
-  | Int8Array
-  | Int16Array
-  | Uint16Array;
+  Float32Array | Float64Array | BigInt64Array | Int32Array | Uint8Array | Int8Array | Int16Array | Uint16Array;
 
 type ArrayKind = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => TypedArray;
 /** Typed array of each dtype by code; the halves show as their bits. */
@@ -60,7 +53,10 @@ export function readElement(t: Tensor, element: number): number | boolean {
     case Code.i64: {
       const n = Number(value);
       if (!Number.isSafeInteger(n)) {
-        throw new TenfoldError('value', `item: ${String(value)} is beyond 2^53 and not exact as a number; itemBigInt() reads it`);
+        throw new TenfoldError(
+          'value',
+          `item: ${String(value)} is beyond 2^53 and not exact as a number; itemBigInt() reads it`,
+        );
       }
       return n;
     }

@@ -29,9 +29,7 @@ const PROFILES: Record<string, Partial<PrintOptions>> = {
 const options: PrintOptions = { ...DEFAULTS };
 
 /** Sets how tensors print, as torch.set_printoptions; `profile` is 'default', 'short' or 'full'. */
-export function setPrintOptions(
-  given: Partial<PrintOptions> & { profile?: 'default' | 'short' | 'full' } = {},
-): void {
+export function setPrintOptions(given: Partial<PrintOptions> & { profile?: 'default' | 'short' | 'full' } = {}): void {
   checkOptions('setPrintOptions', given, [...Object.keys(DEFAULTS), 'profile']);
   const { profile, ...rest } = given;
   if (profile !== undefined) {
@@ -59,7 +57,8 @@ const fixed = (x: number, digits: number): string => {
   const text = halfEven(x, digits, (v, n) => (Math.abs(v) < 1e21 ? v.toFixed(n) : bigFixed(v, n)));
   return Object.is(x, -0) && !text.startsWith('-') ? `-${text}` : text;
 };
-const bigFixed = (x: number, digits: number): string => BigInt(x).toString() + (digits > 0 ? '.' + '0'.repeat(digits) : '');
+const bigFixed = (x: number, digits: number): string =>
+  BigInt(x).toString() + (digits > 0 ? '.' + '0'.repeat(digits) : '');
 const scientific = (x: number, digits: number): string => {
   const text = halfEven(x, digits, (v, n) => v.toExponential(n)).replace(/e([+-])(\d)$/, 'e$10$2');
   return Object.is(x, -0) && !text.startsWith('-') ? `-${text}` : text;
@@ -95,9 +94,21 @@ class Formatter {
     }
     this.sci = max / min > 1000 || max > 1e8 || (!this.integral && min < 1e-4);
     const widest = (print: (v: number) => string): number => Math.max(...finiteLengths(finite, print));
-    if (this.sci) this.width = Math.max(1, widest((v) => scientific(v, precision)));
-    else if (this.integral) this.width = Math.max(1, widest((v) => `${fixed(v, 0)}.`));
-    else this.width = Math.max(1, widest((v) => fixed(v, precision)));
+    if (this.sci)
+      this.width = Math.max(
+        1,
+        widest((v) => scientific(v, precision)),
+      );
+    else if (this.integral)
+      this.width = Math.max(
+        1,
+        widest((v) => `${fixed(v, 0)}.`),
+      );
+    else
+      this.width = Math.max(
+        1,
+        widest((v) => fixed(v, precision)),
+      );
     this.applySciMode();
   }
   private applySciMode(): void {
@@ -158,7 +169,9 @@ function body(t: Tensor, indent: number, summarize: boolean, f: Formatter, dim =
     for (let i = 0; i < items.length; i += perLine) lines.push(items.slice(i, i + perLine).join(', '));
     return `[${lines.join(`,\n${pad}`)}]`;
   }
-  const parts = indices.map((i) => (i === null ? '...' : body(t, indent + 1, summarize, f, dim + 1, offset + i * step)));
+  const parts = indices.map((i) =>
+    i === null ? '...' : body(t, indent + 1, summarize, f, dim + 1, offset + i * step),
+  );
   return `[${parts.join(`,${'\n'.repeat(t.shape.length - dim - 1)}${pad}`)}]`;
 }
 

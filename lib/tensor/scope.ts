@@ -59,7 +59,10 @@ export function tidy<T>(fn: () => T): T {
     const result = fn();
     if (result instanceof Promise) {
       result.catch(() => {});
-      throw new TenfoldError('value', 'tidy: the function is async; what it makes after its first await is outside. Use memoryScope()');
+      throw new TenfoldError(
+        'value',
+        'tidy: the function is async; what it makes after its first await is outside. Use memoryScope()',
+      );
     }
     return scope.keep(result);
   } finally {

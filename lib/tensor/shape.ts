@@ -107,7 +107,8 @@ export function broadcastStrides(shape: Shape, strides: readonly number[], targe
 
 /** A dim in [-ndim, ndim) as one in [0, ndim). A 0-dim tensor has dims 0 and -1, as in PyTorch. */
 export function wrapDim(call: string, dim: number, ndim: number): number {
-  if (ndim > MAX_DIMS) throw new TenfoldError('shape', `${call}: tensors have at most ${MAX_DIMS} dims, this one has ${ndim}`);
+  if (ndim > MAX_DIMS)
+    throw new TenfoldError('shape', `${call}: tensors have at most ${MAX_DIMS} dims, this one has ${ndim}`);
   const n = Math.max(ndim, 1);
   if (!Number.isInteger(dim) || dim < -n || dim >= n) {
     throw new RangeError(
@@ -126,7 +127,8 @@ export const MAX_DIMS = 64;
 
 /** Dims as a sorted list without repeats; null or [] stand for all of them. */
 export function wrapDims(call: string, dims: number | readonly number[] | null, ndim: number): readonly number[] {
-  if (ndim > MAX_DIMS) throw new TenfoldError('shape', `${call}: tensors have at most ${MAX_DIMS} dims, this one has ${ndim}`);
+  if (ndim > MAX_DIMS)
+    throw new TenfoldError('shape', `${call}: tensors have at most ${MAX_DIMS} dims, this one has ${ndim}`);
   if (dims === null || (typeof dims !== 'number' && dims.length === 0)) return ALL_DIMS[ndim]!;
   if (typeof dims === 'number' || dims.length === 1) {
     const dim = wrapDim(call, typeof dims === 'number' ? dims : dims[0]!, ndim);
@@ -205,10 +207,16 @@ export function inferSize(call: string, sizes: readonly number[], numel: number,
   }
   if (infer >= 0 && known > 0 && numel % known === 0) out[infer] = numel / known;
   else if (infer >= 0 && known === 0) {
-    throw new TenfoldError('shape', `${call}: the size for -1 in [${sizes}] is ambiguous, because the others hold 0 elements`);
+    throw new TenfoldError(
+      'shape',
+      `${call}: the size for -1 in [${sizes}] is ambiguous, because the others hold 0 elements`,
+    );
   }
   if (numelOf(out) !== numel) {
-    throw new TenfoldError('shape', `${call}: shape [${sizes}] doesn't hold the ${numel} elements of ${formatShape(from)}`);
+    throw new TenfoldError(
+      'shape',
+      `${call}: shape [${sizes}] doesn't hold the ${numel} elements of ${formatShape(from)}`,
+    );
   }
   return out;
 }

@@ -167,6 +167,6 @@ export function checkStorage(storage: Storage): void {
     throw new TenfoldError('freed', 'tensor used after it was freed (by dispose(), or when its scope ended)');
   }
   if (storage.nbytes > 0 && storage.buffer.byteLength === 0) {
-    throw new TenfoldError('freed', "tensor used after its ArrayBuffer was detached (transferred to another thread)");
+    throw new TenfoldError('freed', 'tensor used after its ArrayBuffer was detached (transferred to another thread)');
   }
 }

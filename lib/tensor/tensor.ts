@@ -61,7 +61,16 @@ export class Tensor {
   }
   /** A dense tensor of the shape and strides of a dense one. */
   static rawLike(t: Tensor, code: Code): Tensor {
-    return new Tensor(allocate(t.count * SIZE[code]!), 0, t.shape, t.dense ? t.strides : denseStrides(t.shape), code, t.count, true, null);
+    return new Tensor(
+      allocate(t.count * SIZE[code]!),
+      0,
+      t.shape,
+      t.dense ? t.strides : denseStrides(t.shape),
+      code,
+      t.count,
+      true,
+      null,
+    );
   }
   static zeros(shape: Shape, code: Code): Tensor {
     const t = Tensor.raw(shape, code);
@@ -75,7 +84,16 @@ export class Tensor {
   /** A view: other sizes and strides over the same memory. Strides and offset in elements of the storage. */
   stridedView(shape: Shape, strides: readonly number[], offset: number): Tensor {
     const size = internShape(shape);
-    const view = new Tensor(this.storage, offset, size, strides, this.code, numelOf(size), isDense(size, strides), this.base ?? this);
+    const view = new Tensor(
+      this.storage,
+      offset,
+      size,
+      strides,
+      this.code,
+      numelOf(size),
+      isDense(size, strides),
+      this.base ?? this,
+    );
     view.viewVersion = this.storage.version;
     return view;
   }
@@ -176,10 +194,16 @@ export class Tensor {
     }
     if (gradFnOf(this) !== null) {
       if (requiresGrad) return this;
-      throw new TenfoldError('graph', 'requiresGrad_: only a leaf can stop requiring grad; use detach() for the others');
+      throw new TenfoldError(
+        'graph',
+        'requiresGrad_: only a leaf can stop requiring grad; use detach() for the others',
+      );
     }
     if (requiresGrad && !isFloatCode(this.code)) {
-      throw new TenfoldError('dtype', `requiresGrad_: only floating-point tensors can require grad, this one is ${this.dtype}`);
+      throw new TenfoldError(
+        'dtype',
+        `requiresGrad_: only floating-point tensors can require grad, this one is ${this.dtype}`,
+      );
     }
     this.leafGrad = requiresGrad;
     return this;
@@ -205,7 +229,10 @@ export class Tensor {
     }
     if (!(value instanceof Tensor)) throw new TypeError(`grad: expected a tensor or null, got ${show(value)}`);
     if (!sameShape(value.shape, this.shape)) {
-      throw new TenfoldError('shape', `grad: a gradient of shape [${value.shape}] for a tensor of shape [${this.shape}]`);
+      throw new TenfoldError(
+        'shape',
+        `grad: a gradient of shape [${value.shape}] for a tensor of shape [${this.shape}]`,
+      );
     }
     if (value.code !== this.code) {
       throw new TenfoldError('dtype', `grad: a ${value.dtype} gradient for a ${this.dtype} tensor`);
@@ -277,7 +304,8 @@ export class Tensor {
   }
   /** Calls `hook` with this leaf after its gradient has been accumulated. */
   registerPostAccumulateGradHook(hook: (leaf: Tensor) => void): { remove(): void } {
-    if (!this.leafGrad) throw new TenfoldError('graph', 'registerPostAccumulateGradHook: only for leaves that require grad');
+    if (!this.leafGrad)
+      throw new TenfoldError('graph', 'registerPostAccumulateGradHook: only for leaves that require grad');
     const hooks = (leafMeta(this).postHooks ??= new Map());
     const id = nextHook++;
     hooks.set(id, hook);
@@ -289,7 +317,8 @@ export class Tensor {
   }
   /** Takes this tensor out of its graph; it becomes a leaf. */
   detach_(): this {
-    if (this.base !== null) throw new TenfoldError('inplace', 'detach_: a view can’t be detached in place; use detach()');
+    if (this.base !== null)
+      throw new TenfoldError('inplace', 'detach_: a view can’t be detached in place; use detach()');
     this.node = null;
     this.nr = 0;
     this.leafGrad = false;
@@ -299,7 +328,10 @@ export class Tensor {
   get data(): Tensor {
     const view = this.alias();
     const { storage } = this;
-    view.storage = Object.assign(Object.create(Object.getPrototypeOf(storage) as object) as Storage, storage, { version: 0, recyclable: false });
+    view.storage = Object.assign(Object.create(Object.getPrototypeOf(storage) as object) as Storage, storage, {
+      version: 0,
+      recyclable: false,
+    });
     return view;
   }
 
@@ -311,16 +343,24 @@ export class Tensor {
    */
   item(): number | boolean extends never ? never : number {
     if (this.count !== 1) {
-      throw new TenfoldError('shape', `item: a tensor of ${this.count} elements has no single value; shape [${this.shape}]`);
+      throw new TenfoldError(
+        'shape',
+        `item: a tensor of ${this.count} elements has no single value; shape [${this.shape}]`,
+      );
     }
     return readElement(this, this.offset) as number;
   }
   /** Value of an int64 tensor with one element, exactly. */
   itemBigInt(): bigint {
     if (this.count !== 1) {
-      throw new TenfoldError('shape', `itemBigInt: a tensor of ${this.count} elements has no single value; shape [${this.shape}]`);
+      throw new TenfoldError(
+        'shape',
+        `itemBigInt: a tensor of ${this.count} elements has no single value; shape [${this.shape}]`,
+      );
     }
-    return this.code === Code.i64 ? new BigInt64Array(this.storageBuffer(), this.byteStart(this.offset), 1)[0]! : BigInt(this.item());
+    return this.code === Code.i64
+      ? new BigInt64Array(this.storageBuffer(), this.byteStart(this.offset), 1)[0]!
+      : BigInt(this.item());
   }
   /** Elements as nested arrays; a number for a 0-dim tensor. */
   tolist(): Nested {
@@ -341,7 +381,11 @@ export class Tensor {
   }
   /** The tensor's own memory as a typed array; contiguous tensors only. Halves show as Uint16Array of their bits. */
   asTypedArray(): TypedArray {
-    if (!this.dense) throw new TenfoldError('shape', 'asTypedArray: the tensor is not contiguous; use toTypedArray(), or contiguous() first');
+    if (!this.dense)
+      throw new TenfoldError(
+        'shape',
+        'asTypedArray: the tensor is not contiguous; use toTypedArray(), or contiguous() first',
+      );
     this.storage.recyclable = false; // the user sees the memory from now on
     return elementsOf(this);
   }
@@ -389,7 +433,7 @@ export class Tensor {
   }
 }
 
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type, @typescript-eslint/no-unsafe-declaration-merging
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging
 export interface Tensor extends Methods<typeof ops>, OverloadedMethods {}
 
 /** Address of a tensor's first element; refuses freed and detached memory. */
@@ -410,14 +454,20 @@ export function rootGradient(call: string, root: Tensor, gradient: Tensor | null
   }
   if (gradient === null) {
     if (root.count !== 1) {
-      throw new TenfoldError('graph', `${call}: a gradient can be left out only for a single element; this tensor has shape [${root.shape}]`);
+      throw new TenfoldError(
+        'graph',
+        `${call}: a gradient can be left out only for a single element; this tensor has shape [${root.shape}]`,
+      );
     }
     const one = Tensor.raw(root.shape, root.code);
     fillElements(one, 1);
     return one;
   }
   if (!sameShape(gradient.shape, root.shape)) {
-    throw new TenfoldError('shape', `${call}: a gradient of shape [${gradient.shape}] for a tensor of shape [${root.shape}]`);
+    throw new TenfoldError(
+      'shape',
+      `${call}: a gradient of shape [${gradient.shape}] for a tensor of shape [${root.shape}]`,
+    );
   }
   return gradient.code === root.code ? gradient : tensorOps.cast(gradient, root.code);
 }

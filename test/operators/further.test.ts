@@ -13,10 +13,12 @@ const { rows } = readFixture<{ rows: Row[] }>('further.json');
 
 const isRecorded = (x: unknown): x is Recorded => typeof x === 'object' && x !== null && 'dtype' in x;
 const build = (x: Recorded): tf.Tensor =>
-  tf.tensor(
-    x.data.map((v) => v ?? NaN),
-    { dtype: x.dtype },
-  ).reshape(x.shape);
+  tf
+    .tensor(
+      x.data.map((v) => v ?? NaN),
+      { dtype: x.dtype },
+    )
+    .reshape(x.shape);
 const decode = (x: unknown): unknown => (isRecorded(x) ? build(x) : Array.isArray(x) ? x.map(decode) : x);
 
 describe('further functions', () => {
@@ -68,7 +70,10 @@ describe('further functions', () => {
 
   it('maxUnpool3d puts maxima back where they were', () => {
     const x = tf.arange(64, { dtype: 'float32' }).reshape(1, 1, 4, 4, 4);
-    const [values, indices] = tf.nn.functional.maxPool3d(x, 2, { returnIndices: true }) as unknown as [tf.Tensor, tf.Tensor];
+    const [values, indices] = tf.nn.functional.maxPool3d(x, 2, { returnIndices: true }) as unknown as [
+      tf.Tensor,
+      tf.Tensor,
+    ];
     const back = tf.nn.functional.maxUnpool3d(values, indices, 2);
     expect(back.sum().item()).toBe(values.sum().item());
     expect(back.reshape([-1]).at(63).item()).toBe(63);

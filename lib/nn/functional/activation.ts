@@ -7,7 +7,7 @@ import { TenfoldError } from '../../errors.js';
 import { type DType } from '../../dtype.js';
 import { kernel } from '../../native/launch.js';
 import { formatShape, wrapDim } from '../../tensor/shape.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { To, elementwise, unary } from '../../op/elementwise.js';
 import { where } from '../../ops/index.js';

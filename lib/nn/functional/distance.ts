@@ -2,7 +2,7 @@
 import { TenfoldError } from '../../errors.js';
 import { getDefaultDtype } from '../../dtype.js';
 import { broadcastShapes, formatShape } from '../../tensor/shape.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 import { defineOp, type OpDef } from '../../op/define.js';
 import { checkReduction, reduceLoss } from './loss.js';
 

@@ -1,7 +1,7 @@
 /** Linear maps. */
 import { TenfoldError } from '../../errors.js';
 import { formatShape } from '../../tensor/shape.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { product } from '../../ops/matrix.js';
 

@@ -6,7 +6,7 @@ import { TenfoldError } from '../../errors.js';
 import { getDefaultDtype } from '../../dtype.js';
 import { kernel, type Kernel } from '../../native/launch.js';
 import { broadcastShapes, formatShape, numelOf, sameShape } from '../../tensor/shape.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { elementwise, promote } from '../../op/elementwise.js';
 import { where } from '../../ops/index.js';

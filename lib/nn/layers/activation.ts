@@ -1,6 +1,6 @@
 /** Activations as modules: no parameters but PReLU's; the shape stays, but for GLU's. */
 import { full } from '../../ops/creation.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/index.js';
 import { Module } from '../module.js';

@@ -1,7 +1,7 @@
 /** Attention with its projections. */
 import { TenfoldError } from '../../errors.js';
 import { formatShape } from '../../tensor/shape.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/attention.js';
 import { xavierNormal_, xavierUniform_, zeros_ } from '../init.js';

@@ -1,7 +1,7 @@
 /** Convolutional layers. */
 import { TenfoldError } from '../../errors.js';
 import { formatShape } from '../../tensor/shape.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import type { DType } from '../../dtype.js';
 import * as F from '../functional/index.js';

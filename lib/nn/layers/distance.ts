@@ -1,5 +1,5 @@
 /** Distances as modules. */
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/distance.js';
 import { Module } from '../module.js';

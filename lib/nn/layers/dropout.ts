@@ -1,6 +1,6 @@
 /** Dropout layers: they act in training mode only. */
 import { TenfoldError } from '../../errors.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/dropout.js';
 import { Module } from '../module.js';

@@ -1,5 +1,5 @@
 /** Linear layers. */
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/linear.js';
 import { kaimingUniform_, uniform_ } from '../init.js';

@@ -1,5 +1,5 @@
 /** Losses as modules. `reduction` says what becomes of the losses of the elements: 'mean', 'sum' or 'none'. */
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/index.js';
 import { checkReduction } from '../functional/loss.js';

@@ -1,6 +1,6 @@
 /** Padding layers: widths for the last dim first, (left, right, top, bottom, …); one number pads every side. */
 import { show } from '../../errors.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 import * as F from '../functional/index.js';
 import { Module } from '../module.js';
 import { number, tuple } from '../print.js';

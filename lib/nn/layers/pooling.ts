@@ -1,5 +1,5 @@
 /** Pooling layers. */
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/index.js';
 import { Module } from '../module.js';

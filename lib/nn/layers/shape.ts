@@ -1,7 +1,7 @@
 /** Layers that move elements without changing them. */
 import { TenfoldError } from '../../errors.js';
 import { formatShape, wrapDim } from '../../tensor/shape.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/index.js';
 import { Module } from '../module.js';

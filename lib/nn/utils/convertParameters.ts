@@ -2,7 +2,7 @@
 import { TenfoldError } from '../../errors.js';
 import { mode } from '../../autograd/mode.js';
 import { cat } from '../../ops/index.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 
 /** All parameters behind each other in one dim. See torch.nn.utils.parameters_to_vector. */
 export function parametersToVector(parameters: Iterable<Tensor>): Tensor {
