@@ -25,7 +25,7 @@ export type Kernel = Int32Array;
 /** Kernel of a name; a missing name is an error at load, not at the first call. */
 export function kernel(name: string): Kernel {
   const found = ids.get(name);
-  if (!found) return new Int32Array(10).fill(-1);
+  if (!found) throw new TenfoldError('native', `tenfold: the native library has no kernel '${name}'; rebuild it`);
   return found;
 }
 

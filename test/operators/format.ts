@@ -99,7 +99,11 @@ export function decodeTensor(c: CodedTensor, withGrad: boolean): Tensor {
     const index = c.shape.map(() => 0);
     for (const element of elements) {
       memory[index.reduce((at, i, dim) => at + i * c.strides![dim]!, 0)] = element;
-      for (let dim = index.length - 1; dim >= 0 && ++index[dim]! === c.shape[dim]; dim--) index[dim] = 0;
+      for (let dim = index.length - 1; dim >= 0; dim--) {
+        index[dim]! += 1;
+        if (index[dim]! < c.shape[dim]!) break;
+        index[dim] = 0;
+      }
     }
     elements = memory;
   }
