@@ -46,67 +46,79 @@ interface Lines {
   y: Walk;
 }
 
+const NO_DIMS: [readonly number[], readonly (readonly number[])[]] = [[], [[], [], []]];
+
 /** Drops dims of size 1, and merges those that lie behind each other in all operands. */
-function merge(sizes: Shape, strides: readonly (readonly number[])[]): [number[], number[][]] {
+function merge(sizes: Shape, strides: readonly (readonly number[])[]): typeof NO_DIMS {
+  if (sizes.length === 0) return NO_DIMS;
+  if (sizes.length === 1 && sizes[0] !== 1) return [sizes, strides];
   const out: number[] = [];
-  const merged: number[][] = strides.map(() => []);
+  const merged: number[][] = [];
+  for (let k = 0; k < strides.length; k++) merged.push([]);
   for (let i = 0; i < sizes.length; i++) {
     const size = sizes[i]!;
     if (size === 1) continue;
     const last = out.length - 1;
-    if (last >= 0 && strides.every((s, k) => s[i]! * size === merged[k]![last])) {
-      out[last]! *= size;
-      strides.forEach((s, k) => (merged[k]![last] = s[i]!));
-    } else {
-      out.push(size);
-      strides.forEach((s, k) => merged[k]!.push(s[i]!));
+    let joins = last >= 0;
+    for (let k = 0; joins && k < strides.length; k++) joins = strides[k]![i]! * size === merged[k]![last];
+    if (joins) out[last]! *= size;
+    else out.push(size);
+    for (let k = 0; k < strides.length; k++) {
+      if (joins) merged[k]![last] = strides[k]![i]!;
+      else merged[k]!.push(strides[k]![i]!);
     }
   }
   return [out, merged];
+}
+
+// The next place in the frame; the frame itself is one for all, so this may be too.
+let cursor = 0;
+function put(n: number): void {
+  frame[cursor++] = n;
+}
+function putAll(list: readonly number[]): void {
+  for (let i = 0; i < list.length; i++) frame[cursor++] = list[i]!;
 }
 
 function launchLines(call: string, id: number, bytes: number, lines: Lines): void {
   const { index, x, y } = lines;
   const [outer, outerStrides] = merge(lines.outer, [index.outer, x.outer, y.outer]);
   const [inner, innerStrides] = merge(lines.inner, [index.inner, x.inner, y.inner]);
-  const [sizes, [strides]] = merge(lines.sizes, [lines.strides]) as [number[], [number[]]];
+  const [sizes, strides] = merge(lines.sizes, [lines.strides]);
   if (Math.max(outer.length, inner.length, sizes.length) > MAX_DIMS) {
     throw new TenfoldError(
       'shape',
       `${call}: tensors of more than ${MAX_DIMS} dimensions that can't be merged are not supported`,
     );
   }
-  if (sizes.length === 0) {
-    sizes.push(1);
-    strides.push(0);
-  }
-  let at = 0;
-  const put = (n: number): void => void (frame[at++] = n);
-  const all = (list: readonly number[]): void => list.forEach(put);
+  cursor = 0;
   put(id);
   put(bytes);
   put(outer.length);
   put(inner.length);
-  all(outer);
-  all(inner);
+  putAll(outer);
+  putAll(inner);
   put(lines.j);
-  put(sizes.length);
-  sizes.forEach((size, i) => {
-    put(size);
-    put(strides[i]!);
-  });
+  put(Math.max(sizes.length, 1));
+  if (sizes.length === 0) putAll(ONE_PLACE);
+  for (let i = 0; i < sizes.length; i++) {
+    put(sizes[i]!);
+    put(strides[0]![i]!);
+  }
   put(lines.wrap ? 1 : 0);
   put(lines.label);
-  const walk = (w: Walk, k: number): void => {
-    put(addressOf(w.t));
-    if (w !== x) put(w.j);
-    all(outerStrides[k]!);
-    all(innerStrides[k]!);
-  };
-  walk(index, 0);
-  walk(x, 1);
-  walk(y, 2);
+  putWalk(index, true, outerStrides[0]!, innerStrides[0]!);
+  putWalk(x, false, outerStrides[1]!, innerStrides[1]!);
+  putWalk(y, true, outerStrides[2]!, innerStrides[2]!);
   named(call, launch);
+}
+// Size and stride of an indexed dim that a 0-dim tensor doesn't have.
+const ONE_PLACE = [1, 0];
+function putWalk(walk: Walk, withJ: boolean, outer: readonly number[], inner: readonly number[]): void {
+  put(addressOf(walk.t));
+  if (withJ) put(walk.j);
+  putAll(outer);
+  putAll(inner);
 }
 
 /** Runs a launch; what native code finds wrong gets the call's name. */

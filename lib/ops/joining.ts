@@ -1,8 +1,9 @@
 /** Joining tensors and taking them apart. The parts are views; all the parts of one call share a node. */
 import { TenfoldError } from '../errors.js';
-import { Code } from '../dtype.js';
-import { formatShape, sameShape, wrapDim, type Shape } from '../tensor/shape.js';
-import { Tensor } from '../tensor/tensor.js';
+import { Code, SIZE } from '../dtype.js';
+import { kernel, launchRaw } from '../native/launch.js';
+import { formatShape, numelOf, sameShape, wrapDim, type Shape } from '../tensor/shape.js';
+import { Tensor, addressOf } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { promote } from '../op/elementwise.js';
 import { renamed } from '../op/indexed.js';
@@ -15,14 +16,39 @@ function needTensors(call: string, tensors: readonly Tensor[]): void {
 }
 const withSize = (shape: Shape, dim: number, size: number): number[] => shape.map((s, i) => (i === dim ? size : s));
 
-/** Parts of a tensor along a dim, of these sizes: views, outside any graph. */
-function partsOf(x: Tensor, sizes: readonly number[], dim: number): Tensor[] {
-  let at = x.offset;
-  return sizes.map((size) => {
-    const part = x.stridedView(withSize(x.shape, dim, size), x.strides, at);
-    at += size * x.strides[dim]!;
-    return part;
-  });
+/** Part of a tensor along a dim: a view, outside any graph. */
+const part = (x: Tensor, dim: number, start: number, size: number): Tensor =>
+  x.stridedView(withSize(x.shape, dim, size), x.strides, x.offset + start * x.strides[dim]!);
+
+const COPY_ROWS = kernel('copyRows')[Code.i64]!;
+/**
+ * Copies a source into a dense result, `width` elements behind each other every `stride` of the result from `start` on.
+ * `place` gives that part as a view, for sources that must be cast or gathered.
+ */
+function putBlock(
+  out: Tensor,
+  start: number,
+  stride: number,
+  source: Tensor,
+  width: number,
+  place: () => Tensor,
+): void {
+  if (source.count === 0) return;
+  if (!source.dense || source.code !== out.code) {
+    copyElements(place(), source);
+    return;
+  }
+  const bytes = SIZE[out.code]!;
+  const row = width * bytes;
+  launchRaw(
+    COPY_ROWS,
+    source.count / width,
+    row,
+    addressOf(out) + start * bytes,
+    stride * bytes,
+    addressOf(source),
+    row,
+  );
 }
 
 // An empty one-dim tensor joins with anything, as in PyTorch (from a time when it stood for "nothing").
@@ -48,11 +74,13 @@ export const cat = defineOp('cat(Tensor[] tensors, int dim=0)', (): OpDef => ({
       total += t.shape[at]!;
     }
     const out = Tensor.raw(withSize(shape, at, total), promote(...tensors));
-    partsOf(
-      out,
-      parts.map((t) => t.shape[at]!),
-      at,
-    ).forEach((part, i) => copyElements(part, parts[i]!));
+    const inner = numelOf(shape.slice(at + 1));
+    let offset = 0;
+    for (const t of parts) {
+      const size = t.shape[at]!;
+      putBlock(out, offset * inner, total * inner, t, size * inner, () => part(out, at, offset, size));
+      offset += size;
+    }
     return out;
   },
   backward: {
@@ -92,10 +120,11 @@ export const stack = defineOp('stack(Tensor[] tensors, int dim=0)', (): OpDef =>
         );
       }
     });
-    const size = [...shape.slice(0, at), tensors.length, ...shape.slice(at)];
-    const out = Tensor.raw(size, promote(...tensors));
-    const strides = out.strides.filter((_, i) => i !== at);
-    tensors.forEach((t, i) => copyElements(out.stridedView(shape, strides, i * out.strides[at]!), t));
+    const out = Tensor.raw([...shape.slice(0, at), tensors.length, ...shape.slice(at)], promote(...tensors));
+    const inner = numelOf(shape.slice(at));
+    tensors.forEach((t, i) => {
+      putBlock(out, i * inner, tensors.length * inner, t, inner, () => out.select(at, i));
+    });
     return out;
   },
   backward: { tensors: d((grad, call) => grad.unbind(wrapDim('stack', call.dim, call.tensors[0].shape.length + 1))) },
@@ -173,7 +202,13 @@ export const columnStack = defineOp('columnStack(Tensor[] tensors)', (): OpDef =
 // ---- taking apart ----------------------------------------------------------------------------------------------------
 
 const splitSizes = defineOp('splitSizes(Tensor input, int[] sizes, int dim) -> Tensor[]', (): OpDef => ({
-  forward: (input: Tensor, sizes: number[], dim: number) => partsOf(input, sizes, dim),
+  forward(input: Tensor, sizes: number[], dim: number) {
+    let start = 0;
+    return sizes.map((size) => {
+      start += size;
+      return part(input, dim, start - size, size);
+    });
+  },
   backward: { input: d((grads, call) => cat(grads, call.dim)) },
   gradName: 'SplitBackward0',
 }));

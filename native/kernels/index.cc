@@ -241,29 +241,40 @@ struct Amin {
 
 struct CheckIndices {
   const Lines& g;
-  int64_t inner;
+  // Positions (o, j), flat.
   void operator()(int64_t begin, int64_t end) const {
     int64_t at[3], row[3];
-    for (int64_t p = begin; p < end; ++p) {
-      const int64_t o = p / g.j;
+    for (int64_t p = begin; p < end;) {
+      const int64_t o = p / g.j, first = p - o * g.j;
+      const int64_t last = end - p < g.j - first ? first + (end - p) : g.j;
       g.outer.at(o, at);
-      const int64_t* index = g.index + at[kIndex] + (p - o * g.j) * g.indexStrideJ;
+      const int64_t* index = g.index + at[kIndex];
       if (g.indexIsRow) {
-        g.place(*index);
-        continue;
+        check(index + first * g.indexStrideJ, g.indexStrideJ, last - first);
+      } else {
+        for (int64_t j = first; j < last; ++j) {
+          for (int64_t r = 0; r < g.rows.count; ++r) {
+            g.rows.at(r, row);
+            check(index + j * g.indexStrideJ + row[kIndex], g.widthStride[kIndex], g.width);
+          }
+        }
       }
-      for (int64_t r = 0; r < g.rows.count; ++r) {
-        g.rows.at(r, row);
-        for (int64_t w = 0; w < g.width; ++w) g.place(index[row[kIndex] + w * g.widthStride[kIndex]]);
-      }
+      p += last - first;
     }
+  }
+  // Without a branch for each; the one at fault is looked for only where there is one.
+  void check(const int64_t* index, int64_t step, int64_t n) const {
+    const int64_t low = g.wrap ? -g.limit : 0;
+    bool bad = false;
+    for (int64_t i = 0; i < n; ++i) bad |= (index[i * step] < low) | (index[i * step] >= g.limit);
+    for (int64_t i = 0; bad && i < n; ++i) g.place(index[i * step]);
   }
 };
 
 void checkIndices(const Lines& g) {
   const int64_t inner = g.indexIsRow ? 1 : g.innerCount();
   const int64_t outer = g.outer.walks(kIndex) ? g.outer.count : 1;
-  parallelFor(outer * g.j, kMoveGrain / inner + 1, CheckIndices{g, inner}, 1);
+  parallelFor(outer * g.j, kMoveGrain / inner + 1, CheckIndices{g}, 1);
 }
 
 // A unit owns, of one outer position, either a range of the last inner dim or a range of places in x.
@@ -281,6 +292,7 @@ struct Scatter {
     T* x = reinterpret_cast<T*>(g.x) + at[kX];
     const T* y = reinterpret_cast<const T*>(g.y) + at[kY];
     const int64_t* index = g.index + at[kIndex];
+    if (g.width == 1 && g.rows.count == 1 && g.k == 1) return elements(x, y, index);
     if (byPlace) return places(x, y, index, g.limit * part / parts, g.limit * (part + 1) / parts);
     const int64_t from = g.width * part / parts, to = g.width * (part + 1) / parts;
     for (int64_t j = 0; j < g.j; ++j) {
@@ -293,7 +305,15 @@ struct Scatter {
       }
     }
   }
-  // Only indices in [from, to); one element or one row for each.
+  void elements(T* x, const T* y, const int64_t* index) const {
+    const int64_t si = g.indexStrideJ, sy = g.yStrideJ, sx = g.stride[0];
+    for (int64_t j = 0; j < g.j; ++j) {
+      int64_t i = index[j * si];
+      if (i < 0) i += g.limit;
+      x[i * sx] = Op::of(x[i * sx], y[j * sy]);
+    }
+  }
+  // One row for each index in [from, to).
   void places(T* x, const T* y, const int64_t* index, int64_t from, int64_t to) const {
     int64_t row[3];
     for (int64_t j = 0; j < g.j; ++j) {
@@ -323,6 +343,10 @@ struct Scatter {
   }
 };
 
+// Rows shorter than this cost less than the mispredicted branch that tells whose they are (1M single elements: 2 ms on
+// one thread, 12 on two).
+constexpr int64_t kRowsByPlace = 16;
+
 template <class T, class Op>
 void runScatterAs(const Lines& g) {
   const int64_t inner = g.innerCount(), work = g.j * inner, threads = numThreads();
@@ -331,7 +355,8 @@ void runScatterAs(const Lines& g) {
   if (g.outer.count < 2 * threads && work > 2 * kMoveGrain) {
     if (g.width >= 32 * threads) {
       parts = threads;
-    } else if (g.indexIsRow) {  // each thread reads all the indices, and takes those of its own rows
+    } else if (g.indexIsRow &&
+               inner >= kRowsByPlace) {  // each thread reads all the indices, and takes those of its rows
       parts = threads;
       byPlace = true;
     }
@@ -552,6 +577,39 @@ void runMoveMasked(const Kernel&, Frame f) {
   }
 }
 
+// ---- blocks ---------------------------------------------------------------------------------------------------------
+
+// Bytes that one piece of work copies.
+constexpr int64_t kBlockBytes = int64_t{1} << 17;
+
+struct CopyRows {
+  int64_t bytes, pieces, outStride, inStride;
+  char* out;
+  const char* in;
+  // Pieces, counted through the rows.
+  void operator()(int64_t begin, int64_t end) const {
+    for (int64_t p = begin; p < end; ++p) {
+      const int64_t row = p / pieces, piece = p - row * pieces;
+      const int64_t from = bytes * piece / pieces, to = bytes * (piece + 1) / pieces;
+      std::memcpy(out + row * outStride + from, in + row * inStride + from, static_cast<size_t>(to - from));
+    }
+  }
+};
+
+// copyRows: rows, bytes of a row, out, its stride in bytes, in, its stride in bytes. What cat and stack are made of.
+void runCopyRows(const Kernel&, Frame f) {
+  CopyRows c;
+  const int64_t rows = f.i64();
+  c.bytes = f.i64();
+  c.out = f.ptr<char>();
+  c.outStride = f.i64();
+  c.in = f.ptr<const char>();
+  c.inStride = f.i64();
+  if (c.bytes == 0) return;
+  c.pieces = (c.bytes + kBlockBytes - 1) / kBlockBytes;
+  parallelFor(rows * c.pieces, kBlockBytes * c.pieces / c.bytes + 1, c, 1);
+}
+
 // ---- triangles ------------------------------------------------------------------------------------------------------
 
 template <class T>
@@ -623,6 +681,7 @@ const Kernel kIndexKernels[] = {
     {"countTrue", DType::b8, runCountTrue},
     {"nonzero", DType::b8, runNonzero},
     {"moveMasked", DType::b8, runMoveMasked},
+    {"copyRows", DType::i64, runCopyRows},
     {"triangle", DType::i64, runTriangle},
 };
 // clang-format on
