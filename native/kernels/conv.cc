@@ -17,10 +17,14 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <cstring>
+
 #include "gemm/gemm.h"
+#include "gemm/pack-inl.h"
 #include "kernel.h"
 #include "kernels/all.h"
 #include "kernels/conv_plan.h"
+#include "kernels/direct-inl.h"
 #include "kernels/patches-inl.h"
 #include "kernels/scratch.h"
 #include "simd/cpu.h"
@@ -39,15 +43,16 @@ constexpr int64_t kGrainWork = 1 << 19;
 constexpr int64_t kGrainCopy = 1 << 16;
 // Results that one patch is multiplied for, up to which packing costs more than it gains.
 constexpr int64_t kDirectFilters = 3;
-// Places that one product of the weight's gradient should sum over, several images together if need be: as many as the
-// product takes at a time.
-constexpr int64_t kPlaces = 384;
+// Longest patch that is read where it lies rather than from a packed panel.
+constexpr int64_t kDirectPatch = 640;
+// Places that one product should have, several images together if need be, where patches are at least kLongPatch long.
+constexpr int64_t kPlaces = 384, kLongPatch = 256;
 // The batch is cut for the weight's gradient into as many parts as fit in kPartialBytes, at most kMaxParts. They don't
 // depend on the number of threads, and are added in order.
-constexpr int64_t kPartialBytes = 8 << 20, kMinParts = 8, kMaxParts = 32;
+constexpr int64_t kPartialBytes = 8 << 20, kMinParts = 8, kMaxParts = 16;
 
-template <class T> T* buffer(Scratch which, int64_t elements) {
-  return static_cast<T*>(scratch(which, static_cast<size_t>(elements + kWidth<T>) * sizeof(T)));
+template <class T> T* buffer(Workspace which, int64_t elements) {
+  return static_cast<T*>(workspace(which, static_cast<size_t>(elements + kWidth<T>) * sizeof(T)));
 }
 
 template <class T, class F> struct EachItem {
@@ -80,113 +85,24 @@ template <class T> void copyImage(T* to, const T* from, int64_t channels, Triple
 template <class T> void packPlacesFn(const void* x, int64_t, T* out, int64_t width, int64_t p0, int64_t p1, int64_t i0, int64_t i1) {
   packPlaces(*static_cast<const Patches<T>*>(x), out, width, p0, p1, i0, i1);
 }
-template <class T> void packTapsFn(const void* x, int64_t, T* out, int64_t width, int64_t p0, int64_t p1, int64_t i0, int64_t i1) {
-  packTaps(*static_cast<const Patches<T>*>(x), out, width, p0, p1, i0, i1);
-}
-
 // ---- weights times patches --------------------------------------------------------------------------------------------
 
-// One vector of places, or a part of one.
-struct Lane {
-  int64_t place, at, count;
-};
+// Whether patches are read where they lie: rows of places must fill vectors well, and long patches, whose taps are far
+// apart, are better read from a panel.
+template <class T> bool readsInPlace(int64_t width, int64_t m, int64_t k) {
+  return m <= kDirectFilters || (k <= kDirectPatch && 10 * width >= 8 * pieces(width, kWidth<T>) * kWidth<T>);
+}
 
-// A row of weights times the patches, four vectors of places at a time, without a product's panels.
-template <class T> struct Direct {
-  const Patches<T>& x;
-  const T* weight;
-  int64_t k;
-  T bias;
-  bool relu;
-  T* out;
-
-  void four(const Lane* lanes) const {
-    const hn::ScalableTag<T> d;
-    const T* const at[4] = {x.base + lanes[0].place, x.base + lanes[1].place, x.base + lanes[2].place, x.base + lanes[3].place};
-    auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
-    for (int64_t p = 0; p < k; ++p) {
-      const auto w = hn::Set(d, weight[p]);
-      const int64_t offset = x.offsets[p];
-      s0 = hn::MulAdd(w, hn::LoadU(d, at[0] + offset), s0);
-      s1 = hn::MulAdd(w, hn::LoadU(d, at[1] + offset), s1);
-      s2 = hn::MulAdd(w, hn::LoadU(d, at[2] + offset), s2);
-      s3 = hn::MulAdd(w, hn::LoadU(d, at[3] + offset), s3);
-    }
-    store(s0, lanes[0]);
-    store(s1, lanes[1]);
-    store(s2, lanes[2]);
-    store(s3, lanes[3]);
-  }
-
-  template <class V> void store(V s, const Lane& lane) const {
-    const hn::ScalableTag<T> d;
-    s = hn::Add(s, hn::Set(d, bias));
-    if (relu) s = hn::IfThenZeroElse(hn::Lt(s, hn::Zero(d)), s);
-    if (lane.count == kWidth<T>) return hn::StoreU(s, d, out + lane.at);
-    HWY_ALIGN T copy[kWidth<T>];
-    hn::Store(s, d, copy);
-    for (int64_t i = 0; i < lane.count; ++i) out[lane.at + i] = copy[i];
-  }
-
-  // What a vector would read beyond the image, and integers, whose products Highway has not for every target.
-  void plain(const Lane& lane) const {
-    for (int64_t i = 0; i < lane.count; ++i) {
-      T sum = 0;
-      for (int64_t p = 0; p < k; ++p) sum += weight[p] * x.base[x.offsets[p] + lane.place + i];
-      sum += bias;
-      out[lane.at + i] = relu && sum < 0 ? T{0} : sum;
-    }
-  }
-
-  void run() const {
-    int64_t furthest = 0;
-    for (int64_t p = 0; p < k; ++p) furthest = most(furthest, x.offsets[p]);
-    const T* const from = x.base + furthest;
-    Lane lanes[4];
-    int waiting = 0;
-    const int64_t rows = x.places.d * x.places.h;
-    for (int64_t r = 0; r < rows; ++r) {
-      const int64_t place = r / x.places.h * x.plane + r % x.places.h * x.row;
-      for (int64_t w = 0; w < x.places.w; w += kWidth<T>) {
-        const Lane lane{place + w, r * x.places.w + w, least(kWidth<T>, x.places.w - w)};
-        if (from + lane.place + kWidth<T> > x.end) {
-          plain(lane);
-          continue;
-        }
-        lanes[waiting++] = lane;
-        if (waiting == 4) four(lanes), waiting = 0;
-      }
-    }
-    if (waiting == 0) return;
-    for (int i = waiting; i < 4; ++i) lanes[i] = lanes[0];
-    four(lanes);
-  }
-
-  void runPlain() const {
-    const int64_t rows = x.places.d * x.places.h;
-    for (int64_t r = 0; r < rows; ++r) {
-      plain({r / x.places.h * x.plane + r % x.places.h * x.row, r * x.places.w, x.places.w});
-    }
-  }
-};
-
-// out[m, places] = weight[m, k] @ patches[k, places] + bias[m]. `dense`: the patches are a [k, places] matrix in memory.
+// out[m, image * places] = weight[m, k] @ patches[k, image * places] + bias[m]. `dense`: the patches are a [k, places]
+// matrix in memory.
 template <class T>
 void timesPatches(const Patches<T>& x, bool dense, const T* weight, int64_t m, int64_t k, const T* bias, bool relu, T* out) {
-  const int64_t n = x.perImage();
+  const int64_t n = x.images * x.perImage();
   constexpr bool integer = T(0.5) == T(0);
-  if (integer || (m <= kDirectFilters && !dense)) {
-    for (int64_t i = 0; i < m; ++i) {
-      const Direct<T> direct{x, weight + i * k, k, bias ? bias[i] : T{0}, relu, out + i * n};
-      if constexpr (integer) {
-        direct.runPlain();
-      } else {
-        direct.run();
-      }
-    }
-    return;
-  }
-  if constexpr (!integer) {
+  if constexpr (integer) {
+    Direct<T>{x, weight, m, k, bias, relu, out}.runPlain();
+  } else {
+    if (!dense && readsInPlace<T>(x.places.w, m, k)) return Direct<T>{x, weight, m, k, bias, relu, out}.run();
     Gemm<T> g;
     g.m = m, g.n = n, g.k = k;
     g.a = weight, g.lda = k;
@@ -202,34 +118,86 @@ void timesPatches(const Patches<T>& x, bool dense, const T* weight, int64_t m, i
   }
 }
 
+// How many images one product takes, so that it has kPlaces columns: fewer would leave vectors part empty, and read all
+// weights again for each of them. Long patches only, because the results must be copied to their images.
+inline int64_t imagesTogether(int64_t batch, int64_t places, int64_t k) {
+  return k < kLongPatch || places >= kPlaces / 2 ? 1 : most(1, least(batch, pieces(kPlaces, places)));
+}
+
+// The results of images together, [filters, image * places], go to their images.
+template <class T> void toImages(const T* from, int64_t images, int64_t filters, int64_t places, T* to, int64_t image) {
+  for (int64_t f = 0; f < filters; ++f) {
+    for (int64_t i = 0; i < images; ++i, from += places) std::memcpy(to + i * image + f * places, from, static_cast<size_t>(places) * sizeof(T));
+  }
+}
+
 // ---- the result -------------------------------------------------------------------------------------------------------
+
+// Every stride-th element of an image, for kernels of one tap: [channels, places].
+template <class T> struct Subsample {
+  const Convolution& g;
+  const T* from;
+  T* to;
+  void operator()(int64_t begin, int64_t end) const {
+    const Margin row({1, 1, g.out.w * g.stride.w}, {0, 0, g.pad.w}, g.stride.w);
+    for (int64_t r = begin; r < end; ++r) {
+      const int64_t h = r % g.out.h * g.stride.h - g.pad.h, d = r / g.out.h % g.out.d * g.stride.d - g.pad.d, c = r / g.out.h / g.out.d;
+      T* const out = to + r * g.out.w;
+      if (h >= 0 && h < g.in.h && d >= 0 && d < g.in.d) {
+        copyPhase(out, from + ((c * g.in.d + d) * g.in.h + h) * g.in.w, g.in.w, row, 0, T{0});
+      } else {
+        for (int64_t w = 0; w < g.out.w; ++w) out[w] = 0;
+      }
+    }
+  }
+};
+
+// The patches of `count` images from `from` on: one group's channels, copied with their margin where there is one.
+// `dense`: whether they are a matrix in memory.
+template <class T>
+Patches<T> patchesOf(const Convolution& g, const ForwardPlan& plan, const T* from, int64_t count, bool& dense) {
+  const Margin& margin = plan.margin;
+  const int64_t channels = g.channelsPerGroup();
+  int64_t step = g.channels * g.in.count();
+  const T* end = from + (count - 1) * step + channels * g.in.count();
+  const bool plain = margin.isPlain(g.in);
+  dense = count == 1 && g.taps() == 1 && (g.stride.count() > 1 || plain);
+  if (dense && !plain) {
+    T* const copy = buffer<T>(Workspace::image, channels * g.out.count());
+    parallelFor(channels * g.out.d * g.out.h, most(1, kGrainCopy / g.out.w), Subsample<T>{g, from, copy}, 1);
+    return {copy, copy + channels * g.out.count(), plan.denseOffsets(), g.out, g.out.h * g.out.w, g.out.w, 0, 1};
+  }
+  if (!plain) {
+    T* const copy = buffer<T>(Workspace::image, count * channels * margin.channel);
+    for (int64_t i = 0; i < count; ++i) copyImage(copy + i * channels * margin.channel, from + i * step, channels, g.in, margin);
+    from = copy;
+    step = channels * margin.channel;
+    end = copy + count * step + kWidth<T>;
+  }
+  return {from, end, plan.offsets(), g.out, g.stride.d * margin.plane, g.stride.h * margin.row, step, count};
+}
 
 template <class T> struct Forward {
   const Convolution& g;
-  const Margin& margin;
-  const int64_t* offsets;
+  const ForwardPlan& plan;
   const T* input;
   const T* weight;
   const T* bias;
   T* output;
   bool relu;
 
+  int64_t together;  // images of one item
+
   void operator()(int64_t item) const {
-    const int64_t image = item / g.groups, group = item % g.groups;
-    const int64_t channels = g.channelsPerGroup(), filters = g.filtersPerGroup(), size = g.in.count();
-    const T* from = input + (image * g.channels + group * channels) * size;
-    const bool plain = margin.isPlain(g.in);
-    const T* end = from + channels * size;
-    if (!plain) {
-      T* const copy = buffer<T>(Scratch::image, channels * margin.channel);
-      copyImage(copy, from, channels, g.in, margin);
-      from = copy;
-      end = copy + channels * margin.channel + kWidth<T>;
-    }
-    const Patches<T> x{from, end, offsets, g.out, g.stride.d * margin.plane, g.stride.h * margin.row, 0};
-    const bool dense = plain && g.taps() == 1 && g.stride.count() == 1;
-    timesPatches(x, dense, weight + group * filters * g.patch(), filters, g.patch(), bias ? bias + group * filters : nullptr, relu,
-                 output + (image * g.filters + group * filters) * g.out.count());
+    const int64_t image = item / g.groups * together, group = item % g.groups, count = least(together, g.batch - image);
+    const int64_t channels = g.channelsPerGroup(), filters = g.filtersPerGroup(), places = g.out.count();
+    const T* const from = input + (image * g.channels + group * channels) * g.in.count();
+    T* const to = output + (image * g.filters + group * filters) * places;
+    bool dense = false;
+    const Patches<T> x = patchesOf(g, plan, from, count, dense);
+    T* const result = count == 1 ? to : buffer<T>(Workspace::result, count * filters * places);
+    timesPatches(x, dense, weight + group * filters * g.patch(), filters, g.patch(), bias ? bias + group * filters : nullptr, relu, result);
+    if (count > 1) toImages(result, count, filters, places, to, g.filters * places);
   }
 };
 
@@ -240,8 +208,10 @@ template <class T> void runForward(const Kernel&, Frame f) {
   const T* const weight = f.ptr<const T>();
   const T* const bias = f.ptr<const T>();
   T* const output = f.ptr<T>();
-  const Forward<T> item{g, plan.margin, plan.offsets(), input, weight, bias, output, f.flag()};
-  eachItem<T>(g.batch * g.groups, g.filtersPerGroup() * g.patch() * g.out.count(), item);
+  const bool alone = T(0.5) == T(0) || readsInPlace<T>(g.out.w, g.filtersPerGroup(), g.patch());
+  const int64_t together = alone ? 1 : imagesTogether(g.batch, g.out.count(), g.patch());
+  const Forward<T> item{g, plan, input, weight, bias, output, f.flag(), together};
+  eachItem<T>(pieces(g.batch, together) * g.groups, together * g.filtersPerGroup() * g.patch() * g.out.count(), item);
 }
 
 // ---- the gradient of the input ------------------------------------------------------------------------------------------
@@ -276,41 +246,57 @@ template <class T> struct InputGradient {
   const T* weight;  // of the parts
   const T* bias;
   T* gradInput;
+  int64_t together;  // images of one item
 
   void operator()(int64_t item) const {
-    const int64_t image = item / g.groups, group = item % g.groups;
+    const int64_t image = item / g.groups * together, group = item % g.groups, count = least(together, g.batch - image);
     const int64_t channels = g.channelsPerGroup(), filters = g.filtersPerGroup(), size = g.out.count();
     const Margin& margin = plan.margin;
     const T* from = gradOutput + (image * g.filters + group * filters) * size;
-    const T* end = from + filters * size;
+    int64_t step = g.filters * size;
+    const T* end = from + (count - 1) * step + filters * size;
     const bool plain = margin.isPlain(g.out);
     if (!plain) {
-      T* const copy = buffer<T>(Scratch::image, filters * margin.channel);
-      copyImage(copy, from, filters, g.out, margin);
+      T* const copy = buffer<T>(Workspace::image, count * filters * margin.channel);
+      for (int64_t i = 0; i < count; ++i) copyImage(copy + i * filters * margin.channel, from + i * step, filters, g.out, margin);
       from = copy;
-      end = copy + filters * margin.channel + kWidth<T>;
+      step = filters * margin.channel;
+      end = copy + count * step + kWidth<T>;
     }
     T* const to = gradInput + (image * g.channels + group * channels) * g.in.count();
     const T* const own = bias ? bias + group * channels : nullptr;
     for (int64_t i = 0; i < plan.phaseCount(); ++i) {
       const Phase& phase = plan.phase(i);
       const int64_t k = filters * phase.taps, n = phase.count.count();
-      const Patches<T> x{from, end, plan.offsets(phase), phase.count, margin.plane, margin.row, 0};
       const bool whole = plan.phaseCount() == 1 && g.stride.count() == 1;
-      T* const result = whole ? to : buffer<T>(Scratch::result, channels * n);
-      const bool dense = plain && phase.taps == 1 && phase.count.count() == size;
+      T* const result = whole && count == 1 ? to : buffer<T>(Workspace::result, count * channels * n);
+      if (phase.taps == 0) {
+        spread(phase, nullptr, count, channels, own, to);
+        continue;
+      }
+      const Patches<T> x{from, end, plan.offsets(phase), phase.count, margin.plane, margin.row, step, count};
+      const bool dense = count == 1 && plain && phase.taps == 1 && n == size;
       timesPatches(x, dense, weight + phase.weightAt + group * channels * k, channels, k, own, false, result);
-      if (!whole) spread(phase, result, channels, to);
+      if (!whole) spread(phase, result, count, channels, own, to);
+      else if (count > 1) toImages(result, count, channels, n, to, g.channels * g.in.count());
     }
   }
 
-  // A part's results, [channels, count], go to every stride-th place.
-  void spread(const Phase& phase, const T* from, int64_t channels, T* to) const {
+  // A part's results, [channels, image, count], or nothing but the bias, go to every stride-th place.
+  void spread(const Phase& phase, const T* from, int64_t images, int64_t channels, const T* own, T* to) const {
     for (int64_t c = 0; c < channels; ++c) {
-      for (int64_t d = 0; d < phase.count.d; ++d) {
-        for (int64_t h = 0; h < phase.count.h; ++h, from += phase.count.w) {
-          T* const row = to + ((c * g.in.d + phase.first.d + d * g.stride.d) * g.in.h + phase.first.h + h * g.stride.h) * g.in.w + phase.first.w;
-          for (int64_t w = 0; w < phase.count.w; ++w) row[w * g.stride.w] = from[w];
+      for (int64_t i = 0; i < images; ++i) {
+        T* const channel = to + (i * g.channels + c) * g.in.count();
+        for (int64_t d = 0; d < phase.count.d; ++d) {
+          for (int64_t h = 0; h < phase.count.h; ++h) {
+            T* const row = channel + ((phase.first.d + d * g.stride.d) * g.in.h + phase.first.h + h * g.stride.h) * g.in.w + phase.first.w;
+            if (from) {
+              for (int64_t w = 0; w < phase.count.w; ++w) row[w * g.stride.w] = from[w];
+              from += phase.count.w;
+            } else {
+              for (int64_t w = 0; w < phase.count.w; ++w) row[w * g.stride.w] = own ? own[c] : T{0};
+            }
+          }
         }
       }
     }
@@ -324,52 +310,70 @@ template <class T> void runInput(const Kernel&, Frame f) {
   const T* const weight = f.ptr<const T>();
   const T* const bias = f.ptr<const T>();
   T* const gradInput = f.ptr<T>();
-  T* const turned = buffer<T>(Scratch::partial, g.channels * g.filtersPerGroup() * g.taps());
+  T* const turned = buffer<T>(Workspace::partial, g.channels * g.filtersPerGroup() * g.taps());
   parallelFor(g.channels, most(1, kGrainCopy / 4 / (g.filtersPerGroup() * g.taps())), TurnWeights<T>{g, plan, weight, turned}, 1);
-  const InputGradient<T> item{g, plan, gradOutput, turned, bias, gradInput};
-  eachItem<T>(g.batch * g.groups, g.filtersPerGroup() * g.patch() * g.out.count(), item);
+  bool alone = T(0.5) == T(0);
+  for (int64_t i = 0; i < plan.phaseCount(); ++i) {
+    const Phase& p = plan.phase(i);
+    alone = alone || readsInPlace<T>(p.count.w, g.channelsPerGroup(), g.filtersPerGroup() * p.taps);
+  }
+  const int64_t k = g.filtersPerGroup() * g.taps() / plan.phaseCount();
+  const int64_t together = alone ? 1 : imagesTogether(g.batch, g.in.count() / plan.phaseCount(), k);
+  const InputGradient<T> item{g, plan, gradOutput, turned, bias, gradInput, together};
+  eachItem<T>(pieces(g.batch, together) * g.groups, together * g.filtersPerGroup() * g.patch() * g.out.count(), item);
 }
 
 // ---- the gradient of the weight -----------------------------------------------------------------------------------------
 
-// The output's gradients of several images as one matrix [filters, image * places].
-template <class T> struct Gradients {
-  const T* at;
-  int64_t places, image;  // elements from image to image
+// The output's gradients of images, [filters, places] each, turned to [image, place, filter], filters filled up with zeros to
+// whole vectors.
+template <class T> struct TurnGradients {
+  const T* from;
+  int64_t filters, places, image;  // elements from image to image
+  int64_t step;
+  T* to;
+  void operator()(int64_t begin, int64_t end) const {
+    for (int64_t i = begin; i < end; ++i) packTurned(to + i * places * step, step, from + i * image, places, places, filters);
+  }
 };
-template <class T> void packGradientsFn(const void* context, int64_t, T* out, int64_t width, int64_t p0, int64_t p1, int64_t i0, int64_t i1) {
-  const Gradients<T>& x = *static_cast<const Gradients<T>*>(context);
-  for (int64_t i = i0; i < i0 + width; ++i) {
-    T* to = out + (i - i0);
-    int64_t b = p0 / x.places, place = p0 % x.places;
-    for (int64_t p = p0; p < p1;) {
-      const int64_t count = least(x.places - place, p1 - p);
-      const T* const from = x.at + b * x.image + i * x.places + place;
-      for (int64_t j = 0; j < count; ++j, to += width) *to = i < i1 ? from[j] : T{0};
-      p += count;
-      place = 0;
-      ++b;
+
+// Tiles of the weight's gradient, as [tap, filter].
+template <class T> struct TapsTask {
+  const Patches<T>& x;
+  const T* gradient;
+  int64_t step, taps, vectors;
+  T* to;
+  bool add;
+
+  int64_t columns() const { return pieces(vectors, kTileVectors); }
+  int64_t rows() const { return pieces(taps, tileRows(static_cast<int>(pieces(vectors, columns())))); }
+  void operator()(int64_t begin, int64_t end) const {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t r = i % rows(), v = i / rows();  // a vector of filters' gradients is read for all taps
+      const int64_t r0 = pieceAt(taps, rows(), r), r1 = pieceAt(taps, rows(), r + 1);
+      const int64_t v0 = pieceAt(vectors, columns(), v), v1 = pieceAt(vectors, columns(), v + 1);
+      kTapsTiles<T>[static_cast<size_t>((r1 - r0 - 1) * kTileVectors + v1 - v0 - 1)](
+          x, x.images, x.offsets + r0, gradient + v0 * kWidth<T>, step, to + r0 * step + v0 * kWidth<T>, add);
     }
   }
-}
+};
 
 template <class T> struct WeightGradient {
   const Convolution& g;
   const ForwardPlan& plan;
   const T* gradOutput;
   const T* input;
-  T* gradWeight;  // of the first part of the batch; of the others in `partial`
-  T* partial;
+  T* partial;  // [part, group, tap, filter]
   int64_t parts;
+  int64_t step;  // filters of a group, filled up to whole vectors
 
-  // Images of the batch that are summed in one product.
+  // Images of the batch that are summed before the sums go back to memory.
   int64_t together() const { return most(1, kPlaces / g.out.count()); }
 
   void operator()(int64_t item) const {
     const int64_t part = item / g.groups, group = item % g.groups;
     const int64_t begin = g.batch * part / parts, end = g.batch * (part + 1) / parts;
-    const int64_t size = g.filtersPerGroup() * g.patch();
-    T* const to = (part == 0 ? gradWeight : partial + (part - 1) * g.groups * size) + group * size;
+    T* const to = partial + item * g.patch() * step;
     for (int64_t image = begin; image < end; image += together()) {
       images(image, least(together(), end - image), group, to, image > begin);
     }
@@ -377,35 +381,14 @@ template <class T> struct WeightGradient {
 
   void images(int64_t image, int64_t count, int64_t group, T* to, bool add) const {
     const int64_t channels = g.channelsPerGroup(), filters = g.filtersPerGroup(), places = g.out.count();
-    const Margin& margin = plan.margin;
-    const T* from = input + (image * g.channels + group * channels) * g.in.count();
-    int64_t step = g.channels * g.in.count();
-    const T* end = from + (count - 1) * step + channels * g.in.count();
-    const bool plain = margin.isPlain(g.in);
-    if (!plain) {
-      T* const copy = buffer<T>(Scratch::image, count * channels * margin.channel);
-      for (int64_t i = 0; i < count; ++i) copyImage(copy + i * channels * margin.channel, from + i * step, channels, g.in, margin);
-      from = copy;
-      step = channels * margin.channel;
-      end = copy + count * step + kWidth<T>;
-    }
-    const T* const gradient = gradOutput + (image * g.filters + group * filters) * places;
-    const Patches<T> x{from, end, plan.offsets(), g.out, g.stride.d * margin.plane, g.stride.h * margin.row, step};
-    const Gradients<T> gradients{gradient, places, g.filters * places};
-    Gemm<T> p;
-    p.m = filters, p.n = g.patch(), p.k = count * places;
-    p.c = to, p.ldc = p.n, p.accumulate = add;
-    if (count == 1) {
-      p.a = gradient, p.lda = places;
-    } else {
-      p.packA = {packGradientsFn<T>, &gradients};
-    }
-    if (count == 1 && plain && g.taps() == 1 && g.stride.count() == 1) {
-      p.b = from, p.ldb = places, p.transB = true;
-    } else {
-      p.packB = {packTapsFn<T>, &x};
-    }
-    gemm(p, HWY_TARGET);
+    bool dense = false;
+    const Patches<T> x = patchesOf(g, plan, input + (image * g.channels + group * channels) * g.in.count(), count, dense);
+    T* const turned = buffer<T>(Workspace::result, count * places * step);
+    const TurnGradients<T> turn{gradOutput + (image * g.filters + group * filters) * places, filters, places, g.filters * places, step, turned};
+    parallelFor(count, most(1, kGrainCopy / (places * filters)), turn, 1);
+    const TapsTask<T> task{x, turned, step, g.patch(), step / kWidth<T>, to, add};
+    const int64_t tiles = task.rows() * task.columns();
+    parallelFor(tiles, most(1, kGrainWork * tiles / (count * places * filters * g.patch() + 1)), task, 1);
   }
 };
 
@@ -420,7 +403,7 @@ template <class T> struct DepthwiseGradient {
   void operator()(int64_t group) const {
     const int64_t filters = g.filtersPerGroup(), places = g.out.count();
     const Margin& margin = plan.margin;
-    T* const copy = buffer<T>(Scratch::image, margin.channel);
+    T* const copy = buffer<T>(Workspace::image, margin.channel);
     for (int64_t i = 0; i < filters * g.taps(); ++i) gradWeight[group * filters * g.taps() + i] = 0;
     for (int64_t image = 0; image < g.batch; ++image) {
       copyRows(copy, input + (image * g.channels + group) * g.in.count(), g.in, margin, 0, margin.size.d * margin.size.h);
@@ -461,14 +444,34 @@ template <class T> struct DepthwiseGradient {
   }
 };
 
+// The parts added in order, and turned to [filter, tap], a square of both at a time.
 template <class T> struct AddParts {
-  T* to;
+  const Convolution& g;
   const T* partial;
-  int64_t size, parts;
+  int64_t parts, step;
+  T* to;
+
+  int64_t squares() const { return pieces(g.patch(), kWidth<T>); }  // of one group, along the taps
   void operator()(int64_t begin, int64_t end) const {
-    for (int64_t part = 0; part < parts - 1; ++part) {
-      const T* const from = partial + part * size;
-      for (int64_t i = begin; i < end; ++i) to[i] += from[i];
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t group = i / squares(), tap = i % squares() * kWidth<T>;
+      for (int64_t f = 0; f < g.filtersPerGroup(); f += kWidth<T>) square(group, tap, f);
+    }
+  }
+  void square(int64_t group, int64_t tap, int64_t filter) const {
+    const hn::ScalableTag<T> d;
+    constexpr int64_t lanes = kWidth<T>;
+    const int64_t taps = g.patch(), rows = least(lanes, taps - tap), columns = least(lanes, g.filtersPerGroup() - filter);
+    HWY_ALIGN T sums[lanes * lanes];
+    for (int64_t t = 0; t < rows; ++t) {
+      const T* const from = partial + (group * taps + tap + t) * step + filter;
+      auto sum = hn::LoadU(d, from);
+      for (int64_t p = 1; p < parts; ++p) sum = hn::Add(sum, hn::LoadU(d, from + p * g.groups * taps * step));
+      hn::Store(sum, d, sums + t * lanes);
+    }
+    for (int64_t f = 0; f < columns; ++f) {
+      T* const out = to + (group * g.filtersPerGroup() + filter + f) * taps + tap;
+      for (int64_t t = 0; t < rows; ++t) out[t] = sums[t * lanes + f];
     }
   }
 };
@@ -480,20 +483,22 @@ template <class T> void runWeight(const Kernel&, Frame f) {
   const T* const input = f.ptr<const T>();
   f.ptr<const T>();
   T* const gradWeight = f.ptr<T>();
-  const int64_t size = g.filters * g.patch(), work = g.filtersPerGroup() * g.patch() * g.out.count();
+  const int64_t work = g.filtersPerGroup() * g.patch() * g.out.count();
   if (g.batch == 0) {
-    for (int64_t i = 0; i < size; ++i) gradWeight[i] = 0;
+    for (int64_t i = 0; i < g.filters * g.patch(); ++i) gradWeight[i] = 0;
     return;
   }
   if (g.channelsPerGroup() == 1 && g.filtersPerGroup() <= kDirectFilters && g.groups >= 4) {
     return eachItem<T>(g.groups, g.batch * work, DepthwiseGradient<T>{g, plan, gradOutput, input, gradWeight});
   }
+  const int64_t step = pieces(g.filtersPerGroup(), kWidth<T>) * kWidth<T>, size = g.groups * g.patch() * step;
   const int64_t fit = least(kMaxParts, kPartialBytes / static_cast<int64_t>(sizeof(T)) / size);
   const int64_t parts = fit < kMinParts ? 1 : least(g.batch, fit);
-  T* const partial = parts > 1 ? buffer<T>(Scratch::partial, (parts - 1) * size) : nullptr;
-  const WeightGradient<T> item{g, plan, gradOutput, input, gradWeight, partial, parts};
+  T* const partial = buffer<T>(Workspace::partial, parts * size);
+  const WeightGradient<T> item{g, plan, gradOutput, input, partial, parts, step};
   eachItem<T>(parts * g.groups, work * g.batch / parts, item);
-  if (parts > 1) parallelFor(size, most(64, kGrainCopy / parts), AddParts<T>{gradWeight, partial, size, parts}, 64);
+  const AddParts<T> sum{g, partial, parts, step, gradWeight};
+  parallelFor(g.groups * sum.squares(), most(1, kGrainCopy / (parts * kWidth<T> * step)), sum, 1);
 }
 
 // ---- the gradient of the bias -------------------------------------------------------------------------------------------

@@ -57,6 +57,7 @@ Margin inputMargin(const Convolution& g) {
 ForwardPlan::ForwardPlan(const Convolution& g) : margin(forwardMargin(g)) {
   list.reserve(static_cast<size_t>(g.patch()));
   for (int64_t c = 0; c < g.channelsPerGroup(); ++c) {
+    dense.push_back(c * g.out.count());
     for (int64_t d = 0; d < g.kernel.d; ++d) {
       for (int64_t h = 0; h < g.kernel.h; ++h) {
         for (int64_t w = 0; w < g.kernel.w; ++w) {

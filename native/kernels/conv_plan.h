@@ -12,9 +12,11 @@ struct ForwardPlan {
 
   Margin margin;
   const int64_t* offsets() const { return list.data(); }
+  // For kernels of one tap, where every stride-th element was copied: of channels, one after the other.
+  const int64_t* denseOffsets() const { return dense.data(); }
 
  private:
-  std::vector<int64_t> list;
+  std::vector<int64_t> list, dense;
 };
 
 // The gradient of the input is made in parts: inputs whose place, padding included, has one remainder modulo the stride

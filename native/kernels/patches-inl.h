@@ -50,29 +50,54 @@ void copyPhase(T* HWY_RESTRICT to, const T* HWY_RESTRICT from, int64_t in, const
   for (j = end; j < m.part; ++j) to[j] = outside;
 }
 
-// One padded row from a row of an image; `outside` in the margin, and everywhere where there is no row.
-template <class T> void copyRow(T* HWY_RESTRICT to, const T* HWY_RESTRICT from, int64_t in, const Margin& m, T outside) {
-  if (!from) {
-    for (int64_t i = 0; i < m.row; ++i) to[i] = outside;
-  } else if (m.phases == 1) {
-    const int64_t left = m.pad.w < 0 ? 0 : m.pad.w > m.size.w ? m.size.w : m.pad.w;
-    const int64_t skip = m.pad.w < 0 ? -m.pad.w : 0;
-    int64_t middle = in - skip < m.size.w - left ? in - skip : m.size.w - left;
-    if (middle < 0) middle = 0;
-    for (int64_t i = 0; i < left; ++i) to[i] = outside;
-    std::memcpy(to + left, from + skip, static_cast<size_t>(middle) * sizeof(T));
-    for (int64_t i = left + middle; i < m.size.w; ++i) to[i] = outside;
-  } else {
-    for (int64_t r = 0; r < m.phases; ++r, to += m.part) copyPhase(to, from, in, m, r, outside);
+template <class T> HWY_INLINE void fillRow(T* to, T value, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) to[i] = value;
+}
+// Short rows, where a call of memcpy is the larger part.
+template <class T> HWY_INLINE void moveRow(T* HWY_RESTRICT to, const T* HWY_RESTRICT from, int64_t n) {
+  constexpr hn::ScalableTag<T> d;
+  constexpr int64_t lanes = kWidth<T>;
+  if (n < lanes) {
+#if HWY_TARGET == HWY_AVX3
+    const auto some = hn::FirstN(d, static_cast<size_t>(n));
+    hn::BlendedStore(hn::MaskedLoad(some, d, from), some, d, to);
+#else
+    for (int64_t i = 0; i < n; ++i) to[i] = from[i];
+#endif
+    return;
   }
+  for (int64_t i = 0; i + lanes < n; i += lanes) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
+  hn::StoreU(hn::LoadU(d, from + n - lanes), d, to + n - lanes);
 }
 
-// Rows [begin, end) of all channels' padded rows.
-template <class T> void copyRows(T* to, const T* from, Triple in, const Margin& m, int64_t begin, int64_t end, T outside = T{0}) {
-  for (int64_t r = begin; r < end; ++r) {
-    const int64_t h = r % m.size.h - m.pad.h, d = r / m.size.h % m.size.d - m.pad.d, c = r / m.size.h / m.size.d;
-    const bool inside = h >= 0 && h < in.h && d >= 0 && d < in.d;
-    copyRow(to + r * m.row, inside ? from + ((c * in.d + d) * in.h + h) * in.w : nullptr, in.w, m, outside);
+// Rows [begin, end) of all channels' padded rows; `outside` in the margin.
+template <class T>
+void copyRows(T* to, const T* from, Triple in, const Margin& m, int64_t begin, int64_t end, T outside = T{0}) {
+  // Where the image's columns lie in a padded row, which of them.
+  const int64_t left = m.pad.w < 0 ? 0 : m.pad.w < m.row ? m.pad.w : m.row, skip = m.pad.w < 0 ? -m.pad.w : 0;
+  int64_t middle = in.w - skip < m.row - left ? in.w - skip : m.row - left;
+  if (middle < 0) middle = 0;
+  int64_t h = begin % m.size.h, d = begin / m.size.h % m.size.d, c = begin / m.size.h / m.size.d;
+  to += begin * m.row;
+  for (int64_t r = begin; r < end; ++r, to += m.row) {
+    const int64_t ih = h - m.pad.h, id = d - m.pad.d;
+    if (ih < 0 || ih >= in.h || id < 0 || id >= in.d) {
+      fillRow(to, outside, m.row);
+    } else {
+      const T* const row = from + ((c * in.d + id) * in.h + ih) * in.w;
+      if (m.phases == 1) {
+        fillRow(to, outside, left);
+        moveRow(to + left, row + skip, middle);
+        fillRow(to + left + middle, outside, m.row - left - middle);
+      } else {
+        for (int64_t p = 0; p < m.phases; ++p) copyPhase(to + p * m.part, row, in.w, m, p, outside);
+      }
+    }
+    if (++h < m.size.h) continue;
+    h = 0;
+    if (++d < m.size.d) continue;
+    d = 0;
+    ++c;
   }
 }
 
@@ -89,6 +114,7 @@ template <class T> struct Patches {
   const int64_t* offsets;  // of the taps
   Triple places;
   int64_t plane, row, image;
+  int64_t images;
 
   int64_t perImage() const { return places.count(); }
 
@@ -117,84 +143,24 @@ void packPlaces(const Patches<T>& x, T* HWY_RESTRICT out, int64_t width, int64_t
   constexpr int64_t lanes = kWidth<T>;
   Run runs[kMaxPanel];
   const int64_t n = x.runs(i0, i1, runs), count = i1 - i0;
+  int64_t furthest = 0, longest = 0;
+  for (int64_t p = p0; p < p1; ++p) furthest = furthest < x.offsets[p] ? x.offsets[p] : furthest;
+  for (int64_t r = 0; r < n; ++r) longest = longest < runs[r].count ? runs[r].count : longest;
+  const bool inside = x.base + furthest + runs[n - 1].place + runs[n - 1].count + lanes <= x.end;
   for (int64_t p = p0; p < p1; ++p, out += width) {
     const T* const from = x.base + x.offsets[p];
-    const bool last = p == p1 - 1;
-    for (int64_t r = 0; r < n; ++r) {
-      const T* source = from + runs[r].place;
-      T* to = out + runs[r].at;
-      const int64_t length = runs[r].count;
-      if (HWY_UNLIKELY(last || source + length + lanes > x.end)) {
-        for (int64_t j = 0; j < length; ++j) to[j] = source[j];
-      } else {
-        for (int64_t j = 0; j < length; j += lanes) hn::StoreU(hn::LoadU(d, source + j), d, to + j);
+    if (HWY_UNLIKELY(p == p1 - 1 || !inside)) {
+      for (int64_t r = 0; r < n; ++r) std::memcpy(out + runs[r].at, from + runs[r].place, static_cast<size_t>(runs[r].count) * sizeof(T));
+    } else if (longest <= lanes) {
+      for (int64_t r = 0; r < n; ++r) hn::StoreU(hn::LoadU(d, from + runs[r].place), d, out + runs[r].at);
+    } else {
+      for (int64_t r = 0; r < n; ++r) {
+        const T* const source = from + runs[r].place;
+        T* const to = out + runs[r].at;
+        for (int64_t j = 0; j < runs[r].count; j += lanes) hn::StoreU(hn::LoadU(d, source + j), d, to + j);
       }
     }
     for (int64_t j = count; j < width; ++j) out[j] = 0;
-  }
-}
-
-// A vector of 16-byte blocks, block j from rows[j * step].
-template <class T, class D> hn::Vec<D> loadBlocksAt(D d, const T* const* rows, int64_t step, int64_t place) {
-  if constexpr (hn::MaxLanes(D()) * sizeof(T) == 16) {
-    return hn::LoadU(d, rows[0] + place);
-  } else {
-    const hn::Half<D> half;
-    constexpr int64_t blocks = hn::MaxLanes(hn::Half<D>()) * sizeof(T) / 16;
-    return hn::Combine(d, loadBlocksAt(half, rows + blocks * step, step, place), loadBlocksAt(half, rows, step, place));
-  }
-}
-
-// 16 / sizeof(T) places from `place` on, of a vector of taps, each place a vector in `out`.
-template <class T, class M>
-HWY_INLINE void turnBlock(T* HWY_RESTRICT out, int64_t width, const T* const* rows, int64_t place, M keep) {
-  constexpr hn::ScalableTag<T> d;
-  constexpr int64_t per = 16 / sizeof(T);
-  const auto r0 = loadBlocksAt(d, rows, per, place), r1 = loadBlocksAt(d, rows + 1, per, place);
-  if constexpr (per == 2) {
-    hn::StoreU(hn::IfThenElseZero(keep, hn::InterleaveLower(d, r0, r1)), d, out);
-    hn::StoreU(hn::IfThenElseZero(keep, hn::InterleaveUpper(d, r0, r1)), d, out + width);
-  } else {
-    const auto r2 = loadBlocksAt(d, rows + 2, per, place), r3 = loadBlocksAt(d, rows + 3, per, place);
-    const hn::Repartition<double, decltype(d)> dd;
-    const auto low01 = hn::BitCast(dd, hn::InterleaveLower(d, r0, r1)), high01 = hn::BitCast(dd, hn::InterleaveUpper(d, r0, r1));
-    const auto low23 = hn::BitCast(dd, hn::InterleaveLower(d, r2, r3)), high23 = hn::BitCast(dd, hn::InterleaveUpper(d, r2, r3));
-    hn::StoreU(hn::IfThenElseZero(keep, hn::BitCast(d, hn::InterleaveLower(dd, low01, low23))), d, out);
-    hn::StoreU(hn::IfThenElseZero(keep, hn::BitCast(d, hn::InterleaveUpper(dd, low01, low23))), d, out + width);
-    hn::StoreU(hn::IfThenElseZero(keep, hn::BitCast(d, hn::InterleaveLower(dd, high01, high23))), d, out + 2 * width);
-    hn::StoreU(hn::IfThenElseZero(keep, hn::BitCast(d, hn::InterleaveUpper(dd, high01, high23))), d, out + 3 * width);
-  }
-}
-
-// out[p * width + i] = patch (i, p): places along k, taps along the panel. Blocks of places are turned in registers; the
-// last of a run overlaps the one before it.
-template <class T>
-void packTaps(const Patches<T>& x, T* HWY_RESTRICT out, int64_t width, int64_t p0, int64_t p1, int64_t i0, int64_t i1) {
-  constexpr hn::ScalableTag<T> d;
-  constexpr int64_t lanes = kWidth<T>, per = 16 / sizeof(T);
-  Run runs[kMaxPanel];
-  for (int64_t from = p0; from < p1; from += kMaxPanel) {
-    const int64_t n = x.runs(from, from + kMaxPanel < p1 ? from + kMaxPanel : p1, runs);
-    for (int64_t i = i0; i < i0 + width; i += lanes) {
-      const T* rows[lanes];
-      const int64_t taps = i1 - i < 0 ? 0 : i1 - i < lanes ? i1 - i : lanes;
-      for (int64_t j = 0; j < lanes; ++j) rows[j] = x.base + x.offsets[j < taps ? i + j : i0];
-      const auto keep = hn::FirstN(d, static_cast<size_t>(taps));
-      for (int64_t r = 0; r < n; ++r) {
-        T* const to = out + (from - p0 + runs[r].at) * width + (i - i0);
-        const int64_t place = runs[r].place, count = runs[r].count;
-        if (width - (i - i0) < lanes || count < per) {  // narrow panels have no room for a whole vector
-          const int64_t room = width - (i - i0) < lanes ? width - (i - i0) : lanes;
-          for (int64_t p = 0; p < count; ++p) {
-            for (int64_t j = 0; j < room; ++j) to[p * width + j] = j < taps ? rows[j][place + p] : T{0};
-          }
-          continue;
-        }
-        int64_t p = 0;
-        for (; p + per <= count; p += per) turnBlock(to + p * width, width, rows, place + p, keep);
-        if (p < count) turnBlock(to + (count - per) * width, width, rows, place + count - per, keep);
-      }
-    }
   }
 }
 

@@ -164,9 +164,9 @@ template <class T> struct MaxPool {
 
   void operator()(int64_t begin, int64_t end) const {
     const int64_t lanes = kWidth<T>;
-    T* const copy = static_cast<T*>(scratch(Scratch::image, static_cast<size_t>(margin.channel + lanes) * sizeof(T)));
+    T* const copy = static_cast<T*>(workspace(Workspace::image, static_cast<size_t>(margin.channel + lanes) * sizeof(T)));
     // A row of results in the making, and the first place of each column.
-    char* const rows = static_cast<char*>(scratch(Scratch::result, static_cast<size_t>(g.out.w + lanes) * (sizeof(T) + 2 * sizeof(Index<T>))));
+    char* const rows = static_cast<char*>(workspace(Workspace::result, static_cast<size_t>(g.out.w + lanes) * (sizeof(T) + 2 * sizeof(Index<T>))));
     T* const best = reinterpret_cast<T*>(rows);
     Index<T>* const firsts = reinterpret_cast<Index<T>*>(rows + static_cast<size_t>(g.out.w + lanes) * sizeof(T));
     Index<T>* const places = firsts + g.out.w + lanes;
@@ -417,7 +417,7 @@ template <class T> struct AvgPool {
 
   void operator()(int64_t begin, int64_t end) const {
     const Windows& g = a.windows;
-    T* const sums = static_cast<T*>(scratch(Scratch::result, static_cast<size_t>(g.in.w) * sizeof(T)));
+    T* const sums = static_cast<T*>(workspace(Workspace::result, static_cast<size_t>(g.in.w) * sizeof(T)));
     T* out = to + begin * g.out.count();
     for (int64_t p = begin; p < end; ++p) {
       for (int64_t r = 0; r < g.out.d * g.out.h; ++r, out += g.out.w) {
@@ -444,7 +444,7 @@ template <class T> struct AvgPoolGradient {
 
   void operator()(int64_t begin, int64_t end) const {
     const Windows& g = a.windows;
-    T* const row = static_cast<T*>(scratch(Scratch::result, static_cast<size_t>(g.in.w) * sizeof(T)));
+    T* const row = static_cast<T*>(workspace(Workspace::result, static_cast<size_t>(g.in.w) * sizeof(T)));
     const T* gradient = from + begin * g.out.count();
     std::memset(to + begin * g.in.count(), 0, static_cast<size_t>((end - begin) * g.in.count()) * sizeof(T));
     for (int64_t p = begin; p < end; ++p) {

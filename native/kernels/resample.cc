@@ -51,7 +51,7 @@ template <class T> struct Resample {
     from = f.ptr<const T>();
     to = f.ptr<T>();
   }
-  T* rowBuffer() const { return static_cast<T*>(scratch(Scratch::result, static_cast<size_t>(in.w) * sizeof(T))); }
+  T* rowBuffer() const { return static_cast<T*>(workspace(Workspace::result, static_cast<size_t>(in.w) * sizeof(T))); }
 };
 
 template <class T> void addWeighted(T* HWY_RESTRICT to, const T* HWY_RESTRICT from, T weight, int64_t n) {
@@ -146,7 +146,7 @@ template <class T> struct Unfold {
 
   void operator()(int64_t begin, int64_t end) const {
     const Margin& m = plan.margin;
-    T* const image = static_cast<T*>(scratch(Scratch::image, static_cast<size_t>(g.channels * m.channel) * sizeof(T)));
+    T* const image = static_cast<T*>(workspace(Workspace::image, static_cast<size_t>(g.channels * m.channel) * sizeof(T)));
     for (int64_t n = begin; n < end; ++n) {
       copyRows(image, from + n * g.channels * g.in.count(), g.in, m, 0, g.channels * m.size.d * m.size.h);
       T* column = to + n * g.patch() * g.out.count();
@@ -169,7 +169,7 @@ template <class T> struct Fold {
   void operator()(int64_t begin, int64_t end) const {
     const Margin& m = plan.margin;
     const int64_t size = g.channels * m.channel;
-    T* const image = static_cast<T*>(scratch(Scratch::image, static_cast<size_t>(size) * sizeof(T)));
+    T* const image = static_cast<T*>(workspace(Workspace::image, static_cast<size_t>(size) * sizeof(T)));
     for (int64_t n = begin; n < end; ++n) {
       std::memset(image, 0, static_cast<size_t>(size) * sizeof(T));
       const T* column = from + n * g.patch() * g.out.count();

@@ -15,8 +15,8 @@ struct Buffer {
 };
 }  // namespace
 
-void* scratch(Scratch which, size_t bytes) {
-  static thread_local Buffer buffers[kScratches];
+void* workspace(Workspace which, size_t bytes) {
+  static thread_local Buffer buffers[kWorkspaces];
   Buffer& buffer = buffers[static_cast<int>(which)];
   if (bytes > buffer.size) {
     ::operator delete(buffer.at, kAlign);

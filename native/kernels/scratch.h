@@ -4,11 +4,11 @@
 
 namespace tenfold {
 
-enum class Scratch : int { image, result, partial };
-constexpr int kScratches = 3;
+enum class Workspace : int { image, result, partial };
+constexpr int kWorkspaces = 3;
 
 // At least `bytes`, aligned to 64; valid until the thread's next call for the same buffer. KernelError where there is no
 // memory.
-void* scratch(Scratch which, size_t bytes);
+void* workspace(Workspace which, size_t bytes);
 
 }  // namespace tenfold

@@ -95,6 +95,11 @@ const Case3 kCases[] = {
     {40, 1, 3, 5, {1, 6, 6}, {1, 3, 3}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}},
     {1, 1, 64, 40, {1, 3, 3}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, {1, 1, 1}},
     {1, 1, 2, 3, {1, 2, 2}, {1, 1, 1}, {1, 5, 5}, {0, 0, 0}, {1, 1, 1}},
+    // Small images with long patches, which are multiplied together.
+    {11, 1, 40, 24, {1, 5, 5}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, {1, 1, 1}},
+    {70, 2, 80, 64, {1, 3, 4}, {1, 3, 3}, {1, 2, 2}, {0, 1, 1}, {1, 1, 1}},
+    {50, 1, 300, 20, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}},
+    {50, 1, 20, 300, {1, 4, 3}, {1, 1, 1}, {1, 2, 2}, {0, 0, 0}, {1, 1, 1}},
 };
 
 template <class T> void compare(const char* what, size_t index, const std::vector<T>& got, const std::vector<double>& want, double terms) {
@@ -269,5 +274,52 @@ TEST(conv_max_pool) {
   onEveryTarget([](int64_t target) {
     maxima<float, int32_t>(target);
     maxima<double, int64_t>(target);
+  });
+}
+
+// What a kernel and its transpose make of two tensors must agree: <A x, y> = <x, A' y>. That pins the gradient to the
+// forward kernel, whose values test/operators holds to PyTorch's.
+namespace {
+
+template <class Run> void adjoint(const char* what, int64_t inputs, int64_t outputs, Run run) {
+  const auto x = noise<float>(inputs, 21), y = noise<float>(outputs, 22);
+  auto ax = guarded<float>(outputs), aty = guarded<float>(inputs);
+  run(true, x.data(), ax.data());
+  run(false, y.data(), aty.data());
+  double left = 0, right = 0, scale = 0;
+  for (size_t i = 0; i < y.size(); ++i) left += static_cast<double>(ax[i]) * static_cast<double>(y[i]), scale += std::fabs(static_cast<double>(ax[i]));
+  for (size_t i = 0; i < x.size(); ++i) right += static_cast<double>(aty[i]) * static_cast<double>(x[i]);
+  CHECK(std::fabs(left - right) <= 1e-6 * (scale + 1), "%s: %.9g and %.9g differ", what, left, right);
+  CHECK(ax.back() == 77 && aty.back() == 77, "%s wrote past its output", what);
+}
+
+}  // namespace
+
+TEST(conv_transposes) {
+  onEveryTarget([](int64_t target) {
+    const KernelTable pool = poolKernels(target), other = resampleKernels(target);
+    const auto with = [](std::vector<double> numbers, const float* from, float* to) {
+      numbers.push_back(address(from));
+      numbers.push_back(address(to));
+      return numbers;
+    };
+    // 6 planes of 1 x 13 x 21 by 3 x 2, steps 2 x 2, margin 1 x 0.
+    const std::vector<double> average = {6, 1, 13, 21, 1, 3, 2, 1, 7, 10, 1, 2, 2, 0, 1, 0, 0, 0};
+    adjoint("avgPool", 6 * 13 * 21, 6 * 7 * 10, [&](bool forward, const float* from, float* to) {
+      call(pool, forward ? "avgPool" : "avgPoolGradient", DType::f32, with(average, from, to));
+    });
+    adjoint("adaptiveAvgPool", 5 * 13 * 21, 5 * 4 * 6, [&](bool forward, const float* from, float* to) {
+      call(pool, forward ? "adaptiveAvgPool" : "adaptiveAvgPoolGradient", DType::f32, with({5, 1, 13, 21, 1, 4, 6}, from, to));
+    });
+    adjoint("unfold", 3 * 2 * 9 * 20, 3 * 12 * 4 * 19, [&](bool forward, const float* from, float* to) {
+      call(other, forward ? "unfold" : "fold", DType::f32,
+           with({3, 1, 2, 0, 1, 9, 20, 1, 3, 2, 1, 4, 19, 1, 2, 1, 0, 0, 0, 1, 1, 1}, from, to));
+    });
+    const int32_t index[] = {0, 0, 1, 2, 2, 3, 3, 4}, same[] = {0};
+    const float weight[] = {1, 0, 0.25f, 0.75f, 0.5f, 0.5f, 0.125f, 0.875f}, one[] = {1};
+    const std::vector<double> sizes = {7, 1, 5, 5, 1, 4, 4, 1, 2, 2, address(same), address(one), address(index), address(weight), address(index), address(weight)};
+    adjoint("resample", 7 * 25, 7 * 16, [&](bool forward, const float* from, float* to) {
+      call(other, forward ? "resample" : "resampleTransposed", DType::f32, with(sizes, from, to));
+    });
   });
 }
