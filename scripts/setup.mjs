@@ -168,9 +168,17 @@ function npmDifference() {
   const have = json(at('node_modules', '.package-lock.json'))?.packages ?? {};
   for (const [path, entry] of Object.entries(want)) {
     if (path === '' || entry.link) continue;
-    if (!have[path]) {
-      if (!entry.optional || (entry.os && meantForHere(entry))) return path;
-    } else if (have[path].integrity !== entry.integrity || !existsSync(at(path, 'package.json'))) return path;
+    const installed = have[path];
+    if (!installed) {
+      // Which optional ones fit is npm's to say; it leaves out what doesn't.
+      if (!entry.optional) return path;
+    } else if (
+      installed.integrity !== entry.integrity ||
+      !meantForHere(entry) || // node_modules came from another machine
+      !existsSync(at(path, 'package.json'))
+    ) {
+      return path;
+    }
   }
   return null;
 }
