@@ -24,7 +24,10 @@ struct Frame {
   int64_t i64() { return static_cast<int64_t>(*at++); }
   double f64() { return *at++; }
   bool flag() { return *at++ != 0; }
-  template <class T> T* ptr() { return reinterpret_cast<T*>(static_cast<uintptr_t>(*at++)); }  // 0 gives nullptr
+  template <class T>
+  T* ptr() {
+    return reinterpret_cast<T*>(static_cast<uintptr_t>(*at++));
+  }  // 0 gives nullptr
 };
 
 struct Kernel;
@@ -37,10 +40,10 @@ using TileFn = void (*)(void* out, const void* const* in, size_t n, const double
 constexpr int kMaxInputs = 5;
 
 struct Kernel {
-  const char* name;      // PyTorch's name in camelCase, the same word in C++, TypeScript, tests and docs
-  DType dtype;           // the dtype it computes in, which is what a caller asks for
-  RunFn run;             // nullptr for an elementwise kernel: the driver runs it
-  TileFn tile = nullptr; // elementwise only …
+  const char* name;       // PyTorch's name in camelCase, the same word in C++, TypeScript, tests and docs
+  DType dtype;            // the dtype it computes in, which is what a caller asks for
+  RunFn run;              // nullptr for an elementwise kernel: the driver runs it
+  TileFn tile = nullptr;  // elementwise only …
   int inputs = 0;
   DType in[kMaxInputs] = {};  // … what tile expects; the driver casts whatever differs, tile by tile
   DType out = DType::f32;

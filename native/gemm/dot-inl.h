@@ -20,7 +20,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 constexpr int64_t kMaxDotRows = 4;
 
 // Adds halves until 16 bytes are left.
-template <class D, class V = hn::Vec<D>> auto foldTo128(D, V v) {
+template <class D, class V = hn::Vec<D>>
+auto foldTo128(D, V v) {
   if constexpr (hn::MaxLanes(D()) * sizeof(hn::TFromD<D>) == 16) {
     return v;
   } else {
@@ -30,7 +31,8 @@ template <class D, class V = hn::Vec<D>> auto foldTo128(D, V v) {
 }
 
 // to[j] = sum of the lanes of v[j], for as many vectors as fit in 16 bytes.
-template <class D, class T = hn::TFromD<D>> void addLanes(D d, const hn::Vec<D>* v, T* to) {
+template <class D, class T = hn::TFromD<D>>
+void addLanes(D d, const hn::Vec<D>* v, T* to) {
   const hn::CappedTag<T, 16 / sizeof(T)> block;
   if constexpr (sizeof(T) == 8) {
     const auto a = foldTo128(d, v[0]), b = foldTo128(d, v[1]);
@@ -40,14 +42,16 @@ template <class D, class T = hn::TFromD<D>> void addLanes(D d, const hn::Vec<D>*
     const auto a = foldTo128(d, v[0]), b = foldTo128(d, v[1]), c = foldTo128(d, v[2]), e = foldTo128(d, v[3]);
     const auto ab = hn::BitCast(wide, hn::Add(hn::InterleaveLower(block, a, b), hn::InterleaveUpper(block, a, b)));
     const auto ce = hn::BitCast(wide, hn::Add(hn::InterleaveLower(block, c, e), hn::InterleaveUpper(block, c, e)));
-    hn::StoreU(hn::Add(hn::BitCast(block, hn::InterleaveLower(wide, ab, ce)), hn::BitCast(block, hn::InterleaveUpper(wide, ab, ce))),
+    hn::StoreU(hn::Add(hn::BitCast(block, hn::InterleaveLower(wide, ab, ce)),
+                       hn::BitCast(block, hn::InterleaveUpper(wide, ab, ce))),
                block, to);
   }
 }
 
 // c[i, j] for Rows rows of a and Columns (a multiple of 4) rows of b.
 template <class T, int Rows, int Columns>
-void dotTile(int64_t k, const T* HWY_RESTRICT a, int64_t lda, const T* HWY_RESTRICT b, int64_t ldb, const TileOut<T>& out) {
+void dotTile(int64_t k, const T* HWY_RESTRICT a, int64_t lda, const T* HWY_RESTRICT b, int64_t ldb,
+             const TileOut<T>& out) {
   constexpr Vectors<T> d;
   constexpr int64_t lanes = kLanes<T>;
   using V = hn::Vec<decltype(d)>;

@@ -7,14 +7,14 @@
 //                  512 1.05 to 1.1 (228)   1024 1.01 (197)   2048 0.96 (190)
 //                  512 with transposed a 0.98, b 1.06, both 1.0   1024 and 2048 with transposed a 0.92
 //                  128x512x784 (one layer of an MLP) 1.05, transposed a 1.0, b 1.1, both 1.04
-//                  [4, 512] @ [512, 512] 5.2, b transposed 4.4   [64, 4096] @ [4096, 64] 1.4   [2048, 64] @ [64, 64] 1.2
-//                  matrix times vector, n = 2048 3 to 6, n = 512 0.95 to 4.6, n = 64 0.5 to 1
+//                  [4, 512] @ [512, 512] 5.2, b transposed 4.4   [64, 4096] @ [4096, 64] 1.4   [2048, 64] @ [64,
+//                  64] 1.2 matrix times vector, n = 2048 3 to 6, n = 512 0.95 to 4.6, n = 64 0.5 to 1
 //   f64, AVX-512   64 0.96   128 to 384 1.3   512 1.1   1024 0.95
 //   f32, AVX2      16 to 48 1.3 to 1.6   64 to 512 0.96 to 1.5   1024 0.9
 //   f32, SSE4      128 to 1024 1.01 to 1.09
 //
-// Where OpenBLAS is ahead, with a large transposed a, using it from our threads would cost what it gains: it packs b anew for every
-// tile, and tiles must be cut alike for any number of threads, since its rounding depends on the cut.
+// Where OpenBLAS is ahead, with a large transposed a, using it from our threads would cost what it gains: it packs b
+// anew for every tile, and tiles must be cut alike for any number of threads, since its rounding depends on the cut.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gemm/gemm.cc"
 #include "simd/targets.h"
@@ -67,7 +67,8 @@ constexpr int64_t cut(int64_t n, int64_t parts, int64_t i) { return n / parts * 
 
 // A factor, seen along its index i (rows of op(a), columns of op(b)) and k: element (i, p) is at[p * ld + i], or
 // at[i * ld + p] where it is `turned`.
-template <class T> struct Factor {
+template <class T>
+struct Factor {
   const T* at;
   int64_t ld;
   bool turned;
@@ -75,35 +76,51 @@ template <class T> struct Factor {
 };
 
 // c[i, j] = sum over p of left(i, p) * right(j, p), …: a Gemm item, or that of its transpose.
-template <class T> struct Product {
+template <class T>
+struct Product {
   int64_t item, m, n, k;
   Factor<T> left, right;  // left is broadcast, right is read in vectors
   TileOut<T> out;
 
   TileOut<T> outAt(int64_t i, int64_t j, bool first, bool last) const {
-    return {out.c + i * out.row + j * out.column, out.row, out.column, out.add || !first,
-            last && out.columnBias ? out.columnBias + j : nullptr, last && out.rowBias ? out.rowBias + i : nullptr,
+    return {out.c + i * out.row + j * out.column,
+            out.row,
+            out.column,
+            out.add || !first,
+            last && out.columnBias ? out.columnBias + j : nullptr,
+            last && out.rowBias ? out.rowBias + i : nullptr,
             last && out.relu};
   }
 };
 
-template <class T> Product<T> productOf(const Gemm<T>& g, int64_t item) {
+template <class T>
+Product<T> productOf(const Gemm<T>& g, int64_t item) {
   const T* const bias = g.bias;
-  return {item, g.m, g.n, g.k,
+  return {item,
+          g.m,
+          g.n,
+          g.k,
           {g.a + item * g.aStride, g.lda, !g.transA, g.packA},
           {g.b + item * g.bStride, g.ldb, g.transB, g.packB},
           {g.c + item * g.cStride, g.ldc, 1, g.accumulate, g.biasKind == Bias::column ? bias : nullptr,
            g.biasKind == Bias::row ? bias : nullptr, g.activation == Activation::relu}};
 }
 
-template <class T> Product<T> transposed(const Product<T>& p) {
-  return {p.item, p.n, p.m, p.k, p.right, p.left,
+template <class T>
+Product<T> transposed(const Product<T>& p) {
+  return {p.item,
+          p.n,
+          p.m,
+          p.k,
+          p.right,
+          p.left,
           {p.out.c, p.out.column, p.out.row, p.out.add, p.out.rowBias, p.out.columnBias, p.out.relu}};
 }
 
 // One block of k and of columns. Tiles are numbered row panel by row panel, so that a thread's run of them keeps its
 // panel of left.
-template <class T> struct Section {
+template <class T>
+struct Section {
   const Product<T>& x;
   int64_t p0, depth, j0, columns;
   int64_t rowPanels, vectors, columnPanels;
@@ -152,7 +169,8 @@ template <class T> struct Section {
     const bool packs = f.packer || (!f.turned && columnPanels > 2);
     T* const group = packs ? static_cast<T*>(gemmScratch(Scratch::left, kGroupBytes)) : nullptr;
     const bool first = p0 == 0, last = p0 + depth >= x.k;
-    const int64_t groupRows = kGroupBytes / static_cast<int64_t>(sizeof(T)) / most(depth, 1) / most(ceilDiv(x.m, rowPanels), 1);
+    const int64_t groupRows =
+        kGroupBytes / static_cast<int64_t>(sizeof(T)) / most(depth, 1) / most(ceilDiv(x.m, rowPanels), 1);
     int64_t row = begin / columnPanels, j = begin % columnPanels, groupBegin = row, groupEnd = row;
     while (begin < end) {
       const int64_t i0 = rowAt(row), rows = rowAt(row + 1) - i0;
@@ -182,13 +200,15 @@ template <class T> struct Section {
   }
 };
 
-template <class T> struct PackTask {
+template <class T>
+struct PackTask {
   const Section<T>& s;
   void operator()(int64_t begin, int64_t end) const {
     for (int64_t j = begin; j < end; ++j) s.packRight(j, s.packed + s.panelAt(j) * s.depth);
   }
 };
-template <class T> struct TileTask {
+template <class T>
+struct TileTask {
   const Section<T>& s;
   void operator()(int64_t begin, int64_t end) const { s.tiles(begin, end); }
 };
@@ -202,7 +222,8 @@ inline int tileVectors(int64_t m, int64_t vectors) {
   return 2 * vectors >= 7 * panels ? 4 : 3;
 }
 
-template <class T> void tiled(const Product<T>& x) {
+template <class T>
+void tiled(const Product<T>& x) {
   const int64_t depths = most(ceilDiv(x.k, kDepth), 1), depth = ceilDiv(x.k, depths);
   const int64_t allVectors = ceilDiv(x.n, kLanes<T>);
   const int64_t blocks = ceilDiv(allVectors, kBlockBytes / static_cast<int64_t>(sizeof(T)) / kDepth / kLanes<T>);
@@ -210,7 +231,10 @@ template <class T> void tiled(const Product<T>& x) {
   const int64_t rowPanels = ceilDiv(x.m, high);
   const bool pack = x.right.packer || x.right.turned || rowPanels >= 16;
   const int64_t scratchColumns = pack ? ceilDiv(allVectors, blocks) : !kMasks && x.n % kLanes<T> ? wide : 0;
-  T* const scratch = scratchColumns ? static_cast<T*>(gemmScratch(Scratch::right, static_cast<size_t>(scratchColumns * kLanes<T> * depth) * sizeof(T))) : nullptr;
+  T* const scratch = scratchColumns
+                         ? static_cast<T*>(gemmScratch(
+                               Scratch::right, static_cast<size_t>(scratchColumns * kLanes<T> * depth) * sizeof(T)))
+                         : nullptr;
   for (int64_t block = 0; block < blocks; ++block) {
     const int64_t j0 = cut(allVectors, blocks, block) * kLanes<T>;
     const int64_t columns = least(x.n, cut(allVectors, blocks, block + 1) * kLanes<T>) - j0;
@@ -229,7 +253,8 @@ template <class T> void tiled(const Product<T>& x) {
   }
 }
 
-template <class T> struct DotTask {
+template <class T>
+struct DotTask {
   const Product<T>& x;
   void operator()(int64_t begin, int64_t end) const {
     constexpr void (*run[])(int64_t, int64_t, const T*, int64_t, const T*, int64_t, TileOut<T>) = {
@@ -240,7 +265,8 @@ template <class T> struct DotTask {
   }
 };
 
-template <class T> void dots(Product<T> x) {
+template <class T>
+void dots(Product<T> x) {
   if (!x.left.turned) {
     T* const copy = static_cast<T*>(gemmScratch(Scratch::right, static_cast<size_t>(x.m * x.k) * sizeof(T)));
     for (int64_t i = 0; i < x.m; ++i) {
@@ -251,22 +277,26 @@ template <class T> void dots(Product<T> x) {
   parallelFor(x.n, most(16, kGrainWork / 4 / x.k), DotTask<T>{x}, 16);
 }
 
-template <class T> void multiply(const Product<T>& x) {
+template <class T>
+void multiply(const Product<T>& x) {
   const bool packer = x.left.packer || x.right.packer;
   // Vectors along m rather than n where n would leave most of a vector empty and a can be read along m.
-  if (!packer && x.m > x.n && (x.n == 1 || (4 * x.n <= 3 * kLanes<T> && !x.left.turned))) return multiply(transposed(x));
+  if (!packer && x.m > x.n && (x.n == 1 || (4 * x.n <= 3 * kLanes<T> && !x.left.turned)))
+    return multiply(transposed(x));
   if (!packer && x.right.turned && x.m <= kMaxDotRows && x.k >= 2 * kLanes<T>) return dots(x);
   tiled(x);
 }
 
-template <class T> struct ItemTask {
+template <class T>
+struct ItemTask {
   const Gemm<T>& g;
   void operator()(int64_t begin, int64_t end) const {
     for (int64_t i = begin; i < end; ++i) multiply(productOf(g, i));
   }
 };
 
-template <class T> void run(const Gemm<T>& g) {
+template <class T>
+void run(const Gemm<T>& g) {
   if (g.batch <= 0 || g.m <= 0 || g.n <= 0) return;
   if (g.batch == 1) return multiply(productOf(g, 0));
   // One b for all, and the rows of a and c follow each other: one taller product.
@@ -286,7 +316,8 @@ template <class T> void run(const Gemm<T>& g) {
 }
 
 // Integers wrap, as PyTorch's do: the arithmetic is unsigned.
-template <class T, class U> struct IntegerRows {
+template <class T, class U>
+struct IntegerRows {
   const Gemm<T>& g;
   void operator()(int64_t begin, int64_t end) const {
     for (int64_t r = begin; r < end; ++r) row(r / g.m, r % g.m);
@@ -315,7 +346,8 @@ template <class T, class U> struct IntegerRows {
   }
 };
 
-template <class T, class U> void runInteger(const Gemm<T>& g) {
+template <class T, class U>
+void runInteger(const Gemm<T>& g) {
   if (g.packA || g.packB) throw KernelError("TypeError", "matmul: packers are for float32 and float64");
   if (g.batch <= 0 || g.m <= 0 || g.n <= 0) return;
   parallelFor(g.batch * g.m, most(1, kGrainWork / 16 / (g.n * most(g.k, 1))), IntegerRows<T, U>{g}, 1);
@@ -323,7 +355,8 @@ template <class T, class U> void runInteger(const Gemm<T>& g) {
 
 // matmul: frame after the id is batch, m, n, k, a, aBatchStride, lda, transA, b, bBatchStride, ldb, transB, c,
 // cBatchStride, ldc, beta (0 | 1), bias (0 = none), biasKind (Bias), activation (Activation). Strides in elements.
-template <class T> void matmul(const Kernel&, Frame f) {
+template <class T>
+void matmul(const Kernel&, Frame f) {
   Gemm<T> g;
   g.batch = f.i64();
   g.m = f.i64();
@@ -370,9 +403,21 @@ HWY_AFTER_NAMESPACE();
 namespace tenfold {
 KernelTable gemmKernels(int64_t target) { return {*TENFOLD_FOR_TARGET(target, kGemmKernels), 4}; }
 
-template <> void gemm(const Gemm<float>& g, int64_t target) { TENFOLD_FOR_TARGET(target, kGemm)->f32(g); }
-template <> void gemm(const Gemm<double>& g, int64_t target) { TENFOLD_FOR_TARGET(target, kGemm)->f64(g); }
-template <> void gemm(const Gemm<int64_t>& g, int64_t target) { TENFOLD_FOR_TARGET(target, kGemm)->i64(g); }
-template <> void gemm(const Gemm<int32_t>& g, int64_t target) { TENFOLD_FOR_TARGET(target, kGemm)->i32(g); }
+template <>
+void gemm(const Gemm<float>& g, int64_t target) {
+  TENFOLD_FOR_TARGET(target, kGemm)->f32(g);
+}
+template <>
+void gemm(const Gemm<double>& g, int64_t target) {
+  TENFOLD_FOR_TARGET(target, kGemm)->f64(g);
+}
+template <>
+void gemm(const Gemm<int64_t>& g, int64_t target) {
+  TENFOLD_FOR_TARGET(target, kGemm)->i64(g);
+}
+template <>
+void gemm(const Gemm<int32_t>& g, int64_t target) {
+  TENFOLD_FOR_TARGET(target, kGemm)->i32(g);
+}
 }  // namespace tenfold
 #endif

@@ -15,12 +15,13 @@ namespace tenfold {
 enum class Bias : int { none = 0, column = 1, row = 2 };  // column: bias is [n]; row: bias is [m]
 enum class Activation : int { none = 0, relu = 1 };
 
-// A factor that is no matrix in memory, but is known to a function: convolution's patches of an image, a weight stored in
-// another format. It writes one panel of the packed form that the micro-kernels read:
+// A factor that is no matrix in memory, but is known to a function: convolution's patches of an image, a weight stored
+// in another format. It writes one panel of the packed form that the micro-kernels read:
 //   out[(p - p0) * width + (i - i0)] = factor(p, i)    p in [p0, p1): along k    i in [i0, i1): along m or n
 // and zeros for i from i1 up to i0 + width. It may be called for several panels at once, from several threads; panels
 // come in no particular order, and some twice.
-template <class T> struct Packer {
+template <class T>
+struct Packer {
   using Fn = void (*)(const void* context, int64_t batch, T* out, int64_t width, int64_t p0, int64_t p1, int64_t i0,
                       int64_t i1);
   Fn fn = nullptr;
@@ -28,7 +29,8 @@ template <class T> struct Packer {
   explicit operator bool() const { return fn != nullptr; }
 };
 
-template <class T> struct Gemm {
+template <class T>
+struct Gemm {
   int64_t m = 0, n = 0, k = 0;  // op(a) is [m, k], op(b) is [k, n], c is [m, n]
   const T* a = nullptr;
   int64_t lda = 0;
@@ -50,6 +52,7 @@ template <class T> struct Gemm {
 
 // T: float, double, int64_t, int32_t. `target` is one that the processor supports; kernels compiled for a target pass
 // HWY_TARGET.
-template <class T> void gemm(const Gemm<T>& g, int64_t target = chosenTarget());
+template <class T>
+void gemm(const Gemm<T>& g, int64_t target = chosenTarget());
 
 }  // namespace tenfold

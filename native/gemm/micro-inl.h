@@ -30,8 +30,10 @@ namespace tenfold {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-template <class T> using Vectors = hn::ScalableTag<T>;
-template <class T> constexpr int64_t kLanes = hn::MaxLanes(Vectors<T>());
+template <class T>
+using Vectors = hn::ScalableTag<T>;
+template <class T>
+constexpr int64_t kLanes = hn::MaxLanes(Vectors<T>());
 
 // A tile is `vectors` vectors wide and at most maxRows(vectors) high, so that its sums, a row of b and one element of a
 // fill the registers. Measured with AVX-512: 8 x 3, 6 x 4, 12 x 2 and 14 x 2 are within 3 % of each other at 512.
@@ -41,13 +43,16 @@ constexpr int kSums = 12;  // of 16 registers
 constexpr int kSums = 24;  // of 32
 #endif
 constexpr int kMaxVectors = 8, kMaxRows = kSums < 16 ? kSums : 16;
-constexpr int maxRows(int vectors) { return kSums / vectors < 1 ? 1 : kSums / vectors > kMaxRows ? kMaxRows : kSums / vectors; }
+constexpr int maxRows(int vectors) {
+  return kSums / vectors < 1 ? 1 : kSums / vectors > kMaxRows ? kMaxRows : kSums / vectors;
+}
 
 // AVX-512 loads and stores part of a vector at no cost, and so reads b's last columns where they lie.
 constexpr bool kMasks = HWY_TARGET == HWY_AVX3;
 
 // Where a tile goes, and what happens on the way. The pointers stand at the tile's first row and column.
-template <class T> struct TileOut {
+template <class T>
+struct TileOut {
   T* c;
   int64_t row, column;  // steps in c
   bool add;             // to what c holds
@@ -57,7 +62,8 @@ template <class T> struct TileOut {
 };
 
 // The last vector of a row, which may be part of one.
-template <class D, class M, class T> HWY_INLINE hn::Vec<D> loadLast(D d, M mask, const T* from) {
+template <class D, class M, class T>
+HWY_INLINE hn::Vec<D> loadLast(D d, M mask, const T* from) {
   if constexpr (kMasks) {
     return hn::MaskedLoad(mask, d, from);
   } else {
@@ -65,7 +71,8 @@ template <class D, class M, class T> HWY_INLINE hn::Vec<D> loadLast(D d, M mask,
   }
 }
 
-template <class D, class M, class T> HWY_INLINE void storeLast(D d, M mask, hn::Vec<D> x, T* to) {
+template <class D, class M, class T>
+HWY_INLINE void storeLast(D d, M mask, hn::Vec<D> x, T* to) {
   if constexpr (kMasks) {
     hn::BlendedStore(x, mask, d, to);
   } else {
@@ -74,7 +81,8 @@ template <class D, class M, class T> HWY_INLINE void storeLast(D d, M mask, hn::
 }
 
 // The epilogue: a tile of sums, dense in `sums`, goes to c.
-template <class T> HWY_NOINLINE void finish(int rows, int vectors, int64_t columns, const T* sums, const TileOut<T>& out) {
+template <class T>
+HWY_NOINLINE void finish(int rows, int vectors, int64_t columns, const T* sums, const TileOut<T>& out) {
   constexpr Vectors<T> d;
   constexpr int64_t lanes = kLanes<T>;
   const auto zero = hn::Zero(d);
@@ -143,11 +151,15 @@ void micro(int64_t columns, int64_t k, const T* HWY_RESTRICT a, int64_t aRow, in
 template <class T>
 using MicroFn = void (*)(int64_t, int64_t, const T* HWY_RESTRICT, int64_t, int64_t, const T* HWY_RESTRICT, int64_t,
                          const TileOut<T>&);
-template <class T, int Rows, int Vecs> constexpr MicroFn<T> microOf() {
-  if constexpr (Rows <= maxRows(Vecs)) return &micro<T, Rows, Vecs>;
-  else return nullptr;
+template <class T, int Rows, int Vecs>
+constexpr MicroFn<T> microOf() {
+  if constexpr (Rows <= maxRows(Vecs))
+    return &micro<T, Rows, Vecs>;
+  else
+    return nullptr;
 }
-template <class T, int... I> constexpr std::array<MicroFn<T>, sizeof...(I)> microTable(std::integer_sequence<int, I...>) {
+template <class T, int... I>
+constexpr std::array<MicroFn<T>, sizeof...(I)> microTable(std::integer_sequence<int, I...>) {
   return {microOf<T, I / kMaxVectors + 1, I % kMaxVectors + 1>()...};
 }
 // kMicro<T>[(rows - 1) * kMaxVectors + vectors - 1]

@@ -17,7 +17,8 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // from[p * ld + i], p < k, i < count
-template <class T> void packStraight(T* HWY_RESTRICT out, int64_t width, const T* from, int64_t ld, int64_t k, int64_t count) {
+template <class T>
+void packStraight(T* HWY_RESTRICT out, int64_t width, const T* from, int64_t ld, int64_t k, int64_t count) {
   constexpr Vectors<T> d;
   constexpr int64_t lanes = kLanes<T>;
   const int64_t whole = count / lanes * lanes;
@@ -30,19 +31,23 @@ template <class T> void packStraight(T* HWY_RESTRICT out, int64_t width, const T
 }
 
 // packStraight for panels of a, which are `Rows` wide: a constant, so that a row is copied in one or two moves.
-template <class T, int Rows> void packRowsOf(T* HWY_RESTRICT out, const T* from, int64_t ld, int64_t k) {
+template <class T, int Rows>
+void packRowsOf(T* HWY_RESTRICT out, const T* from, int64_t ld, int64_t k) {
   for (int64_t p = 0; p < k; ++p, from += ld, out += Rows) hwy::CopyBytes<Rows * sizeof(T)>(from, out);
 }
 
-template <class T> using PackRowsFn = void (*)(T* HWY_RESTRICT, const T*, int64_t, int64_t);
-template <class T, int... I> constexpr std::array<PackRowsFn<T>, sizeof...(I)> packRowsTable(std::integer_sequence<int, I...>) {
+template <class T>
+using PackRowsFn = void (*)(T* HWY_RESTRICT, const T*, int64_t, int64_t);
+template <class T, int... I>
+constexpr std::array<PackRowsFn<T>, sizeof...(I)> packRowsTable(std::integer_sequence<int, I...>) {
   return {&packRowsOf<T, I + 1>...};
 }
 template <class T>
 constexpr std::array<PackRowsFn<T>, kMaxRows> kPackRows = packRowsTable<T>(std::make_integer_sequence<int, kMaxRows>());
 
 // A vector made of 16-byte blocks, block j from rows + j * step.
-template <class D, class T = hn::TFromD<D>> hn::Vec<D> loadBlocks(D d, const T* rows, int64_t step) {
+template <class D, class T = hn::TFromD<D>>
+hn::Vec<D> loadBlocks(D d, const T* rows, int64_t step) {
   if constexpr (hn::MaxLanes(D()) * sizeof(T) == 16) {
     return hn::LoadU(d, rows);
   } else {
@@ -54,7 +59,8 @@ template <class D, class T = hn::TFromD<D>> hn::Vec<D> loadBlocks(D d, const T* 
 
 // Turns a full vector of rows: lanes rows of from, 16 / sizeof(T) values of k at a time. Row j of block r goes to lane
 // r * perBlock + j after a transposition inside each 16-byte block.
-template <class T> void turnVector(T* HWY_RESTRICT out, int64_t width, const T* from, int64_t ld, int64_t k) {
+template <class T>
+void turnVector(T* HWY_RESTRICT out, int64_t width, const T* from, int64_t ld, int64_t k) {
   constexpr Vectors<T> d;
   constexpr int64_t perBlock = 16 / sizeof(T), lanes = kLanes<T>;
   int64_t p = 0;
@@ -64,10 +70,13 @@ template <class T> void turnVector(T* HWY_RESTRICT out, int64_t width, const T* 
       hn::StoreU(hn::InterleaveLower(d, r0, r1), d, out);
       hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, out + width);
     } else {
-      const auto r2 = loadBlocks(d, from + p + 2 * ld, perBlock * ld), r3 = loadBlocks(d, from + p + 3 * ld, perBlock * ld);
+      const auto r2 = loadBlocks(d, from + p + 2 * ld, perBlock * ld),
+                 r3 = loadBlocks(d, from + p + 3 * ld, perBlock * ld);
       const hn::Repartition<double, decltype(d)> dd;
-      const auto low01 = hn::BitCast(dd, hn::InterleaveLower(d, r0, r1)), high01 = hn::BitCast(dd, hn::InterleaveUpper(d, r0, r1));
-      const auto low23 = hn::BitCast(dd, hn::InterleaveLower(d, r2, r3)), high23 = hn::BitCast(dd, hn::InterleaveUpper(d, r2, r3));
+      const auto low01 = hn::BitCast(dd, hn::InterleaveLower(d, r0, r1)),
+                 high01 = hn::BitCast(dd, hn::InterleaveUpper(d, r0, r1));
+      const auto low23 = hn::BitCast(dd, hn::InterleaveLower(d, r2, r3)),
+                 high23 = hn::BitCast(dd, hn::InterleaveUpper(d, r2, r3));
       hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dd, low01, low23)), d, out);
       hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dd, low01, low23)), d, out + width);
       hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dd, high01, high23)), d, out + 2 * width);
@@ -80,7 +89,8 @@ template <class T> void turnVector(T* HWY_RESTRICT out, int64_t width, const T* 
 }
 
 // from[i * ld + p], p < k, i < count
-template <class T> void packTurned(T* HWY_RESTRICT out, int64_t width, const T* from, int64_t ld, int64_t k, int64_t count) {
+template <class T>
+void packTurned(T* HWY_RESTRICT out, int64_t width, const T* from, int64_t ld, int64_t k, int64_t count) {
   constexpr int64_t lanes = kLanes<T>;
   int64_t i = 0;
   for (; i + lanes <= count; i += lanes) turnVector(out + i, width, from + i * ld, ld, k);

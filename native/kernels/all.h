@@ -7,23 +7,23 @@
 
 namespace tenfold {
 
-KernelTable randomKernels(int64_t target);  // native/random
-KernelTable gemmKernels(int64_t target);    // native/gemm: matmul
-KernelTable unaryKernels(int64_t target);    // one input: arithmetic, rounding, exp, log, trigonometry, special
-KernelTable binaryKernels(int64_t target);   // two inputs: arithmetic, powers, remainders, bits
-KernelTable compareKernels(int64_t target);  // comparisons and predicates: out is bool
-KernelTable ternaryKernels(int64_t target);  // three inputs: where, clamp, lerp, addcmul
-KernelTable reduceKernels(int64_t target);   // sums, means, norms, variance, counts
-KernelTable extremeKernels(int64_t target);  // amax, max with indices, prod, any, all, logsumexp
-KernelTable scanKernels(int64_t target);     // cumsum, cummax, …
+KernelTable randomKernels(int64_t target);      // native/random
+KernelTable gemmKernels(int64_t target);        // native/gemm: matmul
+KernelTable unaryKernels(int64_t target);       // one input: arithmetic, rounding, exp, log, trigonometry, special
+KernelTable binaryKernels(int64_t target);      // two inputs: arithmetic, powers, remainders, bits
+KernelTable compareKernels(int64_t target);     // comparisons and predicates: out is bool
+KernelTable ternaryKernels(int64_t target);     // three inputs: where, clamp, lerp, addcmul
+KernelTable reduceKernels(int64_t target);      // sums, means, norms, variance, counts
+KernelTable extremeKernels(int64_t target);     // amax, max with indices, prod, any, all, logsumexp
+KernelTable scanKernels(int64_t target);        // cumsum, cummax, …
 KernelTable activationKernels(int64_t target);  // relu … softplus, and their backwards
 KernelTable lossKernels(int64_t target);        // losses before their mean, and their backwards
-KernelTable optimizerKernels(int64_t target);  // an optimizer's whole step
-KernelTable rowwiseKernels(int64_t target);  // softmax, layer norm, cross entropy over rows
+KernelTable optimizerKernels(int64_t target);   // an optimizer's whole step
+KernelTable rowwiseKernels(int64_t target);     // softmax, layer norm, cross entropy over rows
 KernelTable convKernels(int64_t target);        // convolutions and their gradients
 KernelTable poolKernels(int64_t target);        // pooling and its gradients
-KernelTable indexKernels(int64_t target);  // gather, the scatters, masks, triangles
-KernelTable sortKernels(int64_t target);   // sort, topk, median, unique, searchsorted
+KernelTable indexKernels(int64_t target);       // gather, the scatters, masks, triangles
+KernelTable sortKernels(int64_t target);        // sort, topk, median, unique, searchsorted
 KernelTable resampleKernels(int64_t target);    // interpolation, padding by reflection and the like, unfold and fold
 
 // Every kernel for one instruction set; the index is the id that a frame begins with.

@@ -1,5 +1,6 @@
-// Sums in the order in which PyTorch's CPU kernels add (ATen/native/cpu/SumKernel.cpp with AVX2's vectors), because what
-// a program prints depends on it: rows are added up in groups of 16 or more, the groups in groups, four levels deep.
+// Sums in the order in which PyTorch's CPU kernels add (ATen/native/cpu/SumKernel.cpp with AVX2's vectors), because
+// what a program prints depends on it: rows are added up in groups of 16 or more, the groups in groups, four levels
+// deep.
 //
 // The order is one of lanes, so it doesn't depend on the width of the vectors that carry them, nor on threads: a unit
 // (a group of groups) starts from zero wherever it is computed.
@@ -24,12 +25,17 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // What is added: x itself, or something of it. Functors, so that a kernel is one line.
 struct Itself {
-  template <class D, class V> HWY_INLINE V operator()(D, V x) const { return x; }
+  template <class D, class V>
+  HWY_INLINE V operator()(D, V x) const {
+    return x;
+  }
 };
 
 // PyTorch's unit of a contiguous sum: four vectors of AVX2.
-template <class T> constexpr int64_t kCascadeVector = 32 / sizeof(T);
-template <class T> constexpr int64_t kCascadeRow = 4 * kCascadeVector<T>;
+template <class T>
+constexpr int64_t kCascadeVector = 32 / sizeof(T);
+template <class T>
+constexpr int64_t kCascadeRow = 4 * kCascadeVector<T>;
 constexpr int64_t kCascadeMaxWidth = 512;
 
 struct CascadeShape {
@@ -112,9 +118,12 @@ void addDenseGroups(const F& of, const T* p, int64_t rows, int64_t count, T* acc
 
 inline float plus(float a, float b) { return a + b; }
 inline double plus(double a, double b) { return a + b; }
-inline int64_t plus(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b)); }
+inline int64_t plus(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
 
-template <class T> void addTo(T* acc, const T* x, int64_t width) {
+template <class T>
+void addTo(T* acc, const T* x, int64_t width) {
   for (int64_t c = 0; c < width; ++c) acc[c] = plus(acc[c], x[c]);
 }
 
@@ -141,7 +150,8 @@ void addGroups(const F& of, const Matrix<T>& m, const CascadeShape& shape, int64
   for (int64_t g = 0; g < count; ++g, row += shape.group()) addRows(of, m, row, shape.group(), width, acc);
 }
 
-template <class T, class F> struct UnitSums {
+template <class T, class F>
+struct UnitSums {
   const F& of;
   const Matrix<T>& m;
   const CascadeShape& shape;
@@ -195,7 +205,8 @@ void cascade(const F& of, const Matrix<T>& m, int64_t rows, int64_t width, T* ou
 }
 
 // Sum of n dense elements.
-template <class T, class F> T sumOfRow(const F& of, const Matrix<T>& row, int64_t n, bool threads) {
+template <class T, class F>
+T sumOfRow(const F& of, const Matrix<T>& row, int64_t n, bool threads) {
   constexpr int64_t kVector = kCascadeVector<T>, kRow = kCascadeRow<T>;
   const hn::CappedTag<T, 1> one;
   alignas(64) T part[kRow];
@@ -235,7 +246,8 @@ template <class T, class F> T sumOfRow(const F& of, const Matrix<T>& row, int64_
 
 // How many of the first columns of a [rows, inner] matrix are added plainly from the first row to the last; the others
 // are added four rows at a time.
-template <class T> int64_t plainColumns(int64_t inner) {
+template <class T>
+int64_t plainColumns(int64_t inner) {
   return inner >= kCascadeVector<T> ? inner / kCascadeRow<T> * kCascadeRow<T> : inner / 4 * 4;
 }
 

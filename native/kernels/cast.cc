@@ -16,7 +16,8 @@ HWY_BEFORE_NAMESPACE();
 namespace tenfold {
 namespace HWY_NAMESPACE {
 
-template <class To, class From> HWY_INLINE To BitsAs(From from) {
+template <class To, class From>
+HWY_INLINE To BitsAs(From from) {
   To to;
   std::memcpy(&to, &from, sizeof(To));
   return to;
@@ -51,26 +52,38 @@ HWY_INLINE Half ToHalf(float x) {
 }
 
 // What C++ leaves undefined is what the processor gives: the lowest number.
-template <class To, class F> HWY_INLINE To Truncate(F x) {
+template <class To, class F>
+HWY_INLINE To Truncate(F x) {
   constexpr F kLow = static_cast<F>(std::numeric_limits<To>::min());
   return static_cast<To>((x >= kLow) & (x < -kLow) ? x : kLow);
 }
 
-template <class T> HWY_INLINE T Load(T x) { return x; }
+template <class T>
+HWY_INLINE T Load(T x) {
+  return x;
+}
 HWY_INLINE uint8_t Load(Bool x) { return x.byte; }
 HWY_INLINE float Load(Half x) { return ToFloat(x); }
 HWY_INLINE float Load(BFloat16 x) { return ToFloat(x); }
 
-template <class To, class T> HWY_INLINE To Convert(T x) {
-  if constexpr (std::is_same_v<To, Bool>) return Bool{static_cast<uint8_t>(x != 0)};
-  else if constexpr (std::is_same_v<To, Half>) return ToHalf(static_cast<float>(x));
-  else if constexpr (std::is_same_v<To, BFloat16>) return ToBFloat16(static_cast<float>(x));
-  else if constexpr (std::is_floating_point_v<T> && std::is_same_v<To, int64_t>) return Truncate<int64_t>(x);
-  else if constexpr (std::is_floating_point_v<T> && std::is_integral_v<To>) return static_cast<To>(Truncate<int32_t>(x));
-  else return static_cast<To>(x);
+template <class To, class T>
+HWY_INLINE To Convert(T x) {
+  if constexpr (std::is_same_v<To, Bool>)
+    return Bool{static_cast<uint8_t>(x != 0)};
+  else if constexpr (std::is_same_v<To, Half>)
+    return ToHalf(static_cast<float>(x));
+  else if constexpr (std::is_same_v<To, BFloat16>)
+    return ToBFloat16(static_cast<float>(x));
+  else if constexpr (std::is_floating_point_v<T> && std::is_same_v<To, int64_t>)
+    return Truncate<int64_t>(x);
+  else if constexpr (std::is_floating_point_v<T> && std::is_integral_v<To>)
+    return static_cast<To>(Truncate<int32_t>(x));
+  else
+    return static_cast<To>(x);
 }
 
-template <class From, class To> void CastTile(void* out, const void* in, size_t n) {
+template <class From, class To>
+void CastTile(void* out, const void* in, size_t n) {
   const From* const from = static_cast<const From*>(in);
   To* const to = static_cast<To*>(out);
   if constexpr (std::is_same_v<From, To>) {
@@ -81,16 +94,18 @@ template <class From, class To> void CastTile(void* out, const void* in, size_t 
   }
 }
 
-#define TENFOLD_CASTS(FROM)                                                                             \
-  {&CastTile<FROM, float>, &CastTile<FROM, double>, &CastTile<FROM, int64_t>, &CastTile<FROM, int32_t>, \
-   &CastTile<FROM, uint8_t>, &CastTile<FROM, Bool>, &CastTile<FROM, int8_t>, &CastTile<FROM, int16_t>,  \
-   &CastTile<FROM, Half>, &CastTile<FROM, BFloat16>}
+#define TENFOLD_CASTS(FROM)                                                                                 \
+  {                                                                                                         \
+    &CastTile<FROM, float>, &CastTile<FROM, double>, &CastTile<FROM, int64_t>, &CastTile<FROM, int32_t>,    \
+        &CastTile<FROM, uint8_t>, &CastTile<FROM, Bool>, &CastTile<FROM, int8_t>, &CastTile<FROM, int16_t>, \
+        &CastTile<FROM, Half>, &CastTile<FROM, BFloat16>                                                    \
+  }
 // [from][to], in the order of DType
 using CastFn = void (*)(void* out, const void* in, size_t n);
 constexpr CastFn kCasts[kDTypes][kDTypes] = {
-    TENFOLD_CASTS(float), TENFOLD_CASTS(double), TENFOLD_CASTS(int64_t), TENFOLD_CASTS(int32_t),
-    TENFOLD_CASTS(uint8_t), TENFOLD_CASTS(Bool), TENFOLD_CASTS(int8_t), TENFOLD_CASTS(int16_t),
-    TENFOLD_CASTS(Half), TENFOLD_CASTS(BFloat16),
+    TENFOLD_CASTS(float),   TENFOLD_CASTS(double),   TENFOLD_CASTS(int64_t), TENFOLD_CASTS(int32_t),
+    TENFOLD_CASTS(uint8_t), TENFOLD_CASTS(Bool),     TENFOLD_CASTS(int8_t),  TENFOLD_CASTS(int16_t),
+    TENFOLD_CASTS(Half),    TENFOLD_CASTS(BFloat16),
 };
 #undef TENFOLD_CASTS
 

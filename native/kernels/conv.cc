@@ -1,9 +1,9 @@
-// Convolutions of one to three dims: the result, the gradient of the input (which is transposed convolution) and that of
-// the weight. All three are matrix products with the patches of an image (kernels/patches-inl.h), which are packed
+// Convolutions of one to three dims: the result, the gradient of the input (which is transposed convolution) and that
+// of the weight. All three are matrix products with the patches of an image (kernels/patches-inl.h), which are packed
 // straight into the product's panels, image by image.
 //
-// Frame of "convolution", "convolutionInput", "convolutionWeight", after the id: batch, groups, channels, filters, then three
-// numbers (depth, height, width) each of in, kernel, out, stride, padding, dilation, then
+// Frame of "convolution", "convolutionInput", "convolutionWeight", after the id: batch, groups, channels, filters, then
+// three numbers (depth, height, width) each of in, kernel, out, stride, padding, dilation, then
 //   convolution:       input, weight, bias, output, activation     input  [batch, channels, in…]
 //   convolutionInput:  gradOutput, weight, bias, gradInput, 0      output [batch, filters, out…]
 //   convolutionWeight: gradOutput, input, 0, gradWeight, 0         weight [filters, channels / groups, kernel…]
@@ -51,11 +51,13 @@ constexpr int64_t kPlaces = 384, kLongPatch = 256;
 // depend on the number of threads, and are added in order.
 constexpr int64_t kPartialBytes = 8 << 20, kMinParts = 8, kMaxParts = 16;
 
-template <class T> T* buffer(Workspace which, int64_t elements) {
+template <class T>
+T* buffer(Workspace which, int64_t elements) {
   return static_cast<T*>(workspace(which, static_cast<size_t>(elements + kWidth<T>) * sizeof(T)));
 }
 
-template <class T, class F> struct EachItem {
+template <class T, class F>
+struct EachItem {
   const F& f;
   int64_t from;
   void operator()(int64_t begin, int64_t end) const {
@@ -63,14 +65,16 @@ template <class T, class F> struct EachItem {
   }
 };
 // Items on several threads, and the last ones, too few for all threads, one after the other on all of them.
-template <class T, class F> void eachItem(int64_t items, int64_t work, const F& f) {
+template <class T, class F>
+void eachItem(int64_t items, int64_t work, const F& f) {
   const int64_t threads = numThreads();
   const int64_t shared = items >= 4 * threads || items * work < kGrainWork ? items : items / threads * threads;
   parallelFor(shared, most(1, kGrainWork / most(work, 1)), EachItem<T, F>{f, 0}, 1);
   EachItem<T, F>{f, shared}(0, items - shared);
 }
 
-template <class T> struct CopyTask {
+template <class T>
+struct CopyTask {
   T* to;
   const T* from;
   Triple in;
@@ -78,25 +82,30 @@ template <class T> struct CopyTask {
   void operator()(int64_t begin, int64_t end) const { copyRows(to, from, in, margin, begin, end); }
 };
 // An image with its margin, in `to`.
-template <class T> void copyImage(T* to, const T* from, int64_t channels, Triple in, const Margin& m) {
+template <class T>
+void copyImage(T* to, const T* from, int64_t channels, Triple in, const Margin& m) {
   parallelFor(channels * m.size.d * m.size.h, most(1, kGrainCopy / m.row), CopyTask<T>{to, from, in, m}, 1);
 }
 
-template <class T> void packPlacesFn(const void* x, int64_t, T* out, int64_t width, int64_t p0, int64_t p1, int64_t i0, int64_t i1) {
+template <class T>
+void packPlacesFn(const void* x, int64_t, T* out, int64_t width, int64_t p0, int64_t p1, int64_t i0, int64_t i1) {
   packPlaces(*static_cast<const Patches<T>*>(x), out, width, p0, p1, i0, i1);
 }
-// ---- weights times patches --------------------------------------------------------------------------------------------
+// ---- weights times patches
+// --------------------------------------------------------------------------------------------
 
 // Whether patches are read where they lie: rows of places must fill vectors well, and long patches, whose taps are far
 // apart, are better read from a panel.
-template <class T> bool readsInPlace(int64_t width, int64_t m, int64_t k) {
+template <class T>
+bool readsInPlace(int64_t width, int64_t m, int64_t k) {
   return m <= kDirectFilters || (k <= kDirectPatch && 10 * width >= 8 * pieces(width, kWidth<T>) * kWidth<T>);
 }
 
 // out[m, image * places] = weight[m, k] @ patches[k, image * places] + bias[m]. `dense`: the patches are a [k, places]
 // matrix in memory.
 template <class T>
-void timesPatches(const Patches<T>& x, bool dense, const T* weight, int64_t m, int64_t k, const T* bias, bool relu, T* out) {
+void timesPatches(const Patches<T>& x, bool dense, const T* weight, int64_t m, int64_t k, const T* bias, bool relu,
+                  T* out) {
   const int64_t n = x.images * x.perImage();
   constexpr bool integer = T(0.5) == T(0);
   if constexpr (integer) {
@@ -125,23 +134,28 @@ inline int64_t imagesTogether(int64_t batch, int64_t places, int64_t k) {
 }
 
 // The results of images together, [filters, image * places], go to their images.
-template <class T> void toImages(const T* from, int64_t images, int64_t filters, int64_t places, T* to, int64_t image) {
+template <class T>
+void toImages(const T* from, int64_t images, int64_t filters, int64_t places, T* to, int64_t image) {
   for (int64_t f = 0; f < filters; ++f) {
-    for (int64_t i = 0; i < images; ++i, from += places) std::memcpy(to + i * image + f * places, from, static_cast<size_t>(places) * sizeof(T));
+    for (int64_t i = 0; i < images; ++i, from += places)
+      std::memcpy(to + i * image + f * places, from, static_cast<size_t>(places) * sizeof(T));
   }
 }
 
-// ---- the result -------------------------------------------------------------------------------------------------------
+// ---- the result
+// -------------------------------------------------------------------------------------------------------
 
 // Every stride-th element of an image, for kernels of one tap: [channels, places].
-template <class T> struct Subsample {
+template <class T>
+struct Subsample {
   const Convolution& g;
   const T* from;
   T* to;
   void operator()(int64_t begin, int64_t end) const {
     const Margin row({1, 1, g.out.w * g.stride.w}, {0, 0, g.pad.w}, g.stride.w);
     for (int64_t r = begin; r < end; ++r) {
-      const int64_t h = r % g.out.h * g.stride.h - g.pad.h, d = r / g.out.h % g.out.d * g.stride.d - g.pad.d, c = r / g.out.h / g.out.d;
+      const int64_t h = r % g.out.h * g.stride.h - g.pad.h, d = r / g.out.h % g.out.d * g.stride.d - g.pad.d,
+                    c = r / g.out.h / g.out.d;
       T* const out = to + r * g.out.w;
       if (h >= 0 && h < g.in.h && d >= 0 && d < g.in.d) {
         copyPhase(out, from + ((c * g.in.d + d) * g.in.h + h) * g.in.w, g.in.w, row, 0, T{0});
@@ -169,7 +183,8 @@ Patches<T> patchesOf(const Convolution& g, const ForwardPlan& plan, const T* fro
   }
   if (!plain) {
     T* const copy = buffer<T>(Workspace::image, count * channels * margin.channel);
-    for (int64_t i = 0; i < count; ++i) copyImage(copy + i * channels * margin.channel, from + i * step, channels, g.in, margin);
+    for (int64_t i = 0; i < count; ++i)
+      copyImage(copy + i * channels * margin.channel, from + i * step, channels, g.in, margin);
     from = copy;
     step = channels * margin.channel;
     end = copy + count * step + kWidth<T>;
@@ -177,7 +192,8 @@ Patches<T> patchesOf(const Convolution& g, const ForwardPlan& plan, const T* fro
   return {from, end, plan.offsets(), g.out, g.stride.d * margin.plane, g.stride.h * margin.row, step, count};
 }
 
-template <class T> struct Forward {
+template <class T>
+struct Forward {
   const Convolution& g;
   const ForwardPlan& plan;
   const T* input;
@@ -196,12 +212,14 @@ template <class T> struct Forward {
     bool dense = false;
     const Patches<T> x = patchesOf(g, plan, from, count, dense);
     T* const result = count == 1 ? to : buffer<T>(Workspace::result, count * filters * places);
-    timesPatches(x, dense, weight + group * filters * g.patch(), filters, g.patch(), bias ? bias + group * filters : nullptr, relu, result);
+    timesPatches(x, dense, weight + group * filters * g.patch(), filters, g.patch(),
+                 bias ? bias + group * filters : nullptr, relu, result);
     if (count > 1) toImages(result, count, filters, places, to, g.filters * places);
   }
 };
 
-template <class T> void runForward(const Kernel&, Frame f) {
+template <class T>
+void runForward(const Kernel&, Frame f) {
   const Convolution g(f);
   const ForwardPlan plan(g);
   const T* const input = f.ptr<const T>();
@@ -214,10 +232,12 @@ template <class T> void runForward(const Kernel&, Frame f) {
   eachItem<T>(pieces(g.batch, together) * g.groups, together * g.filtersPerGroup() * g.patch() * g.out.count(), item);
 }
 
-// ---- the gradient of the input ------------------------------------------------------------------------------------------
+// ---- the gradient of the input
+// ------------------------------------------------------------------------------------------
 
 // The weights of each part, [group, channel, filter * taps + tap].
-template <class T> struct TurnWeights {
+template <class T>
+struct TurnWeights {
   const Convolution& g;
   const InputPlan& plan;
   const T* weight;
@@ -239,7 +259,8 @@ template <class T> struct TurnWeights {
   }
 };
 
-template <class T> struct InputGradient {
+template <class T>
+struct InputGradient {
   const Convolution& g;
   const InputPlan& plan;
   const T* gradOutput;
@@ -258,7 +279,8 @@ template <class T> struct InputGradient {
     const bool plain = margin.isPlain(g.out);
     if (!plain) {
       T* const copy = buffer<T>(Workspace::image, count * filters * margin.channel);
-      for (int64_t i = 0; i < count; ++i) copyImage(copy + i * filters * margin.channel, from + i * step, filters, g.out, margin);
+      for (int64_t i = 0; i < count; ++i)
+        copyImage(copy + i * filters * margin.channel, from + i * step, filters, g.out, margin);
       from = copy;
       step = filters * margin.channel;
       end = copy + count * step + kWidth<T>;
@@ -277,8 +299,10 @@ template <class T> struct InputGradient {
       const Patches<T> x{from, end, plan.offsets(phase), phase.count, margin.plane, margin.row, step, count};
       const bool dense = count == 1 && plain && phase.taps == 1 && n == size;
       timesPatches(x, dense, weight + phase.weightAt + group * channels * k, channels, k, own, false, result);
-      if (!whole) spread(phase, result, count, channels, own, to);
-      else if (count > 1) toImages(result, count, channels, n, to, g.channels * g.in.count());
+      if (!whole)
+        spread(phase, result, count, channels, own, to);
+      else if (count > 1)
+        toImages(result, count, channels, n, to, g.channels * g.in.count());
     }
   }
 
@@ -289,7 +313,9 @@ template <class T> struct InputGradient {
         T* const channel = to + (i * g.channels + c) * g.in.count();
         for (int64_t d = 0; d < phase.count.d; ++d) {
           for (int64_t h = 0; h < phase.count.h; ++h) {
-            T* const row = channel + ((phase.first.d + d * g.stride.d) * g.in.h + phase.first.h + h * g.stride.h) * g.in.w + phase.first.w;
+            T* const row = channel +
+                           ((phase.first.d + d * g.stride.d) * g.in.h + phase.first.h + h * g.stride.h) * g.in.w +
+                           phase.first.w;
             if (from) {
               for (int64_t w = 0; w < phase.count.w; ++w) row[w * g.stride.w] = from[w];
               from += phase.count.w;
@@ -303,7 +329,8 @@ template <class T> struct InputGradient {
   }
 };
 
-template <class T> void runInput(const Kernel&, Frame f) {
+template <class T>
+void runInput(const Kernel&, Frame f) {
   const Convolution g(f);
   const InputPlan plan(g);
   const T* const gradOutput = f.ptr<const T>();
@@ -311,7 +338,8 @@ template <class T> void runInput(const Kernel&, Frame f) {
   const T* const bias = f.ptr<const T>();
   T* const gradInput = f.ptr<T>();
   T* const turned = buffer<T>(Workspace::partial, g.channels * g.filtersPerGroup() * g.taps());
-  parallelFor(g.channels, most(1, kGrainCopy / 4 / (g.filtersPerGroup() * g.taps())), TurnWeights<T>{g, plan, weight, turned}, 1);
+  parallelFor(g.channels, most(1, kGrainCopy / 4 / (g.filtersPerGroup() * g.taps())),
+              TurnWeights<T>{g, plan, weight, turned}, 1);
   bool alone = T(0.5) == T(0);
   for (int64_t i = 0; i < plan.phaseCount(); ++i) {
     const Phase& p = plan.phase(i);
@@ -323,22 +351,26 @@ template <class T> void runInput(const Kernel&, Frame f) {
   eachItem<T>(pieces(g.batch, together) * g.groups, together * g.filtersPerGroup() * g.patch() * g.out.count(), item);
 }
 
-// ---- the gradient of the weight -----------------------------------------------------------------------------------------
+// ---- the gradient of the weight
+// -----------------------------------------------------------------------------------------
 
-// The output's gradients of images, [filters, places] each, turned to [image, place, filter], filters filled up with zeros to
-// whole vectors.
-template <class T> struct TurnGradients {
+// The output's gradients of images, [filters, places] each, turned to [image, place, filter], filters filled up with
+// zeros to whole vectors.
+template <class T>
+struct TurnGradients {
   const T* from;
   int64_t filters, places, image;  // elements from image to image
   int64_t step;
   T* to;
   void operator()(int64_t begin, int64_t end) const {
-    for (int64_t i = begin; i < end; ++i) packTurned(to + i * places * step, step, from + i * image, places, places, filters);
+    for (int64_t i = begin; i < end; ++i)
+      packTurned(to + i * places * step, step, from + i * image, places, places, filters);
   }
 };
 
 // Tiles of the weight's gradient, as [tap, filter].
-template <class T> struct TapsTask {
+template <class T>
+struct TapsTask {
   const Patches<T>& x;
   const T* gradient;
   int64_t step, taps, vectors;
@@ -358,7 +390,8 @@ template <class T> struct TapsTask {
   }
 };
 
-template <class T> struct WeightGradient {
+template <class T>
+struct WeightGradient {
   const Convolution& g;
   const ForwardPlan& plan;
   const T* gradOutput;
@@ -382,9 +415,11 @@ template <class T> struct WeightGradient {
   void images(int64_t image, int64_t count, int64_t group, T* to, bool add) const {
     const int64_t channels = g.channelsPerGroup(), filters = g.filtersPerGroup(), places = g.out.count();
     bool dense = false;
-    const Patches<T> x = patchesOf(g, plan, input + (image * g.channels + group * channels) * g.in.count(), count, dense);
+    const Patches<T> x =
+        patchesOf(g, plan, input + (image * g.channels + group * channels) * g.in.count(), count, dense);
     T* const turned = buffer<T>(Workspace::result, count * places * step);
-    const TurnGradients<T> turn{gradOutput + (image * g.filters + group * filters) * places, filters, places, g.filters * places, step, turned};
+    const TurnGradients<T> turn{
+        gradOutput + (image * g.filters + group * filters) * places, filters, places, g.filters * places, step, turned};
     parallelFor(count, most(1, kGrainCopy / (places * filters)), turn, 1);
     const TapsTask<T> task{x, turned, step, g.patch(), step / kWidth<T>, to, add};
     const int64_t tiles = task.rows() * task.columns();
@@ -393,7 +428,8 @@ template <class T> struct WeightGradient {
 };
 
 // Where a group has one channel and few filters: each weight's gradient as a dot product, a vector of places at a time.
-template <class T> struct DepthwiseGradient {
+template <class T>
+struct DepthwiseGradient {
   const Convolution& g;
   const ForwardPlan& plan;
   const T* gradOutput;
@@ -406,11 +442,13 @@ template <class T> struct DepthwiseGradient {
     T* const copy = buffer<T>(Workspace::image, margin.channel);
     for (int64_t i = 0; i < filters * g.taps(); ++i) gradWeight[group * filters * g.taps() + i] = 0;
     for (int64_t image = 0; image < g.batch; ++image) {
-      copyRows(copy, input + (image * g.channels + group) * g.in.count(), g.in, margin, 0, margin.size.d * margin.size.h);
+      copyRows(copy, input + (image * g.channels + group) * g.in.count(), g.in, margin, 0,
+               margin.size.d * margin.size.h);
       for (int64_t f = group * filters; f < (group + 1) * filters; ++f) {
         const T* const gradient = gradOutput + (image * g.filters + f) * places;
         T* const to = gradWeight + f * g.taps();
-        for (int64_t t = 0; t < g.taps(); t += 4) four(copy, gradient, plan.offsets() + t, static_cast<int>(least(4, g.taps() - t)), to + t);
+        for (int64_t t = 0; t < g.taps(); t += 4)
+          four(copy, gradient, plan.offsets() + t, static_cast<int>(least(4, g.taps() - t)), to + t);
       }
     }
   }
@@ -445,7 +483,8 @@ template <class T> struct DepthwiseGradient {
 };
 
 // The parts added in order, and turned to [filter, tap], a square of both at a time.
-template <class T> struct AddParts {
+template <class T>
+struct AddParts {
   const Convolution& g;
   const T* partial;
   int64_t parts, step;
@@ -461,7 +500,8 @@ template <class T> struct AddParts {
   void square(int64_t group, int64_t tap, int64_t filter) const {
     const hn::ScalableTag<T> d;
     constexpr int64_t lanes = kWidth<T>;
-    const int64_t taps = g.patch(), rows = least(lanes, taps - tap), columns = least(lanes, g.filtersPerGroup() - filter);
+    const int64_t taps = g.patch(), rows = least(lanes, taps - tap),
+                  columns = least(lanes, g.filtersPerGroup() - filter);
     HWY_ALIGN T sums[lanes * lanes];
     for (int64_t t = 0; t < rows; ++t) {
       const T* const from = partial + (group * taps + tap + t) * step + filter;
@@ -476,7 +516,8 @@ template <class T> struct AddParts {
   }
 };
 
-template <class T> void runWeight(const Kernel&, Frame f) {
+template <class T>
+void runWeight(const Kernel&, Frame f) {
   const Convolution g(f);
   const ForwardPlan plan(g);
   const T* const gradOutput = f.ptr<const T>();
@@ -501,9 +542,11 @@ template <class T> void runWeight(const Kernel&, Frame f) {
   parallelFor(g.groups * sum.squares(), most(1, kGrainCopy / (parts * kWidth<T> * step)), sum, 1);
 }
 
-// ---- the gradient of the bias -------------------------------------------------------------------------------------------
+// ---- the gradient of the bias
+// -------------------------------------------------------------------------------------------
 
-template <class T> struct ChannelSum {
+template <class T>
+struct ChannelSum {
   int64_t outer, channels, inner;
   const T* in;
   T* out;
@@ -533,7 +576,8 @@ template <class T> struct ChannelSum {
   }
 };
 
-template <class T> void runChannelSum(const Kernel&, Frame f) {
+template <class T>
+void runChannelSum(const Kernel&, Frame f) {
   const int64_t outer = f.i64(), channels = f.i64(), inner = f.i64();
   const T* const in = f.ptr<const T>();
   const ChannelSum<T> task{outer, channels, inner, in, f.ptr<T>()};
@@ -542,16 +586,11 @@ template <class T> void runChannelSum(const Kernel&, Frame f) {
 
 extern const Kernel kConv[];
 const Kernel kConv[] = {
-    {"convolution", DType::f32, runForward<float>},
-    {"convolution", DType::f64, runForward<double>},
-    {"convolution", DType::i64, runForward<int64_t>},
-    {"convolutionInput", DType::f32, runInput<float>},
-    {"convolutionInput", DType::f64, runInput<double>},
-    {"convolutionInput", DType::i64, runInput<int64_t>},
-    {"convolutionWeight", DType::f32, runWeight<float>},
-    {"convolutionWeight", DType::f64, runWeight<double>},
-    {"channelSum", DType::f32, runChannelSum<float>},
-    {"channelSum", DType::f64, runChannelSum<double>},
+    {"convolution", DType::f32, runForward<float>},      {"convolution", DType::f64, runForward<double>},
+    {"convolution", DType::i64, runForward<int64_t>},    {"convolutionInput", DType::f32, runInput<float>},
+    {"convolutionInput", DType::f64, runInput<double>},  {"convolutionInput", DType::i64, runInput<int64_t>},
+    {"convolutionWeight", DType::f32, runWeight<float>}, {"convolutionWeight", DType::f64, runWeight<double>},
+    {"channelSum", DType::f32, runChannelSum<float>},    {"channelSum", DType::f64, runChannelSum<double>},
 };
 constexpr size_t kConvCount = sizeof(kConv) / sizeof(kConv[0]);
 

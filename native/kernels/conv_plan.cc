@@ -75,8 +75,8 @@ InputPlan::InputPlan(const Convolution& g) : margin(inputMargin(g)) {
   for (const Axis& d : ds) {
     for (const Axis& h : hs) {
       for (const Axis& w : ws) {
-        Phase p{{d.first, h.first, w.first}, {d.count, h.count, w.count}, 0, static_cast<int64_t>(list.size()),
-                static_cast<int64_t>(kernel.size()), weightAt};
+        Phase p{{d.first, h.first, w.first},       {d.count, h.count, w.count},         0,
+                static_cast<int64_t>(list.size()), static_cast<int64_t>(kernel.size()), weightAt};
         std::vector<int64_t> taps;  // offsets for filter 0
         for (size_t i = 0; i < d.tap.size(); ++i) {
           for (size_t j = 0; j < h.tap.size(); ++j) {

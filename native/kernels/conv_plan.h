@@ -1,4 +1,5 @@
-// Which element of a padded image each tap of a convolution reads, and in which parts the gradient of its input is made.
+// Which element of a padded image each tap of a convolution reads, and in which parts the gradient of its input is
+// made.
 #pragma once
 #include <vector>
 
@@ -26,7 +27,7 @@ struct Phase {
   int64_t taps;         // how many taps meet them, possibly none
   int64_t listAt;       // where offsets [filter * taps + tap] and kernel places [tap] begin in the plan's lists
   int64_t kernelAt;
-  int64_t weightAt;     // where this part's weights begin: [group, channel, filter * taps + tap]
+  int64_t weightAt;  // where this part's weights begin: [group, channel, filter * taps + tap]
 };
 
 struct InputPlan {

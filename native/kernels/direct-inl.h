@@ -1,6 +1,6 @@
-// Convolution without a packed matrix: tiles held in registers, that read the padded image where it lies. For the result
-// a tile is some filters times some vectors of places, for the weight's gradient some taps times some vectors of filters.
-// Where rows of places fill vectors well, this saves the packing, which costs 10 to 30 % of a small product.
+// Convolution without a packed matrix: tiles held in registers, that read the padded image where it lies. For the
+// result a tile is some filters times some vectors of places, for the weight's gradient some taps times some vectors of
+// filters. Where rows of places fill vectors well, this saves the packing, which costs 10 to 30 % of a small product.
 #if defined(TENFOLD_DIRECT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TENFOLD_DIRECT_INL_H_
 #undef TENFOLD_DIRECT_INL_H_
@@ -31,7 +31,9 @@ constexpr int kTileRows = 8;
 
 constexpr int64_t pieces(int64_t n, int64_t most) { return (n + most - 1) / most; }
 // Where piece i begins, of n things in `count` pieces that differ by one at most.
-constexpr int64_t pieceAt(int64_t n, int64_t count, int64_t i) { return n / count * i + (i < n % count ? i : n % count); }
+constexpr int64_t pieceAt(int64_t n, int64_t count, int64_t i) {
+  return n / count * i + (i < n % count ? i : n % count);
+}
 
 // A vector of places, or a part of one.
 struct Lane {
@@ -39,7 +41,8 @@ struct Lane {
 };
 
 // `count` elements of s go to `to`.
-template <class D, class V, class T> HWY_INLINE void storePart(D d, V s, T* to, int64_t count) {
+template <class D, class V, class T>
+HWY_INLINE void storePart(D d, V s, T* to, int64_t count) {
   if (HWY_LIKELY(count == kWidth<T>)) return hn::StoreU(s, d, to);
 #if HWY_TARGET == HWY_AVX3
   hn::BlendedStore(s, hn::FirstN(d, static_cast<size_t>(count)), d, to);
@@ -52,7 +55,8 @@ template <class D, class V, class T> HWY_INLINE void storePart(D d, V s, T* to, 
 
 // Rows filters times Vecs vectors of places: out[r * n + place] = weight[r, k] @ patches[k, place] + bias[r].
 template <class T, int Rows, int Vecs>
-void placesTile(const Patches<T>& x, const Lane* lanes, const T* weight, int64_t k, const T* bias, bool relu, T* out, int64_t n) {
+void placesTile(const Patches<T>& x, const Lane* lanes, const T* weight, int64_t k, const T* bias, bool relu, T* out,
+                int64_t n) {
   constexpr hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const T* at[Vecs];
@@ -115,22 +119,31 @@ void tapsTile(const Patches<T>& x, int64_t images, const int64_t* offsets, const
 template <class T>
 using PlacesTileFn = void (*)(const Patches<T>&, const Lane*, const T*, int64_t, const T*, bool, T*, int64_t);
 template <class T>
-using TapsTileFn = void (*)(const Patches<T>&, int64_t, const int64_t*, const T* HWY_RESTRICT, int64_t, T* HWY_RESTRICT, bool);
+using TapsTileFn = void (*)(const Patches<T>&, int64_t, const int64_t*, const T* HWY_RESTRICT, int64_t, T* HWY_RESTRICT,
+                            bool);
 
-template <class T, int I> constexpr PlacesTileFn<T> placesTileOf() {
+template <class T, int I>
+constexpr PlacesTileFn<T> placesTileOf() {
   constexpr int rows = I / kTileVectors + 1, vectors = I % kTileVectors + 1;
-  if constexpr (rows <= tileRows(vectors)) return &placesTile<T, rows, vectors>;
-  else return nullptr;
+  if constexpr (rows <= tileRows(vectors))
+    return &placesTile<T, rows, vectors>;
+  else
+    return nullptr;
 }
-template <class T, int I> constexpr TapsTileFn<T> tapsTileOf() {
+template <class T, int I>
+constexpr TapsTileFn<T> tapsTileOf() {
   constexpr int rows = I / kTileVectors + 1, vectors = I % kTileVectors + 1;
-  if constexpr (rows <= tileRows(vectors)) return &tapsTile<T, rows, vectors>;
-  else return nullptr;
+  if constexpr (rows <= tileRows(vectors))
+    return &tapsTile<T, rows, vectors>;
+  else
+    return nullptr;
 }
-template <class T, int... I> constexpr std::array<PlacesTileFn<T>, sizeof...(I)> placesTiles(std::integer_sequence<int, I...>) {
+template <class T, int... I>
+constexpr std::array<PlacesTileFn<T>, sizeof...(I)> placesTiles(std::integer_sequence<int, I...>) {
   return {placesTileOf<T, I>()...};
 }
-template <class T, int... I> constexpr std::array<TapsTileFn<T>, sizeof...(I)> tapsTiles(std::integer_sequence<int, I...>) {
+template <class T, int... I>
+constexpr std::array<TapsTileFn<T>, sizeof...(I)> tapsTiles(std::integer_sequence<int, I...>) {
   return {tapsTileOf<T, I>()...};
 }
 // Tile of r rows and v vectors: [(r - 1) * kTileVectors + v - 1].
@@ -141,9 +154,11 @@ template <class T>
 constexpr std::array<TapsTileFn<T>, kTileRows * kTileVectors> kTapsTiles =
     tapsTiles<T>(std::make_integer_sequence<int, kTileRows * kTileVectors>());
 
-// ---- weight[m, k] times the patches of one image ------------------------------------------------------------------------
+// ---- weight[m, k] times the patches of one image
+// ------------------------------------------------------------------------
 
-template <class T> struct Direct {
+template <class T>
+struct Direct {
   const Patches<T>& x;
   const T* weight;
   int64_t m, k;

@@ -24,60 +24,113 @@ namespace {
 // ---- folds ----------------------------------------------------------------------------------------------------------
 // op(acc, x) on vectors and on numbers, and what it starts from.
 
-template <class T> constexpr bool kHasNan = std::numeric_limits<T>::has_infinity;
-template <class T> constexpr T lowest() { return kHasNan<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest(); }
-template <class T> constexpr T highest() { return kHasNan<T> ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max(); }
+template <class T>
+constexpr bool kHasNan = std::numeric_limits<T>::has_infinity;
+template <class T>
+constexpr T lowest() {
+  return kHasNan<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+}
+template <class T>
+constexpr T highest() {
+  return kHasNan<T> ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
+}
 
 struct Max {
   static constexpr bool kOrdered = false;
-  template <class T> static constexpr T start() { return lowest<T>(); }
-  template <class V> static HWY_INLINE auto better(V x, V than) { return hn::Gt(x, than); }
-  template <class D, class V> HWY_INLINE V operator()(D, V acc, V x) const {
+  template <class T>
+  static constexpr T start() {
+    return lowest<T>();
+  }
+  template <class V>
+  static HWY_INLINE auto better(V x, V than) {
+    return hn::Gt(x, than);
+  }
+  template <class D, class V>
+  HWY_INLINE V operator()(D, V acc, V x) const {
     if constexpr (kHasNan<hn::TFromD<D>>) {
       return hn::IfThenElse(hn::Or(hn::Gt(x, acc), hn::IsNaN(x)), x, acc);
     } else {
       return hn::Max(acc, x);
     }
   }
-  template <class T> static bool betterNumber(T x, T than) { return x > than; }
-  template <class T> T number(T acc, T x) const {
+  template <class T>
+  static bool betterNumber(T x, T than) {
+    return x > than;
+  }
+  template <class T>
+  T number(T acc, T x) const {
     acc = x > acc ? x : acc;  // no branch: which is larger can't be foretold
     return x != x ? x : acc;
   }
 };
 struct Min {
   static constexpr bool kOrdered = false;
-  template <class T> static constexpr T start() { return highest<T>(); }
-  template <class V> static HWY_INLINE auto better(V x, V than) { return hn::Lt(x, than); }
-  template <class D, class V> HWY_INLINE V operator()(D, V acc, V x) const {
+  template <class T>
+  static constexpr T start() {
+    return highest<T>();
+  }
+  template <class V>
+  static HWY_INLINE auto better(V x, V than) {
+    return hn::Lt(x, than);
+  }
+  template <class D, class V>
+  HWY_INLINE V operator()(D, V acc, V x) const {
     if constexpr (kHasNan<hn::TFromD<D>>) {
       return hn::IfThenElse(hn::Or(hn::Lt(x, acc), hn::IsNaN(x)), x, acc);
     } else {
       return hn::Min(acc, x);
     }
   }
-  template <class T> static bool betterNumber(T x, T than) { return x < than; }
-  template <class T> T number(T acc, T x) const {
+  template <class T>
+  static bool betterNumber(T x, T than) {
+    return x < than;
+  }
+  template <class T>
+  T number(T acc, T x) const {
     acc = x < acc ? x : acc;
     return x != x ? x : acc;
   }
 };
 struct MaxMagnitude {
   static constexpr bool kOrdered = false;
-  template <class T> static constexpr T start() { return 0; }
-  template <class D, class V> HWY_INLINE V operator()(D d, V acc, V x) const { return Max()(d, acc, hn::Abs(x)); }
-  template <class T> T number(T acc, T x) const { return Max().number(acc, x < 0 ? -x : x); }
+  template <class T>
+  static constexpr T start() {
+    return 0;
+  }
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V acc, V x) const {
+    return Max()(d, acc, hn::Abs(x));
+  }
+  template <class T>
+  T number(T acc, T x) const {
+    return Max().number(acc, x < 0 ? -x : x);
+  }
 };
 struct MinMagnitude {
   static constexpr bool kOrdered = false;
-  template <class T> static constexpr T start() { return highest<T>(); }
-  template <class D, class V> HWY_INLINE V operator()(D d, V acc, V x) const { return Min()(d, acc, hn::Abs(x)); }
-  template <class T> T number(T acc, T x) const { return Min().number(acc, x < 0 ? -x : x); }
+  template <class T>
+  static constexpr T start() {
+    return highest<T>();
+  }
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V acc, V x) const {
+    return Min()(d, acc, hn::Abs(x));
+  }
+  template <class T>
+  T number(T acc, T x) const {
+    return Min().number(acc, x < 0 ? -x : x);
+  }
 };
 struct Product {
   static constexpr bool kOrdered = true;  // products of floats depend on the order
-  template <class T> static constexpr T start() { return 1; }
-  template <class D, class V> HWY_INLINE V operator()(D, V acc, V x) const { return acc * x; }
+  template <class T>
+  static constexpr T start() {
+    return 1;
+  }
+  template <class D, class V>
+  HWY_INLINE V operator()(D, V acc, V x) const {
+    return acc * x;
+  }
   float number(float acc, float x) const { return acc * x; }
   double number(double acc, double x) const { return acc * x; }
   int64_t number(int64_t acc, int64_t x) const {
@@ -86,7 +139,8 @@ struct Product {
 };
 
 // Folds the n lanes of a vector (a multiple of a 16-byte vector's) where the order doesn't count.
-template <class Op, class T> HWY_INLINE T foldLanes(const Op& op, T* lane, int64_t n) {
+template <class Op, class T>
+HWY_INLINE T foldLanes(const Op& op, T* lane, int64_t n) {
   constexpr int64_t kShort = 16 / sizeof(T);
   const hn::CappedTag<T, kShort> d;
   auto v = hn::LoadU(d, lane);
@@ -98,7 +152,8 @@ template <class Op, class T> HWY_INLINE T foldLanes(const Op& op, T* lane, int64
 }
 
 // Folds n dense elements into acc. In PyTorch's order (four vectors of AVX2 side by side) where the order counts.
-template <class Op, class T> T foldDense(const Op& op, const T* x, int64_t n, T acc) {
+template <class Op, class T>
+T foldDense(const Op& op, const T* x, int64_t n, T acc) {
   constexpr int64_t kQuarter = 32 / sizeof(T), kAll = 4 * kQuarter;
   const hn::CappedTag<T, kQuarter> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -141,12 +196,17 @@ HWY_INLINE void foldColumns(const Op& op, D d, View<T> v, int64_t rows, int64_t 
   hn::StoreU(a, d, acc + c);
 }
 
-template <class Op, class Type, class Memory = Type> struct Fold {
+template <class Op, class Type, class Memory = Type>
+struct Fold {
   using T = Memory;  // what is read; Type is what it is taken for
-  struct Part { Type value = Op::template start<Type>(); };
+  struct Part {
+    Type value = Op::template start<Type>();
+  };
   struct Parts {
     alignas(64) Type value[kMaxColumns];
-    Parts() { for (Type& v : value) v = Op::template start<Type>(); }
+    Parts() {
+      for (Type& v : value) v = Op::template start<Type>();
+    }
   };
   Op op;
 
@@ -185,16 +245,19 @@ template <class Op, class Type, class Memory = Type> struct Fold {
   }
 };
 
-template <class Op, class T> void runFold(const Kernel&, Frame f) {
+template <class Op, class T>
+void runFold(const Kernel&, Frame f) {
   const Reduction r(f);
   reduce(Parted<Fold<Op, T>>{r, {}});
 }
-template <class Op, class T> void runExtreme(const Kernel& self, Frame f) {
+template <class Op, class T>
+void runExtreme(const Kernel& self, Frame f) {
   const Reduction r(f);
   needElements(self, r);
   reduce(Parted<Fold<Op, T>>{r, {}});
 }
-template <class Op> void runBoolFold(const Kernel&, Frame f) {  // any = max, all = min of bytes that are 0 or 1
+template <class Op>
+void runBoolFold(const Kernel&, Frame f) {  // any = max, all = min of bytes that are 0 or 1
   const Reduction r(f);
   reduce(Parted<Fold<Op, uint8_t, Bool>>{r, {}});
   const int64_t n = r.n == 0 ? r.outer * r.inner : 0;
@@ -203,7 +266,8 @@ template <class Op> void runBoolFold(const Kernel&, Frame f) {  // any = max, al
 
 // ---- the extreme and where it is ------------------------------------------------------------------------------------
 
-template <class T> int64_t find(const T* x, int64_t n, T value) {
+template <class T>
+int64_t find(const T* x, int64_t n, T value) {
   const hn::ScalableTag<T> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto wanted = hn::Set(d, value);
@@ -219,11 +283,19 @@ template <class T> int64_t find(const T* x, int64_t n, T value) {
   return 0;
 }
 
-template <class Op, class Type, bool kIndexOnly> struct Extreme {
+template <class Op, class Type, bool kIndexOnly>
+struct Extreme {
   using T = Type;
   using Index = hwy::MakeSigned<T>;
-  struct Part { T value = Op::template start<T>(); int64_t index = -1; };  // -1: nothing seen
-  struct Parts { alignas(64) T value[kMaxColumns]; alignas(64) Index index[kMaxColumns]; int64_t n = 0; };
+  struct Part {
+    T value = Op::template start<T>();
+    int64_t index = -1;
+  };  // -1: nothing seen
+  struct Parts {
+    alignas(64) T value[kMaxColumns];
+    alignas(64) Index index[kMaxColumns];
+    int64_t n = 0;
+  };
   Op op;
 
   // Finds the run that holds the extreme at the speed of a plain fold, then looks inside that run only.
@@ -279,21 +351,27 @@ template <class Op, class Type, bool kIndexOnly> struct Extreme {
       hn::StoreU(index, di, parts.index + c);
     }
     for (; c < width; ++c) {
-      for (int64_t r = 0; r < rows; ++r) take(v.at[r * v.stride + c], static_cast<Index>(begin + r), parts.value[c], parts.index[c]);
+      for (int64_t r = 0; r < rows; ++r)
+        take(v.at[r * v.stride + c], static_cast<Index>(begin + r), parts.value[c], parts.index[c]);
     }
   }
-  template <class I> static void take(T x, I index, T& value, I& at) {
+  template <class I>
+  static void take(T x, I index, T& value, I& at) {
     if (Op::betterNumber(x, value) || (x != x && value == value)) value = x, at = index;
   }
 
   void combine(Part& a, const Part& b) const {
-    if (a.index < 0) a = b;
-    else take(b.value, b.index, a.value, a.index);
+    if (a.index < 0)
+      a = b;
+    else
+      take(b.value, b.index, a.value, a.index);
   }
   void combine(Parts& a, const Parts& b, int64_t width) const {
     for (int64_t c = 0; c < width; ++c) {
-      if (a.n == 0) a.value[c] = b.value[c], a.index[c] = b.index[c];
-      else take(b.value[c], b.index[c], a.value[c], a.index[c]);
+      if (a.n == 0)
+        a.value[c] = b.value[c], a.index[c] = b.index[c];
+      else
+        take(b.value[c], b.index[c], a.value[c], a.index[c]);
     }
     a.n += b.n;
   }
@@ -308,11 +386,13 @@ template <class Op, class Type, bool kIndexOnly> struct Extreme {
   }
 };
 
-template <class Op, class T, bool kIndexOnly> void runIndexed(const Kernel& self, Frame f) {
+template <class Op, class T, bool kIndexOnly>
+void runIndexed(const Kernel& self, Frame f) {
   const Reduction r(f);
   needElements(self, r);
   if (r.inner > 1 && r.n > std::numeric_limits<int32_t>::max()) {
-    throw KernelError("RangeError", std::string(self.name) + ": expected fewer than 2^31 rows, got " + std::to_string(r.n));
+    throw KernelError("RangeError",
+                      std::string(self.name) + ": expected fewer than 2^31 rows, got " + std::to_string(r.n));
   }
   reduce(Parted<Extreme<Op, T, kIndexOnly>>{r, {}});
 }
@@ -320,12 +400,17 @@ template <class Op, class T, bool kIndexOnly> void runIndexed(const Kernel& self
 // ---- logsumexp ------------------------------------------------------------------------------------------------------
 // A part is (max, sum of exp(x - max)); where the max is infinite or NaN, the sum is 1 and the max says it all.
 
-template <class Type> struct LogSumExp {
+template <class Type>
+struct LogSumExp {
   using T = Type;
-  struct Part { T max = lowest<T>(), sum = 0; };
+  struct Part {
+    T max = lowest<T>(), sum = 0;
+  };
   struct Parts {
     alignas(64) T max[kMaxColumns], sum[kMaxColumns];
-    Parts() { for (int64_t c = 0; c < kMaxColumns; ++c) max[c] = lowest<T>(), sum[c] = 0; }
+    Parts() {
+      for (int64_t c = 0; c < kMaxColumns; ++c) max[c] = lowest<T>(), sum[c] = 0;
+    }
   };
 
   void row(const Matrix<T>& m, int64_t begin, int64_t n, Part& part) const {
@@ -364,14 +449,16 @@ template <class Type> struct LogSumExp {
       for (; c < width; ++c) column(one, v, rows, c, parts);
     }
   }
-  template <class D> static HWY_INLINE void column(D d, View<T> v, int64_t rows, int64_t c, Parts& parts) {
+  template <class D>
+  static HWY_INLINE void column(D d, View<T> v, int64_t rows, int64_t c, Parts& parts) {
     const auto low = hn::Set(d, lowest<T>());
     auto max = low;
     for (int64_t r = 0; r < rows; ++r) max = Max()(d, max, hn::LoadU(d, v.at + r * v.stride + c));
     const auto finite = hn::Lt(hn::Abs(max), hn::Set(d, highest<T>()));
     const auto shift = hn::IfThenElseZero(finite, max);
     auto sum = hn::Zero(d);
-    for (int64_t r = 0; r < rows; ++r) sum = hn::Add(sum, Exp(d, hn::Sub(hn::LoadU(d, v.at + r * v.stride + c), shift)));
+    for (int64_t r = 0; r < rows; ++r)
+      sum = hn::Add(sum, Exp(d, hn::Sub(hn::LoadU(d, v.at + r * v.stride + c), shift)));
     alignas(64) T maxes[HWY_LANES(T)], sums[HWY_LANES(T)];
     hn::StoreU(max, d, maxes);
     hn::StoreU(hn::IfThenElse(finite, sum, hn::Set(d, T{1})), d, sums);
@@ -385,10 +472,14 @@ template <class Type> struct LogSumExp {
 
   static void merge(Part& a, const Part& b) {
     if (a.max != a.max || b.sum == 0) return;
-    if (b.max != b.max || a.sum == 0) a = b;
-    else if (a.max == b.max) a.sum = std::isfinite(a.max) ? a.sum + b.sum : 1;
-    else if (a.max > b.max) a.sum += b.sum * std::exp(b.max - a.max);
-    else a = {b.max, b.sum + a.sum * std::exp(a.max - b.max)};
+    if (b.max != b.max || a.sum == 0)
+      a = b;
+    else if (a.max == b.max)
+      a.sum = std::isfinite(a.max) ? a.sum + b.sum : 1;
+    else if (a.max > b.max)
+      a.sum += b.sum * std::exp(b.max - a.max);
+    else
+      a = {b.max, b.sum + a.sum * std::exp(a.max - b.max)};
   }
   void combine(Part& a, const Part& b) const { merge(a, b); }
   void combine(Parts& a, const Parts& b, int64_t width) const {
@@ -398,23 +489,30 @@ template <class Type> struct LogSumExp {
       a.max[c] = all.max, a.sum[c] = all.sum;
     }
   }
-  void finish(const Reduction& r, int64_t at, const Part& p) const { static_cast<T*>(r.out)[at] = std::log(p.sum) + p.max; }
+  void finish(const Reduction& r, int64_t at, const Part& p) const {
+    static_cast<T*>(r.out)[at] = std::log(p.sum) + p.max;
+  }
   void finish(const Reduction& r, int64_t at, const Parts& p, int64_t width) const {
     for (int64_t c = 0; c < width; ++c) finish(r, at + c, {p.max[c], p.sum[c]});
   }
 };
 
-template <class T> void runLogSumExp(const Kernel&, Frame f) {
+template <class T>
+void runLogSumExp(const Kernel&, Frame f) {
   const Reduction r(f);
   reduce(Parted<LogSumExp<T>>{r, {}});
 }
 
-#define TENFOLD_EXTREME(NAME, RUN, ...)                                                                \
-  {NAME, DType::f32, RUN<__VA_ARGS__, float>}, {NAME, DType::f64, RUN<__VA_ARGS__, double>},           \
-  {NAME, DType::i64, RUN<__VA_ARGS__, int64_t>}, {NAME, DType::i32, RUN<__VA_ARGS__, int32_t>}
-#define TENFOLD_INDEXED(NAME, OP, INDEX_ONLY)                                                                \
+#define TENFOLD_EXTREME(NAME, RUN, ...)                                                      \
+  {NAME, DType::f32, RUN<__VA_ARGS__, float>}, {NAME, DType::f64, RUN<__VA_ARGS__, double>}, \
+      {NAME, DType::i64, RUN<__VA_ARGS__, int64_t>}, {                                       \
+    NAME, DType::i32, RUN<__VA_ARGS__, int32_t>                                              \
+  }
+#define TENFOLD_INDEXED(NAME, OP, INDEX_ONLY)                                                                    \
   {NAME, DType::f32, runIndexed<OP, float, INDEX_ONLY>}, {NAME, DType::f64, runIndexed<OP, double, INDEX_ONLY>}, \
-  {NAME, DType::i64, runIndexed<OP, int64_t, INDEX_ONLY>}, {NAME, DType::i32, runIndexed<OP, int32_t, INDEX_ONLY>}
+      {NAME, DType::i64, runIndexed<OP, int64_t, INDEX_ONLY>}, {                                                 \
+    NAME, DType::i32, runIndexed<OP, int32_t, INDEX_ONLY>                                                        \
+  }
 }  // namespace
 
 extern const Kernel kExtremes[];
@@ -447,6 +545,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace tenfold {
-KernelTable extremeKernels(int64_t target) { return {*TENFOLD_FOR_TARGET(target, kExtremes), HWY_NAMESPACE::kExtremesCount}; }
+KernelTable extremeKernels(int64_t target) {
+  return {*TENFOLD_FOR_TARGET(target, kExtremes), HWY_NAMESPACE::kExtremesCount};
+}
 }  // namespace tenfold
 #endif

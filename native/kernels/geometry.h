@@ -1,4 +1,5 @@
-// The geometry of convolutions and poolings: three spatial dims, of which the first ones are 1 for 1-dim and 2-dim calls.
+// The geometry of convolutions and poolings: three spatial dims, of which the first ones are 1 for 1-dim and 2-dim
+// calls.
 #pragma once
 #include <cstdint>
 
@@ -18,15 +19,23 @@ inline Triple readTriple(Frame& f) {
   return {d, h, f.i64()};
 }
 
-// What a convolution is made of, in the order of its frame. `in` and `out` are the sizes of the image and of the result;
-// `pad` is what lies before the image, what lies behind follows from `out`.
+// What a convolution is made of, in the order of its frame. `in` and `out` are the sizes of the image and of the
+// result; `pad` is what lies before the image, what lies behind follows from `out`.
 struct Convolution {
   int64_t batch, groups, channels, filters;  // channels and filters of all groups
   Triple in, kernel, out, stride, pad, dilation;
 
   explicit Convolution(Frame& f)
-      : batch(f.i64()), groups(f.i64()), channels(f.i64()), filters(f.i64()), in(readTriple(f)), kernel(readTriple(f)),
-        out(readTriple(f)), stride(readTriple(f)), pad(readTriple(f)), dilation(readTriple(f)) {}
+      : batch(f.i64()),
+        groups(f.i64()),
+        channels(f.i64()),
+        filters(f.i64()),
+        in(readTriple(f)),
+        kernel(readTriple(f)),
+        out(readTriple(f)),
+        stride(readTriple(f)),
+        pad(readTriple(f)),
+        dilation(readTriple(f)) {}
 
   int64_t channelsPerGroup() const { return channels / groups; }
   int64_t filtersPerGroup() const { return filters / groups; }
@@ -41,8 +50,13 @@ struct Margin {
   int64_t phases, part, row, plane, channel;
 
   Margin(Triple size_, Triple pad_, int64_t phases_)
-      : size(size_), pad(pad_), phases(phases_), part((size.w + phases - 1) / phases), row(part * phases),
-        plane(row * size.h), channel(plane * size.d) {}
+      : size(size_),
+        pad(pad_),
+        phases(phases_),
+        part((size.w + phases - 1) / phases),
+        row(part * phases),
+        plane(row * size.h),
+        channel(plane * size.d) {}
   int64_t column(int64_t w) const { return w % phases * part + w / phases; }
   // Whether an image of size `in` can be read where it lies.
   bool isPlain(Triple in) const {

@@ -1,4 +1,5 @@
-// Vector math: exp, log and what is made of them. Included once per instruction set. trig-inl.h and special-inl.h go on.
+// Vector math: exp, log and what is made of them. Included once per instruction set. trig-inl.h and special-inl.h go
+// on.
 //
 // Each function takes float or double vectors, and its line says how far a result may be from the true value, in units
 // in the last place (float32 / float64); native/test/math_test.cc holds every instruction set to it. Special values
@@ -22,19 +23,26 @@ namespace HWY_NAMESPACE {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-template <class D> constexpr bool kIsFloat = sizeof(hn::TFromD<D>) == 4;
+template <class D>
+constexpr bool kIsFloat = sizeof(hn::TFromD<D>) == 4;
 // One of two constants, by the lane type.
-template <class D> HWY_INLINE hn::Vec<D> C(D d, double forFloat, double forDouble) {
+template <class D>
+HWY_INLINE hn::Vec<D> C(D d, double forFloat, double forDouble) {
   return C(d, kIsFloat<D> ? forFloat : forDouble);
 }
 
-template <class D, class V> HWY_INLINE V Poly(D d, V, double c0) { return C(d, c0); }
-template <class D, class V, class... Rest> HWY_INLINE V Poly(D d, V x, double c0, Rest... rest) {
+template <class D, class V>
+HWY_INLINE V Poly(D d, V, double c0) {
+  return C(d, c0);
+}
+template <class D, class V, class... Rest>
+HWY_INLINE V Poly(D d, V x, double c0, Rest... rest) {
   return MulAdd(Poly(d, x, rest...), x, C(d, c0));
 }
 
 // F()(…) on float lanes, computed on two vectors of doubles.
-template <class F, class D, class... V> HWY_INLINE hn::Vec<D> InDouble(D d, V... x) {
+template <class F, class D, class... V>
+HWY_INLINE hn::Vec<D> InDouble(D d, V... x) {
   const hn::Half<D> dh;
   const hn::Repartition<double, D> dd;
   const F f;
@@ -44,51 +52,67 @@ template <class F, class D, class... V> HWY_INLINE hn::Vec<D> InDouble(D d, V...
 }
 
 // F::Of(double, …) lane by lane: for the C library's functions, and for what is too rare to deserve vector code.
-template <class F, class D, class... V> HWY_NOINLINE hn::Vec<D> PerLane(D d, V... x) {
+template <class F, class D, class... V>
+HWY_NOINLINE hn::Vec<D> PerLane(D d, V... x) {
   using T = hn::TFromD<D>;
   HWY_ALIGN T lanes[sizeof...(V)][hn::MaxLanes(d)];
   HWY_ALIGN T result[hn::MaxLanes(d)];
   size_t k = 0;
   (Store(x, d, lanes[k++]), ...);
   for (size_t i = 0; i < hn::Lanes(d); ++i) {
-    if constexpr (sizeof...(V) == 1) result[i] = static_cast<T>(F::Of(lanes[0][i]));
-    else result[i] = static_cast<T>(F::Of(lanes[0][i], lanes[1][i]));
+    if constexpr (sizeof...(V) == 1)
+      result[i] = static_cast<T>(F::Of(lanes[0][i]));
+    else
+      result[i] = static_cast<T>(F::Of(lanes[0][i], lanes[1][i]));
   }
   return Load(d, result);
 }
 
 // Declares NAME(d, x) from a body for doubles.
 #ifndef TENFOLD_DOUBLE_MATH
-#define TENFOLD_DOUBLE_MATH(NAME)                                                        \
-  struct NAME##InDouble {                                                                \
-    template <class D, class V> HWY_INLINE V operator()(D d, V x) const;                 \
-  };                                                                                     \
-  template <class D, class V> HWY_INLINE V NAME(D d, V x) {                              \
-    if constexpr (kIsFloat<D>) return InDouble<NAME##InDouble>(d, x);                    \
-    else return NAME##InDouble()(d, x);                                                  \
-  }                                                                                      \
-  template <class D, class V> HWY_INLINE V NAME##InDouble::operator()(D d, V x) const
+#define TENFOLD_DOUBLE_MATH(NAME)            \
+  struct NAME##InDouble {                    \
+    template <class D, class V>              \
+    HWY_INLINE V operator()(D d, V x) const; \
+  };                                         \
+  template <class D, class V>                \
+  HWY_INLINE V NAME(D d, V x) {              \
+    if constexpr (kIsFloat<D>)               \
+      return InDouble<NAME##InDouble>(d, x); \
+    else                                     \
+      return NAME##InDouble()(d, x);         \
+  }                                          \
+  template <class D, class V>                \
+  HWY_INLINE V NAME##InDouble::operator()(D d, V x) const
 #endif
 
 // ---- powers of two --------------------------------------------------------------------------------------------------
 // Whole numbers live in float lanes: adding 1.5 * 2^23 (2^52) rounds to a whole number and leaves it in the low bits.
 // (Converting to integer lanes costs more, and for doubles AVX2 has no such instruction.)
-template <class D> HWY_INLINE hn::Vec<D> RoundingShift(D d) { return C(d, 12582912.0, 6755399441055744.0); }
-template <class D, class V> HWY_INLINE V RoundSmall(D d, V x) {
+template <class D>
+HWY_INLINE hn::Vec<D> RoundingShift(D d) {
+  return C(d, 12582912.0, 6755399441055744.0);
+}
+template <class D, class V>
+HWY_INLINE V RoundSmall(D d, V x) {
   return Sub(Add(x, RoundingShift(d)), RoundingShift(d));
 }
 // 2^n for whole n that give a normal number.
-template <class D, class V> HWY_INLINE V Pow2(D d, V n) {
+template <class D, class V>
+HWY_INLINE V Pow2(D d, V n) {
   const hn::RebindToUnsigned<D> du;
   const V biased = Add(n, C(d, 12582912.0 + 127, 6755399441055744.0 + 1023));
-  return BitCast(d, hn::ShiftLeft<kIsFloat<D> ? 23 : 52>(BitCast(du, biased)));
+  return BitCast(d, hn::ShiftLeft < kIsFloat<D> ? 23 : 52 > (BitCast(du, biased)));
 }
 // x * 2^n for any whole n that the callers have (twice the normal range), rounded once.
-template <class D, class V> HWY_INLINE V Scale(D d, V x, V n) {
+template <class D, class V>
+HWY_INLINE V Scale(D d, V x, V n) {
 #if HWY_TARGET == HWY_AVX3
   if constexpr (sizeof(V) == 64) {
-    if constexpr (kIsFloat<D>) return V{_mm512_scalef_ps(x.raw, n.raw)};
-    else return V{_mm512_scalef_pd(x.raw, n.raw)};
+    if constexpr (kIsFloat<D>)
+      return V{_mm512_scalef_ps(x.raw, n.raw)};
+    else
+      return V{_mm512_scalef_pd(x.raw, n.raw)};
   }
 #endif
   const V half = RoundSmall(d, Mul(n, C(d, 0.5)));
@@ -97,38 +121,43 @@ template <class D, class V> HWY_INLINE V Scale(D d, V x, V n) {
 
 // ---- exp ------------------------------------------------------------------------------------------------------------
 // e^r - 1 for |r| <= ln(2) / 2.
-template <class D, class V> HWY_INLINE V Expm1Reduced(D d, V r) {
+template <class D, class V>
+HWY_INLINE V Expm1Reduced(D d, V r) {
   V tail;
   if constexpr (kIsFloat<D>) {
     tail = Poly(d, r, 0.5000000000, 0.1666657631, 0.04166655376, 0.008363292753, 0.001392632598);
   } else {
-    tail = Poly(d, r, 0.5, 0.166666666666666675, 0.0416666666666234768, 0.00833333333333001176,
-                0.00138888889175382958, 0.000198412698633032233, 0.0000248015207925726928, 2.75572680728900983e-6,
-                2.76203274282682382e-7, 2.51005692758136826e-8);
+    tail = Poly(d, r, 0.5, 0.166666666666666675, 0.0416666666666234768, 0.00833333333333001176, 0.00138888889175382958,
+                0.000198412698633032233, 0.0000248015207925726928, 2.75572680728900983e-6, 2.76203274282682382e-7,
+                2.51005692758136826e-8);
   }
   return MulAdd(Mul(r, r), tail, r);
 }
 // n and r with x = n * ln(2) + r. The first part of ln(2) is short, so that its product is exact without FMA too.
-template <class D, class V> HWY_INLINE V ReduceByLn2(D d, V x, V& n) {
+template <class D, class V>
+HWY_INLINE V ReduceByLn2(D d, V x, V& n) {
   n = RoundSmall(d, Mul(x, C(d, 1.4426950408889634)));
   const V r = NegMulAdd(n, C(d, 0.693359375, 6.93147180369123816490e-01), x);
   return NegMulAdd(n, C(d, -2.12194440054690583e-4, 1.90821492927058770002e-10), r);
 }
 // Clamps that let NaN pass: Min and Max give their second argument where one is NaN.
-template <class D, class V> HWY_INLINE V ClampTo(D d, V x, V low, V high) {
+template <class D, class V>
+HWY_INLINE V ClampTo(D d, V x, V low, V high) {
   (void)d;
   return Max(low, Min(high, x));
 }
 
 // 1.1 / 1.1
-template <class D, class V> HWY_INLINE V Exp(D d, V x) {
+template <class D, class V>
+HWY_INLINE V Exp(D d, V x) {
   x = ClampTo(d, x, C(d, -105, -747), C(d, 90, 711));
   V n;
   const V r = ReduceByLn2(d, x, n);
   return Scale(d, Add(C(d, 1), Expm1Reduced(d, r)), n);
 }
 // 1.1 / 1.1
-template <class D, class V> HWY_INLINE V Exp2(D d, V x) {
+template <class D, class V>
+HWY_INLINE V Exp2(D d, V x) {
   x = ClampTo(d, x, C(d, -152, -1077), C(d, 129, 1025));
   const V n = RoundSmall(d, x);
   const V f = Sub(x, n);
@@ -138,7 +167,8 @@ template <class D, class V> HWY_INLINE V Exp2(D d, V x) {
   return Scale(d, Add(C(d, 1), Expm1Reduced(d, r)), n);
 }
 // 2 / 2
-template <class D, class V> HWY_INLINE V Expm1(D d, V x) {
+template <class D, class V>
+HWY_INLINE V Expm1(D d, V x) {
   const V clamped = ClampTo(d, x, C(d, -20, -40), C(d, 89, 710));
   V n;
   const V r = ReduceByLn2(d, clamped, n);
@@ -150,7 +180,8 @@ template <class D, class V> HWY_INLINE V Expm1(D d, V x) {
 
 // ---- log ------------------------------------------------------------------------------------------------------------
 // k and m with x = 2^k * m, m in [sqrt(1/2), sqrt(2)); for positive finite x, subnormals included.
-template <class D, class V> HWY_INLINE V SplitExponent(D d, V x, V& k) {
+template <class D, class V>
+HWY_INLINE V SplitExponent(D d, V x, V& k) {
   const hn::RebindToUnsigned<D> du;
   constexpr int kBits = kIsFloat<D> ? 23 : 52;
   using TU = hn::TFromD<decltype(du)>;
@@ -165,13 +196,15 @@ template <class D, class V> HWY_INLINE V SplitExponent(D d, V x, V& k) {
   return BitCast(d, Add(And(bits, Set(du, (TU{1} << kBits) - 1)), Set(du, kHalfRoot)));
 }
 // log's values outside (0, inf).
-template <class D, class V> HWY_INLINE V LogSpecial(D d, V x, V y) {
+template <class D, class V>
+HWY_INLINE V LogSpecial(D d, V x, V y) {
   y = IfThenElse(Lt(x, C(d, kInf)), y, x);  // inf and NaN
   y = IfThenElse(Eq(x, Zero(d)), C(d, -kInf), y);
   return IfThenElse(Lt(x, Zero(d)), C(d, kNaN), y);
 }
 // log(1 + f) + k * ln(2) for 1 + f in [sqrt(1/2), sqrt(2)).
-template <class D, class V> HWY_INLINE V LogReduced(D d, V f, V k) {
+template <class D, class V>
+HWY_INLINE V LogReduced(D d, V f, V k) {
   if constexpr (kIsFloat<D>) {
     const V tail = Poly(d, f, 0.3333333118, -0.2499999696, 0.2000071575, -0.1666780232, 0.1424905765, -0.1242568733,
                         0.1168541992, -0.1147973385, 0.06971611471);
@@ -192,13 +225,15 @@ template <class D, class V> HWY_INLINE V LogReduced(D d, V f, V k) {
   }
 }
 // 1 / 1
-template <class D, class V> HWY_INLINE V Log(D d, V x) {
+template <class D, class V>
+HWY_INLINE V Log(D d, V x) {
   V k;
   const V m = SplitExponent(d, x, k);
   return LogSpecial(d, x, LogReduced(d, Sub(m, C(d, 1)), k));
 }
 // 1.5 / 1.5: log(u) + (what rounding took from u = 1 + x) / u
-template <class D, class V> HWY_INLINE V Log1p(D d, V x) {
+template <class D, class V>
+HWY_INLINE V Log1p(D d, V x) {
   const V u = Add(C(d, 1), x);
   V k;
   const V m = SplitExponent(d, u, k);
@@ -226,7 +261,8 @@ TENFOLD_DOUBLE_MATH(Log10) {
 
 // ---- hyperbolic, logistic -------------------------------------------------------------------------------------------
 // 1.5 / 2.5: 1 - 2 / (exp(2 |x|) + 1), and a polynomial below 0.6; in doubles e / (e + 2), e = exp(2 |x|) - 1
-template <class D, class V> HWY_INLINE V Tanh(D d, V x) {
+template <class D, class V>
+HWY_INLINE V Tanh(D d, V x) {
   const V y = Min(C(d, 10, 20), Abs(x));
   V n;
   if constexpr (kIsFloat<D>) {
@@ -234,7 +270,8 @@ template <class D, class V> HWY_INLINE V Tanh(D d, V x) {
     const V e = Mul(Add(C(d, 1), Expm1Reduced(d, r)), Pow2(d, n));
     const V far = Sub(C(d, 1), Div(C(d, 2), Add(e, C(d, 1))));
     const V z = Mul(y, y);
-    const V tail = Poly(d, z, -0.3333333323, 0.1333331287, -0.05396155178, 0.02178832200, -0.008410070802, 0.002370765640);
+    const V tail =
+        Poly(d, z, -0.3333333323, 0.1333331287, -0.05396155178, 0.02178832200, -0.008410070802, 0.002370765640);
     return CopySignToAbs(IfThenElse(Gt(y, C(d, 0.6)), far, MulAdd(Mul(y, z), tail, y)), x);
   }
   const V r = ReduceByLn2(d, Add(y, y), n);
@@ -243,7 +280,8 @@ template <class D, class V> HWY_INLINE V Tanh(D d, V x) {
   return CopySignToAbs(Div(e, Add(e, C(d, 2))), x);
 }
 // 2.1 / 2.1
-template <class D, class V> HWY_INLINE V Sigmoid(D d, V x) {
+template <class D, class V>
+HWY_INLINE V Sigmoid(D d, V x) {
   return Div(C(d, 1), Add(C(d, 1), Exp(d, Neg(x))));
 }
 // 1 / 3

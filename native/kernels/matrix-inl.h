@@ -17,19 +17,23 @@ namespace HWY_NAMESPACE {
 // Elements that a view may cast at once.
 constexpr int64_t kMatrixScratch = 4096;
 
-template <class T> struct View {
+template <class T>
+struct View {
   const T* at;
   int64_t stride;
 };
 
-template <class T> struct Matrix {
+template <class T>
+struct Matrix {
   const char* at;
   DType type;
-  int64_t stride;  // from row to row, in elements
+  int64_t stride;   // from row to row, in elements
   CastTileFn cast;  // nullptr: the elements are T
 
   Matrix(const void* in, DType inType, int64_t stride_, CastTileFn castTile)
-      : at(static_cast<const char*>(in)), type(inType), stride(stride_),
+      : at(static_cast<const char*>(in)),
+        type(inType),
+        stride(stride_),
         cast(type == DTypeOf<T>::value ? nullptr : castTile) {}
 
   const T* dense() const { return reinterpret_cast<const T*>(at); }

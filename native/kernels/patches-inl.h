@@ -1,5 +1,5 @@
-// The patches of an image as a matrix that is never stored: row k is a tap (channel and place in the kernel), column p a
-// place of the kernel on the image. Packers write panels of it in the order that matrix products read.
+// The patches of an image as a matrix that is never stored: row k is a tap (channel and place in the kernel), column p
+// a place of the kernel on the image. Packers write panels of it in the order that matrix products read.
 //
 // The image is first copied with its margin, its columns sorted by their remainder modulo the stride (`Margin`). After
 // that every tap is one offset, every row of places is contiguous in memory, and nothing needs a bounds check; the
@@ -23,7 +23,8 @@ namespace tenfold {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-template <class T> constexpr int64_t kWidth = hn::MaxLanes(hn::ScalableTag<T>());
+template <class T>
+constexpr int64_t kWidth = hn::MaxLanes(hn::ScalableTag<T>());
 // Columns of the widest panel that a product asks for, and so the most rows of places that one can touch.
 constexpr int64_t kMaxPanel = 8 * 16;
 
@@ -50,11 +51,13 @@ void copyPhase(T* HWY_RESTRICT to, const T* HWY_RESTRICT from, int64_t in, const
   for (j = end; j < m.part; ++j) to[j] = outside;
 }
 
-template <class T> HWY_INLINE void fillRow(T* to, T value, int64_t n) {
+template <class T>
+HWY_INLINE void fillRow(T* to, T value, int64_t n) {
   for (int64_t i = 0; i < n; ++i) to[i] = value;
 }
 // Short rows, where a call of memcpy is the larger part.
-template <class T> HWY_INLINE void moveRow(T* HWY_RESTRICT to, const T* HWY_RESTRICT from, int64_t n) {
+template <class T>
+HWY_INLINE void moveRow(T* HWY_RESTRICT to, const T* HWY_RESTRICT from, int64_t n) {
   constexpr hn::ScalableTag<T> d;
   constexpr int64_t lanes = kWidth<T>;
   if (n < lanes) {
@@ -108,7 +111,8 @@ struct Run {
 
 // The places of a kernel on an image, numbered row-major; images follow each other after `image` elements. Place (d, h,
 // w) is at d * plane + h * row + w.
-template <class T> struct Patches {
+template <class T>
+struct Patches {
   const T* base;
   const T* end;            // nothing is read from here on
   const int64_t* offsets;  // of the taps
@@ -138,7 +142,8 @@ template <class T> struct Patches {
 // out[p * width + i] = patch (p, i): taps along k, places along the panel. Runs are copied in whole vectors; what
 // they write too much is overwritten by what follows, but for the last row.
 template <class T>
-void packPlaces(const Patches<T>& x, T* HWY_RESTRICT out, int64_t width, int64_t p0, int64_t p1, int64_t i0, int64_t i1) {
+void packPlaces(const Patches<T>& x, T* HWY_RESTRICT out, int64_t width, int64_t p0, int64_t p1, int64_t i0,
+                int64_t i1) {
   constexpr hn::ScalableTag<T> d;
   constexpr int64_t lanes = kWidth<T>;
   Run runs[kMaxPanel];
@@ -150,7 +155,8 @@ void packPlaces(const Patches<T>& x, T* HWY_RESTRICT out, int64_t width, int64_t
   for (int64_t p = p0; p < p1; ++p, out += width) {
     const T* const from = x.base + x.offsets[p];
     if (HWY_UNLIKELY(p == p1 - 1 || !inside)) {
-      for (int64_t r = 0; r < n; ++r) std::memcpy(out + runs[r].at, from + runs[r].place, static_cast<size_t>(runs[r].count) * sizeof(T));
+      for (int64_t r = 0; r < n; ++r)
+        std::memcpy(out + runs[r].at, from + runs[r].place, static_cast<size_t>(runs[r].count) * sizeof(T));
     } else if (longest <= lanes) {
       for (int64_t r = 0; r < n; ++r) hn::StoreU(hn::LoadU(d, from + runs[r].place), d, out + runs[r].at);
     } else {

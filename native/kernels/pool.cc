@@ -4,9 +4,9 @@
 //   maxPool:                          planes, in, kernel, out, stride, padding, dilation, input, output, index
 //   maxPoolGradient:                  planes, in, kernel, out, stride, padding, dilation, gradOutput, index, gradInput
 //   adaptiveMaxPool:                  planes, in, out, input, output, index
-//   avgPool, avgPoolGradient:         planes, in, kernel, out, stride, padding, countIncludePad, divisor (0: none), from, to
-//   adaptiveAvgPool, …Gradient:       planes, in, out, from, to
-//   planeScatter, planeUnpool, planeGather:  planes, few, many, from, index, index is int64, planes that share an index, to
+//   avgPool, avgPoolGradient:         planes, in, kernel, out, stride, padding, countIncludePad, divisor (0: none),
+//   from, to adaptiveAvgPool, …Gradient:       planes, in, out, from, to planeScatter, planeUnpool, planeGather:
+//   planes, few, many, from, index, index is int64, planes that share an index, to
 // index: places in the input's plane, int32 for float32 and int64 otherwise; 0 where none are wanted. planeScatter adds
 // [planes, few] to zeros [planes, many] at index, planeUnpool puts them there, planeGather reads them.
 #undef HWY_TARGET_INCLUDE
@@ -30,8 +30,14 @@
 #ifndef TENFOLD_POOL_INDEX_
 #define TENFOLD_POOL_INDEX_
 namespace tenfold {
-template <class T> struct PoolIndex { using Type = int64_t; };
-template <> struct PoolIndex<float> { using Type = int32_t; };
+template <class T>
+struct PoolIndex {
+  using Type = int64_t;
+};
+template <>
+struct PoolIndex<float> {
+  using Type = int32_t;
+};
 }  // namespace tenfold
 #endif
 
@@ -39,14 +45,18 @@ HWY_BEFORE_NAMESPACE();
 namespace tenfold {
 namespace HWY_NAMESPACE {
 
-template <class T> using Index = typename PoolIndex<T>::Type;
-template <class T> constexpr bool kIsInteger = T(0.5) == T(0);
-template <class T> constexpr T kLowest = kIsInteger<T> ? std::numeric_limits<T>::min() : -std::numeric_limits<T>::infinity();
+template <class T>
+using Index = typename PoolIndex<T>::Type;
+template <class T>
+constexpr bool kIsInteger = T(0.5) == T(0);
+template <class T>
+constexpr T kLowest = kIsInteger<T> ? std::numeric_limits<T>::min() : -std::numeric_limits<T>::infinity();
 
 // Elements that a thread pools in about 10 us.
 constexpr int64_t kGrain = 1 << 15;
 
-template <class F> void eachPlane(int64_t planes, int64_t work, const F& f) {
+template <class F>
+void eachPlane(int64_t planes, int64_t work, const F& f) {
   parallelFor(planes, kGrain / (work < 1 ? 1 : work) + 1, f, 1);
 }
 
@@ -71,19 +81,26 @@ struct Windows {
   }
 };
 
-// ---- maxima -----------------------------------------------------------------------------------------------------------
+// ---- maxima
+// -----------------------------------------------------------------------------------------------------------
 
 struct MaxGeometry {
   int64_t planes;
   Triple in, kernel, out, stride, pad, dilation;
   explicit MaxGeometry(Frame& f)
-      : planes(f.i64()), in(readTriple(f)), kernel(readTriple(f)), out(readTriple(f)), stride(readTriple(f)), pad(readTriple(f)),
+      : planes(f.i64()),
+        in(readTriple(f)),
+        kernel(readTriple(f)),
+        out(readTriple(f)),
+        stride(readTriple(f)),
+        pad(readTriple(f)),
         dilation(readTriple(f)) {}
 
   // 2 x 2 windows side by side, which most networks pool with.
   bool isHalving() const {
-    return in.d == 1 && out.d == 1 && kernel.d == 1 && pad.count() == 0 && pad.h == 0 && pad.w == 0 && kernel.h == 2 && kernel.w == 2 &&
-           stride.h == 2 && stride.w == 2 && dilation.h == 1 && dilation.w == 1 && 2 * out.h <= in.h && 2 * out.w <= in.w;
+    return in.d == 1 && out.d == 1 && kernel.d == 1 && pad.count() == 0 && pad.h == 0 && pad.w == 0 && kernel.h == 2 &&
+           kernel.w == 2 && stride.h == 2 && stride.w == 2 && dilation.h == 1 && dilation.w == 1 && 2 * out.h <= in.h &&
+           2 * out.w <= in.w;
   }
   // The first place of a window that is not in the margin.
   int64_t first(int dim, int64_t o) const {
@@ -93,12 +110,19 @@ struct MaxGeometry {
   }
 };
 
-// Later elements replace earlier ones where they are greater or NaN, as in PyTorch. (Ne(x, x) would not do: on AVX it is
-// ordered.)
-template <class T> bool replaces(T x, T best) { return x > best || x != x; }
-template <class V> auto replacesAll(V x, V best) { return hn::Or(hn::Gt(x, best), hn::Not(hn::Eq(x, x))); }
+// Later elements replace earlier ones where they are greater or NaN, as in PyTorch. (Ne(x, x) would not do: on AVX it
+// is ordered.)
+template <class T>
+bool replaces(T x, T best) {
+  return x > best || x != x;
+}
+template <class V>
+auto replacesAll(V x, V best) {
+  return hn::Or(hn::Gt(x, best), hn::Not(hn::Eq(x, x)));
+}
 
-template <class T> struct Halve {
+template <class T>
+struct Halve {
   const MaxGeometry& g;
   const T* in;
   T* out;
@@ -108,7 +132,8 @@ template <class T> struct Halve {
     for (int64_t p = begin; p < end; ++p) {
       for (int64_t h = 0; h < g.out.h; ++h) {
         const int64_t at = (p * g.out.h + h) * g.out.w;
-        row(in + (p * g.in.h + 2 * h) * g.in.w, static_cast<Index<T>>(2 * h * g.in.w), out + at, index ? index + at : nullptr);
+        row(in + (p * g.in.h + 2 * h) * g.in.w, static_cast<Index<T>>(2 * h * g.in.w), out + at,
+            index ? index + at : nullptr);
       }
     }
   }
@@ -137,7 +162,8 @@ template <class T> struct Halve {
         step = hn::IfThenElse(hn::RebindMask(di, third), hn::Set(di, width), step);
         step = hn::IfThenElse(hn::RebindMask(di, fourth), hn::Set(di, width + 1), step);
         const auto base = hn::Iota(di, static_cast<Index<T>>(0));
-        const auto left = hn::Add(hn::Add(base, base), hn::Set(di, static_cast<Index<T>>(place + 2 * static_cast<Index<T>>(w))));
+        const auto left =
+            hn::Add(hn::Add(base, base), hn::Set(di, static_cast<Index<T>>(place + 2 * static_cast<Index<T>>(w))));
         hn::StoreU(hn::Add(left, step), di, places + w);
       }
       w += lanes;
@@ -153,9 +179,10 @@ template <class T> struct Halve {
   }
 };
 
-// Any window: the plane is copied with a margin of -inf, its columns sorted by their remainder modulo the stride, so that
-// each tap is a contiguous row.
-template <class T> struct MaxPool {
+// Any window: the plane is copied with a margin of -inf, its columns sorted by their remainder modulo the stride, so
+// that each tap is a contiguous row.
+template <class T>
+struct MaxPool {
   const MaxGeometry& g;
   const Margin& margin;
   const T* in;
@@ -164,9 +191,11 @@ template <class T> struct MaxPool {
 
   void operator()(int64_t begin, int64_t end) const {
     const int64_t lanes = kWidth<T>;
-    T* const copy = static_cast<T*>(workspace(Workspace::image, static_cast<size_t>(margin.channel + lanes) * sizeof(T)));
+    T* const copy =
+        static_cast<T*>(workspace(Workspace::image, static_cast<size_t>(margin.channel + lanes) * sizeof(T)));
     // A row of results in the making, and the first place of each column.
-    char* const rows = static_cast<char*>(workspace(Workspace::result, static_cast<size_t>(g.out.w + lanes) * (sizeof(T) + 2 * sizeof(Index<T>))));
+    char* const rows = static_cast<char*>(
+        workspace(Workspace::result, static_cast<size_t>(g.out.w + lanes) * (sizeof(T) + 2 * sizeof(Index<T>))));
     T* const best = reinterpret_cast<T*>(rows);
     Index<T>* const firsts = reinterpret_cast<Index<T>*>(rows + static_cast<size_t>(g.out.w + lanes) * sizeof(T));
     Index<T>* const places = firsts + g.out.w + lanes;
@@ -213,7 +242,8 @@ template <class T> struct MaxPool {
   }
 };
 
-template <class T> void runMaxPool(const Kernel&, Frame f) {
+template <class T>
+void runMaxPool(const Kernel&, Frame f) {
   const MaxGeometry g(f);
   const T* const in = f.ptr<const T>();
   T* const out = f.ptr<T>();
@@ -227,7 +257,8 @@ template <class T> void runMaxPool(const Kernel&, Frame f) {
   eachPlane(g.planes, g.in.count() + g.out.count() * g.kernel.count() / 4, MaxPool<T>{g, margin, in, out, index});
 }
 
-template <class T> struct AdaptiveMaxPool {
+template <class T>
+struct AdaptiveMaxPool {
   const Windows& g;
   const T* in;
   T* out;
@@ -237,7 +268,8 @@ template <class T> struct AdaptiveMaxPool {
     for (int64_t p = begin; p < end; ++p) {
       for (int64_t d = 0; d < g.out.d; ++d) {
         for (int64_t h = 0; h < g.out.h; ++h) {
-          for (int64_t w = 0; w < g.out.w; ++w, ++at) one(in + p * g.in.count(), g.at(0, d), g.at(1, h), g.at(2, w), at);
+          for (int64_t w = 0; w < g.out.w; ++w, ++at)
+            one(in + p * g.in.count(), g.at(0, d), g.at(1, h), g.at(2, w), at);
         }
       }
     }
@@ -258,7 +290,8 @@ template <class T> struct AdaptiveMaxPool {
   }
 };
 
-template <class T> void runAdaptiveMaxPool(const Kernel&, Frame f) {
+template <class T>
+void runAdaptiveMaxPool(const Kernel&, Frame f) {
   const int64_t planes = f.i64();
   const Triple in = readTriple(f), out = readTriple(f);
   const Windows g{in, {}, out, {}, {}, true};
@@ -267,7 +300,8 @@ template <class T> void runAdaptiveMaxPool(const Kernel&, Frame f) {
   eachPlane(planes, in.count() * 2, AdaptiveMaxPool<T>{g, from, to, f.ptr<Index<T>>()});
 }
 
-template <class T, class I, bool kAdd> struct Scatter {
+template <class T, class I, bool kAdd>
+struct Scatter {
   int64_t few, many, shared;
   const T* from;
   const I* index;
@@ -288,7 +322,8 @@ template <class T, class I, bool kAdd> struct Scatter {
     }
   }
 };
-template <class T, class I> struct Gather {
+template <class T, class I>
+struct Gather {
   int64_t few, many, shared;
   const T* from;
   const I* index;
@@ -301,24 +336,29 @@ template <class T, class I> struct Gather {
   }
 };
 
-template <class I> void checkIndices(const I* index, int64_t n, int64_t many) {
+template <class I>
+void checkIndices(const I* index, int64_t n, int64_t many) {
   for (int64_t i = 0; i < n; ++i) {
     if (index[i] < 0 || index[i] >= many) {
-      throw KernelError("RangeError", "index " + std::to_string(index[i]) + " is out of range for a plane of " + std::to_string(many) + " elements");
+      throw KernelError("RangeError", "index " + std::to_string(index[i]) + " is out of range for a plane of " +
+                                          std::to_string(many) + " elements");
     }
   }
 }
 
-template <class T, class I, int kWhich> void indexed(int64_t planes, int64_t few, int64_t many, int64_t shared, const T* from, const void* at, T* to) {
+template <class T, class I, int kWhich>
+void indexed(int64_t planes, int64_t few, int64_t many, int64_t shared, const T* from, const void* at, T* to) {
   const I* const index = static_cast<const I*>(at);
-  if constexpr (kWhich == 1) checkIndices(index, planes * few, many);  // the others get what a kernel made, or has checked
+  if constexpr (kWhich == 1)
+    checkIndices(index, planes * few, many);  // the others get what a kernel made, or has checked
   if constexpr (kWhich == 2) {
     eachPlane(planes, 2 * few, Gather<T, I>{few, many, shared, from, index, to});
   } else {
     eachPlane(planes, many, Scatter<T, I, kWhich == 0>{few, many, shared, from, index, to});
   }
 }
-template <class T, int kWhich> void runIndexed(const Kernel&, Frame f) {
+template <class T, int kWhich>
+void runIndexed(const Kernel&, Frame f) {
   const int64_t planes = f.i64(), few = f.i64(), many = f.i64();
   const T* const from = f.ptr<const T>();
   const void* const index = f.ptr<const void>();
@@ -333,7 +373,8 @@ template <class T, int kWhich> void runIndexed(const Kernel&, Frame f) {
 }
 
 // The gradient of Halve: every input is written once, the gradient or zero.
-template <class T> struct HalveGradient {
+template <class T>
+struct HalveGradient {
   const MaxGeometry& g;
   const T* gradOut;
   const Index<T>* index;
@@ -361,12 +402,14 @@ template <class T> struct HalveGradient {
       if (w + lanes > n) w = n - lanes;
       const auto x = hn::LoadU(d, gradient + w);
       const auto base = hn::Iota(di, static_cast<Index<T>>(0));
-      const auto left = hn::Add(hn::Add(base, base), hn::Set(di, static_cast<Index<T>>(place + 2 * static_cast<Index<T>>(w))));
+      const auto left =
+          hn::Add(hn::Add(base, base), hn::Set(di, static_cast<Index<T>>(place + 2 * static_cast<Index<T>>(w))));
       const auto step = hn::Sub(hn::LoadU(di, places + w), left);
       const auto a = hn::IfThenElseZero(hn::RebindMask(d, hn::Eq(step, hn::Zero(di))), x);
       const auto b = hn::IfThenElseZero(hn::RebindMask(d, hn::Eq(step, hn::Set(di, 1))), x);
       const auto c = hn::IfThenElseZero(hn::RebindMask(d, hn::Eq(step, hn::Set(di, width))), x);
-      const auto e = hn::IfThenElseZero(hn::RebindMask(d, hn::Eq(step, hn::Set(di, static_cast<Index<T>>(width + 1)))), x);
+      const auto e =
+          hn::IfThenElseZero(hn::RebindMask(d, hn::Eq(step, hn::Set(di, static_cast<Index<T>>(width + 1)))), x);
       hn::StoreInterleaved2(a, b, d, top + 2 * w);
       hn::StoreInterleaved2(c, e, d, bottom + 2 * w);
       w += lanes;
@@ -382,7 +425,8 @@ template <class T> struct HalveGradient {
   }
 };
 
-template <class T> void runMaxPoolGradient(const Kernel&, Frame f) {
+template <class T>
+void runMaxPoolGradient(const Kernel&, Frame f) {
   const MaxGeometry g(f);
   const T* const gradOut = f.ptr<const T>();
   const Index<T>* const index = f.ptr<const Index<T>>();
@@ -391,9 +435,11 @@ template <class T> void runMaxPoolGradient(const Kernel&, Frame f) {
   indexed<T, Index<T>, 0>(g.planes, g.out.count(), g.in.count(), 1, gradOut, index, gradIn);
 }
 
-// ---- averages ---------------------------------------------------------------------------------------------------------
+// ---- averages
+// ---------------------------------------------------------------------------------------------------------
 
-template <class T> struct Average {
+template <class T>
+struct Average {
   Windows windows;
   bool includePad;
   T divisor;  // 0: the number of elements
@@ -405,12 +451,14 @@ template <class T> struct Average {
   }
 };
 
-template <class T> void addRow(T* HWY_RESTRICT to, const T* HWY_RESTRICT from, int64_t n) {
+template <class T>
+void addRow(T* HWY_RESTRICT to, const T* HWY_RESTRICT from, int64_t n) {
   for (int64_t i = 0; i < n; ++i) to[i] += from[i];
 }
 
 // Rows of a window are added first, in vectors; then columns.
-template <class T> struct AvgPool {
+template <class T>
+struct AvgPool {
   const Average<T>& a;
   const T* from;
   T* to;
@@ -424,7 +472,8 @@ template <class T> struct AvgPool {
         const Window d = g.at(0, r / g.out.h), h = g.at(1, r % g.out.h);
         std::memset(sums, 0, static_cast<size_t>(g.in.w) * sizeof(T));
         for (int64_t i = d.begin; i < d.end; ++i) {
-          for (int64_t j = h.begin; j < h.end; ++j) addRow(sums, from + ((p * g.in.d + i) * g.in.h + j) * g.in.w, g.in.w);
+          for (int64_t j = h.begin; j < h.end; ++j)
+            addRow(sums, from + ((p * g.in.d + i) * g.in.h + j) * g.in.w, g.in.w);
         }
         for (int64_t o = 0; o < g.out.w; ++o) {
           const Window w = g.at(2, o);
@@ -437,7 +486,8 @@ template <class T> struct AvgPool {
   }
 };
 
-template <class T> struct AvgPoolGradient {
+template <class T>
+struct AvgPoolGradient {
   const Average<T>& a;
   const T* from;
   T* to;
@@ -466,15 +516,18 @@ template <class T> struct AvgPoolGradient {
   }
 };
 
-template <class T, template <class> class Task> void runAvgPool(const Kernel&, Frame f) {
+template <class T, template <class> class Task>
+void runAvgPool(const Kernel&, Frame f) {
   const int64_t planes = f.i64();
-  const Triple in = readTriple(f), kernel = readTriple(f), out = readTriple(f), stride = readTriple(f), pad = readTriple(f);
+  const Triple in = readTriple(f), kernel = readTriple(f), out = readTriple(f), stride = readTriple(f),
+               pad = readTriple(f);
   const bool includePad = f.flag();
   const Average<T> a{{in, kernel, out, stride, pad, false}, includePad, static_cast<T>(f.f64())};
   const T* const from = f.ptr<const T>();
   eachPlane(planes, in.count() + out.count() * kernel.count(), Task<T>{a, from, f.ptr<T>()});
 }
-template <class T, template <class> class Task> void runAdaptiveAvgPool(const Kernel&, Frame f) {
+template <class T, template <class> class Task>
+void runAdaptiveAvgPool(const Kernel&, Frame f) {
   const int64_t planes = f.i64();
   const Triple in = readTriple(f), out = readTriple(f);
   const Average<T> a{{in, {}, out, {}, {}, true}, false, T{0}};

@@ -36,10 +36,17 @@ struct Reduction {
   CastTileFn cast = castTileFor(HWY_TARGET);
 
   explicit Reduction(Frame f)
-      : outer(f.i64()), n(f.i64()), inner(f.i64()), in(f.ptr<const char>()), inType(static_cast<DType>(f.i64())),
-        out(f.ptr<void>()), index(f.ptr<void>()), params(f.at) {}
+      : outer(f.i64()),
+        n(f.i64()),
+        inner(f.i64()),
+        in(f.ptr<const char>()),
+        inType(static_cast<DType>(f.i64())),
+        out(f.ptr<void>()),
+        index(f.ptr<void>()),
+        params(f.at) {}
 
-  template <class T> Matrix<T> matrix(int64_t o) const {
+  template <class T>
+  Matrix<T> matrix(int64_t o) const {
     return {in + o * n * inner * static_cast<int64_t>(sizeOf(inType)), inType, inner, cast};
   }
 };
@@ -49,14 +56,16 @@ constexpr int64_t kMaxColumns = 512;
 // Elements that are reduced in about 10 microseconds.
 constexpr int64_t kReduceGrain = 40000;
 
-template <class R> struct ReduceRows {
+template <class R>
+struct ReduceRows {
   const R& reducer;
   void operator()(int64_t begin, int64_t end) const {
     for (int64_t o = begin; o < end; ++o) reducer.row(o, false);
   }
 };
 
-template <class R> struct ReduceBlocks {
+template <class R>
+struct ReduceBlocks {
   const R& reducer;
   int64_t blocks, width;
   void operator()(int64_t begin, int64_t end) const {
@@ -73,7 +82,8 @@ template <class R> struct ReduceBlocks {
 //   void row(int64_t o, bool threads) const;                                  // inner == 1
 //   void columns(int64_t o, int64_t c, int64_t width, bool threads) const;    // outputs c … c + width of o
 // and uses threads itself where `threads` says so: where there are too few outputs to share out.
-template <class R> void reduce(const R& reducer) {
+template <class R>
+void reduce(const R& reducer) {
   const Reduction& r = reducer.r;
   if (r.outer == 0 || r.inner == 0) return;
   const int64_t work = r.n < 1 ? 1 : r.n;
@@ -110,7 +120,8 @@ template <class R> void reduce(const R& reducer) {
 //   void combine(Part&, const Part&) const;  void combine(Parts&, const Parts&, int64_t width) const;
 //   void finish(const Reduction&, int64_t at, const Part&) const;
 //   void finish(const Reduction&, int64_t at, const Parts&, int64_t width) const;
-template <class P> struct PartedRow {
+template <class P>
+struct PartedRow {
   using T = typename P::T;
   const P& p;
   const Matrix<T>& m;
@@ -124,7 +135,8 @@ template <class P> struct PartedRow {
   }
 };
 
-template <class P> struct PartedColumns {
+template <class P>
+struct PartedColumns {
   using T = typename P::T;
   const P& p;
   const Matrix<T>& m;
@@ -138,7 +150,8 @@ template <class P> struct PartedColumns {
   }
 };
 
-template <class P> struct Parted {
+template <class P>
+struct Parted {
   using T = typename P::T;
   const Reduction& r;
   P p;
@@ -175,7 +188,8 @@ template <class P> struct Parted {
 };
 
 // How many rows of `width` elements to look at together: `most`, or what a cast has room for.
-template <class T> int64_t rowsAtOnce(const Matrix<T>& m, int64_t most, int64_t width) {
+template <class T>
+int64_t rowsAtOnce(const Matrix<T>& m, int64_t most, int64_t width) {
   return m.cast && most > kMatrixScratch / width ? kMatrixScratch / width : most;
 }
 

@@ -22,26 +22,45 @@ namespace {
 // ---- sums in PyTorch's order ----------------------------------------------------------------------------------------
 
 struct NotNan {
-  template <class D, class V> HWY_INLINE V operator()(D, V x) const { return hn::IfThenElseZero(hn::Eq(x, x), x); }
+  template <class D, class V>
+  HWY_INLINE V operator()(D, V x) const {
+    return hn::IfThenElseZero(hn::Eq(x, x), x);
+  }
 };
 struct Square {
-  template <class D, class V> HWY_INLINE V operator()(D, V x) const { return hn::Mul(x, x); }
+  template <class D, class V>
+  HWY_INLINE V operator()(D, V x) const {
+    return hn::Mul(x, x);
+  }
 };
 struct Magnitude {
-  template <class D, class V> HWY_INLINE V operator()(D, V x) const { return hn::Abs(x); }
+  template <class D, class V>
+  HWY_INLINE V operator()(D, V x) const {
+    return hn::Abs(x);
+  }
 };
 
 struct AsSum {
-  template <class T> T operator()(T sum, int64_t) const { return sum; }
+  template <class T>
+  T operator()(T sum, int64_t) const {
+    return sum;
+  }
 };
 struct AsMean {
-  template <class T> T operator()(T sum, int64_t n) const { return sum / static_cast<T>(n); }
+  template <class T>
+  T operator()(T sum, int64_t n) const {
+    return sum / static_cast<T>(n);
+  }
 };
 struct AsRoot {
-  template <class T> T operator()(T sum, int64_t) const { return std::sqrt(sum); }
+  template <class T>
+  T operator()(T sum, int64_t) const {
+    return std::sqrt(sum);
+  }
 };
 
-template <class T, class F, class Finish> struct Sum {
+template <class T, class F, class Finish>
+struct Sum {
   const Reduction& r;
   F of;
   Finish finish;
@@ -60,7 +79,8 @@ template <class T, class F, class Finish> struct Sum {
   }
 };
 
-template <class T, class F, class Finish> void runSum(const Kernel&, Frame f) {
+template <class T, class F, class Finish>
+void runSum(const Kernel&, Frame f) {
   const Reduction r(f);
   reduce(Sum<T, F, Finish>{r, F{}, Finish{}});
 }
@@ -68,10 +88,15 @@ template <class T, class F, class Finish> void runSum(const Kernel&, Frame f) {
 // ---- sum of |x|^p: params p -----------------------------------------------------------------------------------------
 // As numbers and in float64: std::pow costs more than the sum's order could save.
 
-template <class Type> struct PowSum {
+template <class Type>
+struct PowSum {
   using T = Type;
-  struct Part { double sum = 0; };
-  struct Parts { double sum[kMaxColumns] = {}; };
+  struct Part {
+    double sum = 0;
+  };
+  struct Parts {
+    double sum[kMaxColumns] = {};
+  };
   double power;
 
   void row(const Matrix<T>& m, int64_t begin, int64_t n, Part& part) const {
@@ -99,7 +124,8 @@ template <class Type> struct PowSum {
   }
 };
 
-template <class T> void runPowSum(const Kernel&, Frame f) {
+template <class T>
+void runPowSum(const Kernel&, Frame f) {
   const Reduction r(f);
   reduce(Parted<PowSum<T>>{r, {r.params[0]}});
 }
@@ -108,8 +134,12 @@ template <class T> void runPowSum(const Kernel&, Frame f) {
 
 struct Count {
   using T = Bool;
-  struct Part { int64_t count = 0; };
-  struct Parts { int64_t count[kMaxColumns] = {}; };
+  struct Part {
+    int64_t count = 0;
+  };
+  struct Parts {
+    int64_t count[kMaxColumns] = {};
+  };
 
   void row(const Matrix<T>& m, int64_t begin, int64_t n, Part& part) const {
     const hn::ScalableTag<uint8_t> d;
@@ -151,10 +181,11 @@ void runCount(const Kernel&, Frame f) {
   reduce(Parted<Count>{r, {}});
 }
 
-// ---- var: params correction; index = address of the mean, or 0 --------------------------------------------------------
-// In float64, as PyTorch does. Of each run of kRun elements, the sums of x - k and (x - k)² give mean and squared
-// deviations, k being the run's first element: that it belongs to the run bounds the cancellation by the run's length.
-// Runs are combined by Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm" (1979).
+// ---- var: params correction; index = address of the mean, or 0
+// -------------------------------------------------------- In float64, as PyTorch does. Of each run of kRun elements,
+// the sums of x - k and (x - k)² give mean and squared deviations, k being the run's first element: that it belongs to
+// the run bounds the cancellation by the run's length. Runs are combined by Chan, Golub, LeVeque, "Updating formulae
+// and a pairwise algorithm" (1979).
 
 constexpr int64_t kRun = 1024;
 
@@ -169,15 +200,22 @@ struct Moments {
   }
 };
 
-template <class D> HWY_INLINE hn::Vec<D> loadAsDouble(D d, const float* x) {
+template <class D>
+HWY_INLINE hn::Vec<D> loadAsDouble(D d, const float* x) {
   return hn::PromoteTo(d, hn::LoadU(hn::Rebind<float, D>(), x));
 }
-template <class D> HWY_INLINE hn::Vec<D> loadAsDouble(D d, const double* x) { return hn::LoadU(d, x); }
+template <class D>
+HWY_INLINE hn::Vec<D> loadAsDouble(D d, const double* x) {
+  return hn::LoadU(d, x);
+}
 
-template <class Type> struct Variance {
+template <class Type>
+struct Variance {
   using T = Type;
   using Part = Moments;
-  struct Parts { double n = 0, mean[kMaxColumns] = {}, m2[kMaxColumns] = {}; };
+  struct Parts {
+    double n = 0, mean[kMaxColumns] = {}, m2[kMaxColumns] = {};
+  };
   double correction;
   bool root;
 
@@ -279,7 +317,8 @@ template <class Type> struct Variance {
   }
 };
 
-template <class T, bool kRoot> void runVariance(const Kernel&, Frame f) {
+template <class T, bool kRoot>
+void runVariance(const Kernel&, Frame f) {
   const Reduction r(f);
   reduce(Parted<Variance<T>>{r, {r.params[0], kRoot}});
 }
@@ -317,6 +356,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace tenfold {
-KernelTable reduceKernels(int64_t target) { return {*TENFOLD_FOR_TARGET(target, kReduce), HWY_NAMESPACE::kReduceCount}; }
+KernelTable reduceKernels(int64_t target) {
+  return {*TENFOLD_FOR_TARGET(target, kReduce), HWY_NAMESPACE::kReduceCount};
+}
 }  // namespace tenfold
 #endif

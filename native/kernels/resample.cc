@@ -1,10 +1,11 @@
-// Planes made of weighted elements of planes, one dim at a time: interpolation, and padding by reflection, repetition and
-// wrapping. Which elements and weights is the caller's business. Beside it, images as columns of patches.
+// Planes made of weighted elements of planes, one dim at a time: interpolation, and padding by reflection, repetition
+// and wrapping. Which elements and weights is the caller's business. Beside it, images as columns of patches.
 //
-// Frame of "resample" and "resampleTransposed", after the id: planes, then three numbers each (depth, height, width): in, out,
-// taps; then for each dim the address of index (int32) and of weight (the kernel's dtype), both [out, taps]; then from, to.
-//   resample:            from [planes, in…],  to [planes, out…]; along each dim to[o] = sum over t of weight[o, t] * from[index[o, t]]
-//   resampleTransposed:  from [planes, out…], to [planes, in…]
+// Frame of "resample" and "resampleTransposed", after the id: planes, then three numbers each (depth, height, width):
+// in, out, taps; then for each dim the address of index (int32) and of weight (the kernel's dtype), both [out, taps];
+// then from, to.
+//   resample:            from [planes, in…],  to [planes, out…]; along each dim to[o] = sum over t of weight[o, t] *
+//   from[index[o, t]] resampleTransposed:  from [planes, out…], to [planes, in…]
 // Frame of "unfold" and "fold", after the id: as kernels/conv.cc (groups 1, filters 0), then from, to.
 //   unfold:  from [batch, channels, in…], to [batch, channels * taps, places];  fold: the other way, adding.
 #undef HWY_TARGET_INCLUDE
@@ -30,13 +31,15 @@ namespace HWY_NAMESPACE {
 // Elements that a thread makes in about 10 us.
 constexpr int64_t kGrain = 1 << 14;
 
-template <class T> struct Axis {
+template <class T>
+struct Axis {
   const int32_t* index;
   const T* weight;
   int64_t taps;
 };
 
-template <class T> struct Resample {
+template <class T>
+struct Resample {
   int64_t planes;
   Triple in, out;
   Axis<T> d, h, w;
@@ -54,15 +57,19 @@ template <class T> struct Resample {
   T* rowBuffer() const { return static_cast<T*>(workspace(Workspace::result, static_cast<size_t>(in.w) * sizeof(T))); }
 };
 
-template <class T> void addWeighted(T* HWY_RESTRICT to, const T* HWY_RESTRICT from, T weight, int64_t n) {
+template <class T>
+void addWeighted(T* HWY_RESTRICT to, const T* HWY_RESTRICT from, T weight, int64_t n) {
   for (int64_t i = 0; i < n; ++i) to[i] += weight * from[i];
 }
-template <class T> void setWeighted(T* HWY_RESTRICT to, const T* HWY_RESTRICT from, T weight, int64_t n) {
+template <class T>
+void setWeighted(T* HWY_RESTRICT to, const T* HWY_RESTRICT from, T weight, int64_t n) {
   for (int64_t i = 0; i < n; ++i) to[i] = weight * from[i];
 }
 
-// Rows are added first, in vectors; then what the row's columns are made of. A single row of weight 1 is read where it lies.
-template <class T> struct Forward {
+// Rows are added first, in vectors; then what the row's columns are made of. A single row of weight 1 is read where it
+// lies.
+template <class T>
+struct Forward {
   const Resample<T>& r;
   void operator()(int64_t begin, int64_t end) const {
     T* const buffer = r.rowBuffer();
@@ -94,7 +101,8 @@ template <class T> struct Forward {
     if (w.taps == 1) {
       for (int64_t o = 0; o < r.out.w; ++o) to[o] = w.weight[o] * from[w.index[o]];
     } else if (w.taps == 2) {
-      for (int64_t o = 0; o < r.out.w; ++o) to[o] = w.weight[2 * o] * from[w.index[2 * o]] + w.weight[2 * o + 1] * from[w.index[2 * o + 1]];
+      for (int64_t o = 0; o < r.out.w; ++o)
+        to[o] = w.weight[2 * o] * from[w.index[2 * o]] + w.weight[2 * o + 1] * from[w.index[2 * o + 1]];
     } else {
       for (int64_t o = 0; o < r.out.w; ++o) {
         T sum = 0;
@@ -105,7 +113,8 @@ template <class T> struct Forward {
   }
 };
 
-template <class T> struct Transposed {
+template <class T>
+struct Transposed {
   const Resample<T>& r;
   void operator()(int64_t begin, int64_t end) const {
     T* const buffer = r.rowBuffer();
@@ -131,14 +140,16 @@ template <class T> struct Transposed {
   }
 };
 
-template <class T, template <class> class Task> void runResample(const Kernel&, Frame f) {
+template <class T, template <class> class Task>
+void runResample(const Kernel&, Frame f) {
   const Resample<T> r(f);
   const int64_t work = r.out.d * r.out.h * (r.out.w * r.w.taps + r.in.w * r.d.taps * r.h.taps / 4) + 1;
   parallelFor(r.planes, kGrain / work + 1, Task<T>{r}, 1);
 }
 
 // One image for each item; its margin is made or cut off in a buffer.
-template <class T> struct Unfold {
+template <class T>
+struct Unfold {
   const Convolution& g;
   const ForwardPlan& plan;
   const T* from;
@@ -146,7 +157,8 @@ template <class T> struct Unfold {
 
   void operator()(int64_t begin, int64_t end) const {
     const Margin& m = plan.margin;
-    T* const image = static_cast<T*>(workspace(Workspace::image, static_cast<size_t>(g.channels * m.channel) * sizeof(T)));
+    T* const image =
+        static_cast<T*>(workspace(Workspace::image, static_cast<size_t>(g.channels * m.channel) * sizeof(T)));
     for (int64_t n = begin; n < end; ++n) {
       copyRows(image, from + n * g.channels * g.in.count(), g.in, m, 0, g.channels * m.size.d * m.size.h);
       T* column = to + n * g.patch() * g.out.count();
@@ -160,7 +172,8 @@ template <class T> struct Unfold {
   }
 };
 
-template <class T> struct Fold {
+template <class T>
+struct Fold {
   const Convolution& g;
   const ForwardPlan& plan;
   const T* from;
@@ -191,14 +204,16 @@ template <class T> struct Fold {
         for (int64_t h = 0; h < g.in.h; ++h, out += g.in.w) {
           const bool inside = d + g.pad.d < m.size.d && h + g.pad.h < m.size.h;
           const T* const row = image + c * m.channel + (d + g.pad.d) * m.plane + (h + g.pad.h) * m.row;
-          for (int64_t w = 0; w < g.in.w; ++w) out[w] = inside && w + g.pad.w < m.size.w ? row[m.column(w + g.pad.w)] : T{0};
+          for (int64_t w = 0; w < g.in.w; ++w)
+            out[w] = inside && w + g.pad.w < m.size.w ? row[m.column(w + g.pad.w)] : T{0};
         }
       }
     }
   }
 };
 
-template <class T, template <class> class Task> void runUnfold(const Kernel&, Frame f) {
+template <class T, template <class> class Task>
+void runUnfold(const Kernel&, Frame f) {
   const Convolution g(f);
   const ForwardPlan plan(g);
   const T* const from = f.ptr<const T>();

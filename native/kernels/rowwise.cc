@@ -1,6 +1,6 @@
 // Kernels over the rows of a dense [rows, n] matrix: softmax, layer and RMS normalization, cross entropy.
-// A row is read from memory once and stays in cache for the passes over it. Frames stand above each kernel, after the id;
-// an address of 0 leaves that tensor out. dtype of all floating-point tensors = the kernel's.
+// A row is read from memory once and stays in cache for the passes over it. Frames stand above each kernel, after the
+// id; an address of 0 leaves that tensor out. dtype of all floating-point tensors = the kernel's.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/rowwise.cc"
 #include "simd/targets.h"
@@ -28,21 +28,32 @@ namespace {
 int64_t rowGrain(int64_t n, int64_t nsPer8) { return 80000 / (n * nsPer8 + 1) + 1; }
 
 // Up to a vector of the elements at `from`; zeros behind the last.
-template <class D, class T> HWY_INLINE hn::Vec<D> load(D d, const T* from, int64_t rest) {
-  return HWY_LIKELY(rest >= static_cast<int64_t>(hn::Lanes(d))) ? hn::LoadU(d, from) : LoadFirst(d, from, static_cast<size_t>(rest));
+template <class D, class T>
+HWY_INLINE hn::Vec<D> load(D d, const T* from, int64_t rest) {
+  return HWY_LIKELY(rest >= static_cast<int64_t>(hn::Lanes(d))) ? hn::LoadU(d, from)
+                                                                : LoadFirst(d, from, static_cast<size_t>(rest));
 }
-template <class D, class T> HWY_INLINE void store(hn::Vec<D> v, D d, T* to, int64_t rest) {
-  if (HWY_LIKELY(rest >= static_cast<int64_t>(hn::Lanes(d)))) hn::StoreU(v, d, to);
-  else StoreFirst(v, d, to, static_cast<size_t>(rest));
+template <class D, class T>
+HWY_INLINE void store(hn::Vec<D> v, D d, T* to, int64_t rest) {
+  if (HWY_LIKELY(rest >= static_cast<int64_t>(hn::Lanes(d))))
+    hn::StoreU(v, d, to);
+  else
+    StoreFirst(v, d, to, static_cast<size_t>(rest));
 }
 // v in the lanes that hold elements, zero in those behind.
-template <class D> HWY_INLINE hn::Vec<D> onlyFirst(D d, hn::Vec<D> v, int64_t rest) {
-  return HWY_LIKELY(rest >= static_cast<int64_t>(hn::Lanes(d))) ? v
-                                                                 : hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(rest)), v);
+template <class D>
+HWY_INLINE hn::Vec<D> onlyFirst(D d, hn::Vec<D> v, int64_t rest) {
+  return HWY_LIKELY(rest >= static_cast<int64_t>(hn::Lanes(d)))
+             ? v
+             : hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(rest)), v);
 }
-template <class D> HWY_INLINE hn::TFromD<D> total(D d, hn::Vec<D> v) { return hn::GetLane(hn::SumOfLanes(d, v)); }
+template <class D>
+HWY_INLINE hn::TFromD<D> total(D d, hn::Vec<D> v) {
+  return hn::GetLane(hn::SumOfLanes(d, v));
+}
 
-template <class T> HWY_INLINE T maxOf(const T* x, int64_t n) {  // NaN if one is
+template <class T>
+HWY_INLINE T maxOf(const T* x, int64_t n) {  // NaN if one is
   const hn::ScalableTag<T> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto low = hn::Set(d, -std::numeric_limits<T>::infinity());
@@ -58,7 +69,8 @@ template <class T> HWY_INLINE T maxOf(const T* x, int64_t n) {  // NaN if one is
 }
 
 // Sum of exp(x - max); what is summed goes to `out` where there is one.
-template <class T> HWY_INLINE T sumOfExp(const T* x, int64_t n, T max, T* out) {
+template <class T>
+HWY_INLINE T sumOfExp(const T* x, int64_t n, T max, T* out) {
   const hn::ScalableTag<T> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto shift = hn::Set(d, max);
@@ -73,7 +85,8 @@ template <class T> HWY_INLINE T sumOfExp(const T* x, int64_t n, T max, T* out) {
 
 // ---- softmax, logSoftmax: rows, n, x, y -----------------------------------------------------------------------------
 
-template <class T, bool kLog> struct Softmax {
+template <class T, bool kLog>
+struct Softmax {
   int64_t n;
   const T* x;
   T* y;
@@ -87,13 +100,15 @@ template <class T, bool kLog> struct Softmax {
       const T sum = sumOfExp(from, n, max, kLog ? nullptr : to);
       const auto a = hn::Set(d, kLog ? max : sum), b = hn::Set(d, std::log(sum));
       for (int64_t i = 0; i < n; i += lanes) {
-        store(kLog ? hn::Sub(hn::Sub(load(d, from + i, n - i), a), b) : hn::Div(load(d, to + i, n - i), a), d, to + i, n - i);
+        store(kLog ? hn::Sub(hn::Sub(load(d, from + i, n - i), a), b) : hn::Div(load(d, to + i, n - i), a), d, to + i,
+              n - i);
       }
     }
   }
 };
 
-template <class T, bool kLog> void runSoftmax(const Kernel&, Frame f) {
+template <class T, bool kLog>
+void runSoftmax(const Kernel&, Frame f) {
   const int64_t rows = f.i64(), n = f.i64();
   const T* x = f.ptr<const T>();
   T* y = f.ptr<T>();
@@ -103,7 +118,8 @@ template <class T, bool kLog> void runSoftmax(const Kernel&, Frame f) {
 // ---- softmaxBackward, logSoftmaxBackward: rows, n, grad, y, gradX ---------------------------------------------------
 // softmax: gradX = y (grad - sum(grad y)); log softmax: gradX = grad - exp(y) sum(grad)
 
-template <class T, bool kLog> struct SoftmaxBackward {
+template <class T, bool kLog>
+struct SoftmaxBackward {
   int64_t n;
   const T* grad;
   const T* y;
@@ -132,7 +148,8 @@ template <class T, bool kLog> struct SoftmaxBackward {
   }
 };
 
-template <class T, bool kLog> void runSoftmaxBackward(const Kernel&, Frame f) {
+template <class T, bool kLog>
+void runSoftmaxBackward(const Kernel&, Frame f) {
   const int64_t rows = f.i64(), n = f.i64();
   const T *grad = f.ptr<const T>(), *y = f.ptr<const T>();
   T* gradX = f.ptr<T>();
@@ -140,10 +157,12 @@ template <class T, bool kLog> void runSoftmaxBackward(const Kernel&, Frame f) {
 }
 
 // ---- layerNorm: rows, n, x, weight, bias, y, mean, rstd, eps --------------------------------------------------------
-// ---- rmsNorm:   rows, n, x, weight, y, rstd, eps ----------------------------------------------------------------------
-// mean and rstd [rows] are what the backward kernels read; 0 where nobody will.
+// ---- rmsNorm:   rows, n, x, weight, y, rstd, eps
+// ---------------------------------------------------------------------- mean and rstd [rows] are what the backward
+// kernels read; 0 where nobody will.
 
-template <class T> HWY_INLINE T sumOf(const T* x, int64_t n) {
+template <class T>
+HWY_INLINE T sumOf(const T* x, int64_t n) {
   const hn::ScalableTag<T> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   auto s0 = hn::Zero(d), s1 = s0;
@@ -155,7 +174,8 @@ template <class T> HWY_INLINE T sumOf(const T* x, int64_t n) {
   for (; i < n; i += lanes) s0 = hn::Add(s0, load(d, x + i, n - i));
   return total(d, hn::Add(s0, s1));
 }
-template <class T> HWY_INLINE T sumOfSquares(const T* x, int64_t n, T from) {
+template <class T>
+HWY_INLINE T sumOfSquares(const T* x, int64_t n, T from) {
   const hn::ScalableTag<T> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto shift = hn::Set(d, from);
@@ -173,14 +193,16 @@ template <class T> HWY_INLINE T sumOfSquares(const T* x, int64_t n, T from) {
   return total(d, hn::Add(s0, s1));
 }
 
-template <class T> struct Normalization {
+template <class T>
+struct Normalization {
   int64_t n;
   const T *x, *weight, *bias;
   T *y, *mean, *rstd;
   T eps;
 };
 
-template <class T, bool kCenter> struct Normalize {
+template <class T, bool kCenter>
+struct Normalize {
   const Normalization<T>& p;
   void operator()(int64_t begin, int64_t end) const {
     const hn::ScalableTag<T> d;
@@ -203,7 +225,8 @@ template <class T, bool kCenter> struct Normalize {
   }
 };
 
-template <class T> void runLayerNorm(const Kernel&, Frame f) {
+template <class T>
+void runLayerNorm(const Kernel&, Frame f) {
   const int64_t rows = f.i64();
   Normalization<T> p{};
   p.n = f.i64();
@@ -216,7 +239,8 @@ template <class T> void runLayerNorm(const Kernel&, Frame f) {
   p.eps = static_cast<T>(f.f64());
   if (rows > 0 && p.n > 0) parallelFor(rows, rowGrain(p.n, 3), Normalize<T, true>{p}, 1);
 }
-template <class T> void runRmsNorm(const Kernel&, Frame f) {
+template <class T>
+void runRmsNorm(const Kernel&, Frame f) {
   const int64_t rows = f.i64();
   Normalization<T> p{};
   p.n = f.i64();
@@ -228,19 +252,23 @@ template <class T> void runRmsNorm(const Kernel&, Frame f) {
   if (rows > 0 && p.n > 0) parallelFor(rows, rowGrain(p.n, 3), Normalize<T, false>{p}, 1);
 }
 
-// ---- layerNormBackward: rows, n, grad, x, mean, rstd, weight, gradX, gradWeight, gradBias -----------------------------
-// ---- rmsNormBackward:   rows, n, grad, x, rstd, weight, gradX, gradWeight ---------------------------------------------
-// With u = (x - mean) rstd and h = grad weight: gradX = rstd (h - avg(h) - u avg(h u)), without avg(h) for RMS;
-// gradWeight = sum of grad u, gradBias = sum of grad over the rows. One pass: rows are cut into parts by size alone, each
-// part adds up its own sums, and the parts are added in order, so that results don't depend on threads.
+// ---- layerNormBackward: rows, n, grad, x, mean, rstd, weight, gradX, gradWeight, gradBias
+// -----------------------------
+// ---- rmsNormBackward:   rows, n, grad, x, rstd, weight, gradX, gradWeight
+// --------------------------------------------- With u = (x - mean) rstd and h = grad weight: gradX = rstd (h - avg(h)
+// - u avg(h u)), without avg(h) for RMS; gradWeight = sum of grad u, gradBias = sum of grad over the rows. One pass:
+// rows are cut into parts by size alone, each part adds up its own sums, and the parts are added in order, so that
+// results don't depend on threads.
 
-template <class T> struct NormalizationGrads {
+template <class T>
+struct NormalizationGrads {
   int64_t rows, n;
   const T *grad, *x, *mean, *rstd, *weight;
   T *gradX, *gradWeight, *gradBias;
 };
 
-template <class T, bool kCenter> struct NormalizeBackward {
+template <class T, bool kCenter>
+struct NormalizeBackward {
   const NormalizationGrads<T>& p;
   int64_t rowsOfPart;
   T* sums;  // [parts, 2, n]: of grad u, of grad
@@ -282,7 +310,8 @@ template <class T, bool kCenter> struct NormalizeBackward {
   }
 };
 
-template <class T> void addParts(const T* sums, int64_t parts, int64_t step, int64_t n, T* to) {
+template <class T>
+void addParts(const T* sums, int64_t parts, int64_t step, int64_t n, T* to) {
   if (!to) return;
   for (int64_t i = 0; i < n; ++i) to[i] = 0;
   for (int64_t p = 0; p < parts; ++p) {
@@ -290,7 +319,8 @@ template <class T> void addParts(const T* sums, int64_t parts, int64_t step, int
   }
 }
 
-template <class T, bool kCenter> void normalizeBackward(const NormalizationGrads<T>& p) {
+template <class T, bool kCenter>
+void normalizeBackward(const NormalizationGrads<T>& p) {
   if (p.n == 0) return;
   constexpr int64_t kMostParts = 32;
   int64_t rowsOfPart = rowGrain(p.n, 8);
@@ -303,7 +333,8 @@ template <class T, bool kCenter> void normalizeBackward(const NormalizationGrads
   addParts(sums.get() + p.n, parts, 2 * p.n, p.n, p.gradBias);
 }
 
-template <class T> void runLayerNormBackward(const Kernel&, Frame f) {
+template <class T>
+void runLayerNormBackward(const Kernel&, Frame f) {
   NormalizationGrads<T> p{};
   p.rows = f.i64();
   p.n = f.i64();
@@ -317,7 +348,8 @@ template <class T> void runLayerNormBackward(const Kernel&, Frame f) {
   p.gradBias = f.ptr<T>();
   normalizeBackward<T, true>(p);
 }
-template <class T> void runRmsNormBackward(const Kernel&, Frame f) {
+template <class T>
+void runRmsNormBackward(const Kernel&, Frame f) {
   NormalizationGrads<T> p{};
   p.rows = f.i64();
   p.n = f.i64();
@@ -330,11 +362,12 @@ template <class T> void runRmsNormBackward(const Kernel&, Frame f) {
   normalizeBackward<T, false>(p);
 }
 
-// ---- crossEntropy:         rows, classes, logits, targets (int64), ignoreIndex, labelSmoothing, reduction, loss, saved --
-// ---- crossEntropyBackward: the same up to reduction, gradLoss, saved, gradLogits ----------------------------------------
-// reduction: 0 none, loss and gradLoss [rows]; 1 mean over the rows that count, 2 sum: one element. saved [rows, 2]: max and
-// log(sum of exp(x - max)) of each row. With p = softmax: loss = (1 - s)(-log p[target]) + s avg(-log p) and
-// gradLogits = gradLoss (p - (1 - s) onehot - s / classes).
+// ---- crossEntropy:         rows, classes, logits, targets (int64), ignoreIndex, labelSmoothing, reduction, loss,
+// saved --
+// ---- crossEntropyBackward: the same up to reduction, gradLoss, saved, gradLogits
+// ---------------------------------------- reduction: 0 none, loss and gradLoss [rows]; 1 mean over the rows that
+// count, 2 sum: one element. saved [rows, 2]: max and log(sum of exp(x - max)) of each row. With p = softmax: loss = (1
+// - s)(-log p[target]) + s avg(-log p) and gradLogits = gradLoss (p - (1 - s) onehot - s / classes).
 
 struct Targets {
   int64_t rows, classes;
@@ -344,8 +377,13 @@ struct Targets {
   double smoothing;
   int64_t reduction;
   explicit Targets(Frame& f)
-      : rows(f.i64()), classes(f.i64()), logits(f.ptr<const void>()), target(f.ptr<const int64_t>()), ignore(f.i64()),
-        smoothing(f.f64()), reduction(f.i64()) {}
+      : rows(f.i64()),
+        classes(f.i64()),
+        logits(f.ptr<const void>()),
+        target(f.ptr<const int64_t>()),
+        ignore(f.i64()),
+        smoothing(f.f64()),
+        reduction(f.i64()) {}
 
   // Rows that count; throws where a target is none of the classes.
   int64_t check(const char* name) const {
@@ -353,8 +391,9 @@ struct Targets {
     for (int64_t i = 0; i < rows; ++i) {
       if (target[i] == ignore) continue;
       if (target[i] < 0 || target[i] >= classes) {
-        throw KernelError("RangeError", std::string(name) + ": expected targets from 0 to " + std::to_string(classes - 1) +
-                                            ", got " + std::to_string(target[i]) + " in row " + std::to_string(i));
+        throw KernelError("RangeError", std::string(name) + ": expected targets from 0 to " +
+                                            std::to_string(classes - 1) + ", got " + std::to_string(target[i]) +
+                                            " in row " + std::to_string(i));
       }
       ++counted;
     }
@@ -362,7 +401,8 @@ struct Targets {
   }
 };
 
-template <class T> struct CrossEntropy {
+template <class T>
+struct CrossEntropy {
   const Targets& p;
   T* losses;
   T* saved;
@@ -386,7 +426,8 @@ template <class T> struct CrossEntropy {
   }
 };
 
-template <class T> void runCrossEntropy(const Kernel& self, Frame f) {
+template <class T>
+void runCrossEntropy(const Kernel& self, Frame f) {
   const Targets p(f);
   T *loss = f.ptr<T>(), *saved = f.ptr<T>();
   const int64_t counted = p.check(self.name);
@@ -400,7 +441,8 @@ template <class T> void runCrossEntropy(const Kernel& self, Frame f) {
   *loss = static_cast<T>(p.reduction == 1 ? sum / static_cast<double>(counted) : sum);
 }
 
-template <class T> struct CrossEntropyBackward {
+template <class T>
+struct CrossEntropyBackward {
   const Targets& p;
   const T* gradLoss;
   const T* saved;
@@ -431,13 +473,15 @@ template <class T> struct CrossEntropyBackward {
   }
 };
 
-template <class T> void runCrossEntropyBackward(const Kernel& self, Frame f) {
+template <class T>
+void runCrossEntropyBackward(const Kernel& self, Frame f) {
   const Targets p(f);
   const T *gradLoss = f.ptr<const T>(), *saved = f.ptr<const T>();
   T* gradLogits = f.ptr<T>();
   const int64_t counted = p.check(self.name);
   const T share = p.reduction == 1 ? 1 / static_cast<T>(counted) : T{1};
-  if (p.rows > 0) parallelFor(p.rows, rowGrain(p.classes, 6), CrossEntropyBackward<T>{p, gradLoss, saved, gradLogits, share}, 1);
+  if (p.rows > 0)
+    parallelFor(p.rows, rowGrain(p.classes, 6), CrossEntropyBackward<T>{p, gradLoss, saved, gradLogits, share}, 1);
 }
 
 }  // namespace
@@ -473,6 +517,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace tenfold {
-KernelTable rowwiseKernels(int64_t target) { return {*TENFOLD_FOR_TARGET(target, kRowwise), HWY_NAMESPACE::kRowwiseCount}; }
+KernelTable rowwiseKernels(int64_t target) {
+  return {*TENFOLD_FOR_TARGET(target, kRowwise), HWY_NAMESPACE::kRowwiseCount};
+}
 }  // namespace tenfold
 #endif

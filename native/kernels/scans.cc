@@ -1,8 +1,8 @@
 // Running reductions along a dimension: cumsum cumprod cummax cummin logcumsumexp.
 //
-// Frame, after the id: outer, n, inner, in, out, index. in and out [outer, n, inner] in the kernel's dtype, dense; out may
-// be in. index: int64 [outer, n, inner], for cummax and cummin, or 0.
-// Floats are accumulated in float64, as PyTorch does on CPU; among equals cummax and cummin give the last index.
+// Frame, after the id: outer, n, inner, in, out, index. in and out [outer, n, inner] in the kernel's dtype, dense; out
+// may be in. index: int64 [outer, n, inner], for cummax and cummin, or 0. Floats are accumulated in float64, as PyTorch
+// does on CPU; among equals cummax and cummin give the last index.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/scans.cc"
 #include "simd/targets.h"
@@ -31,22 +31,40 @@ struct Scan {
   void* out;
   int64_t* index;
   explicit Scan(Frame f)
-      : outer(f.i64()), n(f.i64()), inner(f.i64()), in(f.ptr<const void>()), out(f.ptr<void>()), index(f.ptr<int64_t>()) {}
+      : outer(f.i64()),
+        n(f.i64()),
+        inner(f.i64()),
+        in(f.ptr<const void>()),
+        out(f.ptr<void>()),
+        index(f.ptr<int64_t>()) {}
 };
 
 // A scan is an accumulator: Acc start(), Acc next(Acc, T), and the number that is stored, T value(Acc).
 struct CumSum {
-  template <class T> static T start() { return 0; }
+  template <class T>
+  static T start() {
+    return 0;
+  }
   static double next(double acc, double x) { return acc + x; }
-  static int64_t next(int64_t acc, int64_t x) { return static_cast<int64_t>(static_cast<uint64_t>(acc) + static_cast<uint64_t>(x)); }
+  static int64_t next(int64_t acc, int64_t x) {
+    return static_cast<int64_t>(static_cast<uint64_t>(acc) + static_cast<uint64_t>(x));
+  }
 };
 struct CumProd {
-  template <class T> static T start() { return 1; }
+  template <class T>
+  static T start() {
+    return 1;
+  }
   static double next(double acc, double x) { return acc * x; }
-  static int64_t next(int64_t acc, int64_t x) { return static_cast<int64_t>(static_cast<uint64_t>(acc) * static_cast<uint64_t>(x)); }
+  static int64_t next(int64_t acc, int64_t x) {
+    return static_cast<int64_t>(static_cast<uint64_t>(acc) * static_cast<uint64_t>(x));
+  }
 };
 struct LogCumSumExp {
-  template <class T> static T start() { return -std::numeric_limits<T>::infinity(); }
+  template <class T>
+  static T start() {
+    return -std::numeric_limits<T>::infinity();
+  }
   static double next(double acc, double x) {
     const double low = acc < x ? acc : x, high = acc < x ? x : acc;  // NaN in either reaches low + high
     if (low != low || high != high) return low + high;
@@ -54,10 +72,17 @@ struct LogCumSumExp {
   }
 };
 
-template <class T> struct AccumulatorOf { using type = double; };
-template <> struct AccumulatorOf<int64_t> { using type = int64_t; };
+template <class T>
+struct AccumulatorOf {
+  using type = double;
+};
+template <>
+struct AccumulatorOf<int64_t> {
+  using type = int64_t;
+};
 
-template <class Op, class T> struct ScanColumns {
+template <class Op, class T>
+struct ScanColumns {
   using Acc = typename AccumulatorOf<T>::type;
   const Scan& s;
   int64_t blocks;
@@ -88,10 +113,17 @@ template <class Op, class T> struct ScanColumns {
   }
 };
 
-template <class T> bool noLess(T x, T than) { return x >= than; }
-template <class T> bool noMore(T x, T than) { return x <= than; }
+template <class T>
+bool noLess(T x, T than) {
+  return x >= than;
+}
+template <class T>
+bool noMore(T x, T than) {
+  return x <= than;
+}
 
-template <class T, bool kMax> struct ScanExtremes {
+template <class T, bool kMax>
+struct ScanExtremes {
   const Scan& s;
   int64_t blocks;
   void operator()(int64_t begin, int64_t end) const {
@@ -116,17 +148,20 @@ template <class T, bool kMax> struct ScanExtremes {
   }
 };
 
-template <class Run> void scan(const Scan& s, const Run& run) {
+template <class Run>
+void scan(const Scan& s, const Run& run) {
   if (s.outer == 0 || s.n == 0 || s.inner == 0) return;
   const int64_t width = s.inner < kScanColumns ? s.inner : kScanColumns;
   parallelFor(s.outer * run.blocks, kScanGrain / (s.n * width) + 1, run, 1);
 }
 
-template <class Op, class T> void runScan(const Kernel&, Frame f) {
+template <class Op, class T>
+void runScan(const Kernel&, Frame f) {
   const Scan s(f);
   scan(s, ScanColumns<Op, T>{s, (s.inner + kScanColumns - 1) / kScanColumns});
 }
-template <class T, bool kMax> void runExtremeScan(const Kernel&, Frame f) {
+template <class T, bool kMax>
+void runExtremeScan(const Kernel&, Frame f) {
   const Scan s(f);
   scan(s, ScanExtremes<T, kMax>{s, (s.inner + kScanColumns - 1) / kScanColumns});
 }

@@ -22,7 +22,8 @@ void* workspace(Workspace which, size_t bytes) {
     ::operator delete(buffer.at, kAlign);
     buffer.size = 0;
     buffer.at = ::operator new(bytes, kAlign, std::nothrow);
-    if (!buffer.at) throw KernelError("memory", "no memory for a working buffer of " + std::to_string(bytes) + " bytes");
+    if (!buffer.at)
+      throw KernelError("memory", "no memory for a working buffer of " + std::to_string(bytes) + " bytes");
     buffer.size = bytes;
   }
   return buffer.at;

@@ -7,8 +7,8 @@ namespace tenfold {
 enum class Workspace : int { image, result, partial };
 constexpr int kWorkspaces = 3;
 
-// At least `bytes`, aligned to 64; valid until the thread's next call for the same buffer. KernelError where there is no
-// memory.
+// At least `bytes`, aligned to 64; valid until the thread's next call for the same buffer. KernelError where there is
+// no memory.
 void* workspace(Workspace which, size_t bytes);
 
 }  // namespace tenfold

@@ -14,28 +14,30 @@ namespace HWY_NAMESPACE {
 
 // ---- error functions ------------------------------------------------------------------------------------------------
 // erf for |x| <= 1, in doubles.
-template <class D, class V> HWY_INLINE V ErfSmall(D d, V x) {
+template <class D, class V>
+HWY_INLINE V ErfSmall(D d, V x) {
   const V z = Mul(x, x);
   return Mul(x, Poly(d, z, 1.12837916709551257, -0.376126389031837481, 0.112837916709548787, -0.0268661706450767932,
                      0.00522397762481801447, -0.000854832698083378991, 0.000120553311116427109,
-                     -0.0000149255952668311816, 1.64610004841213680e-6, -1.63503127010546950e-7,
-                     1.46597752740474358e-8, -1.13728488567916737e-9, 5.95717614774891140e-11));
+                     -0.0000149255952668311816, 1.64610004841213680e-6, -1.63503127010546950e-7, 1.46597752740474358e-8,
+                     -1.13728488567916737e-9, 5.95717614774891140e-11));
 }
 // exp(y^2) erfc(y) for y in [0, 28], in doubles: a polynomial in (y - 4) / (y + 4), over 1 + 2 y.
-template <class D, class V> HWY_INLINE V Erfcx(D d, V y) {
+template <class D, class V>
+HWY_INLINE V Erfcx(D d, V y) {
   const V q = Div(Sub(y, C(d, 4)), Add(y, C(d, 4)));
-  const V tail = Poly(
-      d, q, 1.23299511862555251, -0.139621116840562516, 0.0153796521026201117, 0.0680970542546930409,
-      -0.101039066036329543, 0.0937328349983332929, -0.0663303658115442027, 0.0371675155378790817,
-      -0.0161977340670398658, 0.00503196997222568745, -0.000757773214797171853, -0.000199256642910655651,
-      0.000150621312176245119, -0.0000243995054585255443, -0.0000112209025043406014, 5.71076947321691303e-6,
-      2.91644556293914150e-7, -8.27759191353794477e-7, 7.70349588110278138e-8, 1.13280483042745491e-7,
-      -1.91062944877791771e-8, -1.66087946718285292e-8, 1.68680826259322930e-9, 2.10310958175703369e-9,
-      2.91116599553274455e-10);
+  const V tail = Poly(d, q, 1.23299511862555251, -0.139621116840562516, 0.0153796521026201117, 0.0680970542546930409,
+                      -0.101039066036329543, 0.0937328349983332929, -0.0663303658115442027, 0.0371675155378790817,
+                      -0.0161977340670398658, 0.00503196997222568745, -0.000757773214797171853,
+                      -0.000199256642910655651, 0.000150621312176245119, -0.0000243995054585255443,
+                      -0.0000112209025043406014, 5.71076947321691303e-6, 2.91644556293914150e-7,
+                      -8.27759191353794477e-7, 7.70349588110278138e-8, 1.13280483042745491e-7, -1.91062944877791771e-8,
+                      -1.66087946718285292e-8, 1.68680826259322930e-9, 2.10310958175703369e-9, 2.91116599553274455e-10);
   return Div(tail, MulAdd(C(d, 2), y, C(d, 1)));
 }
 // exp(-y^2); what rounding takes from y^2 is put back, because exp magnifies it.
-template <class D, class V> HWY_INLINE V ExpMinusSquare(D d, V y) {
+template <class D, class V>
+HWY_INLINE V ExpMinusSquare(D d, V y) {
   // Veltkamp's split: exact without FMA.
   const V big = Mul(y, C(d, 134217729.0));
   const V high = Sub(big, Sub(big, y));
@@ -53,16 +55,19 @@ TENFOLD_DOUBLE_MATH(Erfc) {
   return IfThenElse(Lt(y, C(d, 0.5)), Sub(C(d, 1), ErfSmall(d, x)), far);
 }
 // 1.5 / 2: floats by x P(x^2) up to 1, then 1 - Q(|x| - 2.5); a P / Q as one rational lost 5 ulp to rounding
-template <class D, class V> HWY_INLINE V Erf(D d, V x) {
+template <class D, class V>
+HWY_INLINE V Erf(D d, V x) {
   if constexpr (kIsFloat<D>) {
     const V y = Min(C(d, 3.93), Abs(x));
     const V z = Mul(y, y);
-    const V near = MulAdd(y, Poly(d, z, 0.1283791658, -0.3761262667, 0.1128359472, -0.02685421201, 0.005189087423,
-                                  -0.0008016864287, 7.875875063e-5), y);
-    const V rest = Poly(d, Sub(y, C(d, 2.5)), 0.0004069548029, -0.002178210478, 0.005445562302, -0.008351377588,
-                        0.008623658150, -0.006110774683, 0.002794295856, -0.0005573744655, -0.0002539732465,
-                        0.0002680456062, -8.464015092e-5, -1.670600069e-5, 1.701801930e-5, -6.634913131e-7,
-                        -1.076475386e-6);
+    const V near = MulAdd(y,
+                          Poly(d, z, 0.1283791658, -0.3761262667, 0.1128359472, -0.02685421201, 0.005189087423,
+                               -0.0008016864287, 7.875875063e-5),
+                          y);
+    const V rest =
+        Poly(d, Sub(y, C(d, 2.5)), 0.0004069548029, -0.002178210478, 0.005445562302, -0.008351377588, 0.008623658150,
+             -0.006110774683, 0.002794295856, -0.0005573744655, -0.0002539732465, 0.0002680456062, -8.464015092e-5,
+             -1.670600069e-5, 1.701801930e-5, -6.634913131e-7, -1.076475386e-6);
     return CopySignToAbs(IfThenElse(Gt(y, C(d, 1)), Min(C(d, 1), Sub(C(d, 1), rest)), near), x);
   } else {
     const V y = Min(C(d, 6), Abs(x));
@@ -92,9 +97,12 @@ TENFOLD_DOUBLE_MATH(Erfinv) {
 }
 
 // ---- powers ---------------------------------------------------------------------------------------------------------
-struct LibPow { static double Of(double x, double y) { return std::pow(x, y); } };
+struct LibPow {
+  static double Of(double x, double y) { return std::pow(x, y); }
+};
 struct PowInDouble {
-  template <class D, class V> HWY_INLINE V operator()(D d, V x, V y) const {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x, V y) const {
     const V ax = Abs(x), one = C(d, 1), zero = Zero(d);
     V r = Exp2(d, Mul(y, Log2(d, ax)));
     const V half = Mul(y, C(d, 0.5));
@@ -110,30 +118,42 @@ struct PowInDouble {
   }
 };
 // 1 / libm's: a float's power through log2 in double, a double's by the C library
-template <class D, class V> HWY_INLINE V Pow(D d, V x, V y) {
-  if constexpr (kIsFloat<D>) return InDouble<PowInDouble>(d, x, y);
-  else return PerLane<LibPow>(d, x, y);
+template <class D, class V>
+HWY_INLINE V Pow(D d, V x, V y) {
+  if constexpr (kIsFloat<D>)
+    return InDouble<PowInDouble>(d, x, y);
+  else
+    return PerLane<LibPow>(d, x, y);
 }
 
-struct LibHypot { static double Of(double x, double y) { return std::hypot(x, y); } };
+struct LibHypot {
+  static double Of(double x, double y) { return std::hypot(x, y); }
+};
 struct HypotInDouble {
-  template <class D, class V> HWY_INLINE V operator()(D d, V x, V y) const {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x, V y) const {
     const V r = Sqrt(MulAdd(x, x, Mul(y, y)));
     const auto inf = Or(Eq(Abs(x), C(d, kInf)), Eq(Abs(y), C(d, kInf)));
     return IfThenElse(inf, C(d, kInf), r);
   }
 };
 // 1 / libm's
-template <class D, class V> HWY_INLINE V Hypot(D d, V x, V y) {
-  if constexpr (kIsFloat<D>) return InDouble<HypotInDouble>(d, x, y);
-  else return PerLane<LibHypot>(d, x, y);
+template <class D, class V>
+HWY_INLINE V Hypot(D d, V x, V y) {
+  if constexpr (kIsFloat<D>)
+    return InDouble<HypotInDouble>(d, x, y);
+  else
+    return PerLane<LibHypot>(d, x, y);
 }
 
 // ---- remainders (exact) ---------------------------------------------------------------------------------------------
-struct LibFmod { static double Of(double x, double y) { return std::fmod(x, y); } };
+struct LibFmod {
+  static double Of(double x, double y) { return std::fmod(x, y); }
+};
 // Of floats whose quotient is below 2^28: quotient, product and difference are exact in double.
 struct FmodInDouble {
-  template <class D, class V> HWY_INLINE V operator()(D d, V x, V y) const {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x, V y) const {
     (void)d;
     const V ax = Abs(x), ay = Abs(y);
     V r = NegMulAdd(Trunc(Div(ax, ay)), ay, ax);
@@ -141,7 +161,8 @@ struct FmodInDouble {
     return CopySignToAbs(r, x);
   }
 };
-template <class D, class V> HWY_INLINE V Fmod(D d, V x, V y) {
+template <class D, class V>
+HWY_INLINE V Fmod(D d, V x, V y) {
   if constexpr (kIsFloat<D>) {
     if (HWY_LIKELY(AllTrue(d, Lt(Div(Abs(x), Abs(y)), C(d, 268435456.0))))) {
       return IfThenElse(Eq(Abs(y), C(d, kInf)), x, InDouble<FmodInDouble>(d, x, y));
@@ -150,13 +171,15 @@ template <class D, class V> HWY_INLINE V Fmod(D d, V x, V y) {
   return PerLane<LibFmod>(d, x, y);
 }
 // Python's %: the sign of the divisor.
-template <class D, class V> HWY_INLINE V Remainder(D d, V x, V y) {
+template <class D, class V>
+HWY_INLINE V Remainder(D d, V x, V y) {
   const V m = Fmod(d, x, y);
   const auto differ = Xor(Lt(m, Zero(d)), Lt(y, Zero(d)));
   return IfThenElse(And(Ne(m, Zero(d)), differ), Add(m, y), m);
 }
 // Python's //, by its own algorithm: the quotient of what fmod leaves, so that (x // y) * y + x % y is near x.
-template <class D, class V> HWY_INLINE V FloorDivide(D d, V x, V y) {
+template <class D, class V>
+HWY_INLINE V FloorDivide(D d, V x, V y) {
   const V zero = Zero(d), one = C(d, 1);
   const V m = Fmod(d, x, y);
   V q = Div(Sub(x, m), y);
@@ -169,7 +192,8 @@ template <class D, class V> HWY_INLINE V FloorDivide(D d, V x, V y) {
   return IfThenElse(Eq(y, zero), ratio, f);
 }
 
-// ---- gamma, Bessel -----------------------------------------------------------------------------------------------------
+// ---- gamma, Bessel
+// -----------------------------------------------------------------------------------------------------
 struct LibLgamma {
   static double Of(double x) {
 #if defined(__GLIBC__) || defined(__APPLE__)
@@ -203,29 +227,28 @@ struct ScalarDigamma {
 TENFOLD_DOUBLE_MATH(I0) {
   const V y = Abs(x);
   const V z = Mul(C(d, 0.25), Mul(y, y));
-  const V near = Poly(d, Min(C(d, 16), z),
-                      1.0, 1.0, 2.5e-01, 2.77777777777777762e-02, 1.73611111111111101e-03, 6.94444444444444444e-05,
-                      1.92901234567901239e-06, 3.93675988914084175e-08, 6.15118732678256523e-10,
-                      7.59405842812662392e-12, 7.59405842812662337e-14, 6.27608134555919329e-16,
-                      4.358389823304995e-18, 2.57892888952958276e-20, 1.31578004567835862e-22,
-                      5.8479113141260385e-25, 2.28434035708048379e-27, 7.90429189301205402e-30,
-                      2.43959626327532528e-32, 6.75788438580422547e-35, 1.68947109645105643e-37,
-                      3.83100021870987849e-40, 7.91528970807826165e-43);
-  const V far = Poly(d, Sub(Div(C(d, 16), Max(C(d, 8), y)), C(d, 1)),
-                     0.402176509445008076, 0.00336055198366772350, 0.000136216074391871920, 0.0000111430338025836824,
-                     1.48384758630969766e-6, 2.97359565815281593e-7, 8.87215461894462477e-8, 3.93292657109125207e-8,
-                     2.15568111098987425e-8, 7.53238641755512282e-9, -6.80598007512967783e-9,
-                     -1.33197985920199408e-8, -5.16251788093901273e-9, 7.32331073512289311e-9,
-                     6.78979040389573605e-9, -3.11851456121224011e-9, -4.84825092211769674e-9,
-                     1.09245272464686647e-9, 2.39819272289492366e-9, -2.74811163727603304e-10,
-                     -7.47384462188759149e-10, 3.52532101970079556e-11, 1.08819947854689332e-10);
+  const V near =
+      Poly(d, Min(C(d, 16), z), 1.0, 1.0, 2.5e-01, 2.77777777777777762e-02, 1.73611111111111101e-03,
+           6.94444444444444444e-05, 1.92901234567901239e-06, 3.93675988914084175e-08, 6.15118732678256523e-10,
+           7.59405842812662392e-12, 7.59405842812662337e-14, 6.27608134555919329e-16, 4.358389823304995e-18,
+           2.57892888952958276e-20, 1.31578004567835862e-22, 5.8479113141260385e-25, 2.28434035708048379e-27,
+           7.90429189301205402e-30, 2.43959626327532528e-32, 6.75788438580422547e-35, 1.68947109645105643e-37,
+           3.83100021870987849e-40, 7.91528970807826165e-43);
+  const V far = Poly(d, Sub(Div(C(d, 16), Max(C(d, 8), y)), C(d, 1)), 0.402176509445008076, 0.00336055198366772350,
+                     0.000136216074391871920, 0.0000111430338025836824, 1.48384758630969766e-6, 2.97359565815281593e-7,
+                     8.87215461894462477e-8, 3.93292657109125207e-8, 2.15568111098987425e-8, 7.53238641755512282e-9,
+                     -6.80598007512967783e-9, -1.33197985920199408e-8, -5.16251788093901273e-9, 7.32331073512289311e-9,
+                     6.78979040389573605e-9, -3.11851456121224011e-9, -4.84825092211769674e-9, 1.09245272464686647e-9,
+                     2.39819272289492366e-9, -2.74811163727603304e-10, -7.47384462188759149e-10,
+                     3.52532101970079556e-11, 1.08819947854689332e-10);
   const V root = Exp(d, Mul(C(d, 0.5), y));  // exp(x) overflows before I0 does
   const V large = Mul(Mul(root, Div(far, Sqrt(y))), root);
   return IfThenElse(Gt(y, C(d, 8)), IfThenElse(Eq(y, C(d, kInf)), y, large), near);
 }
 // Floats' are computed in double: reflection to y >= 1/2, y (y + 1) … (y + 7) to reach 8, then Stirling's series.
 struct LgammaInDouble {
-  template <class D, class V> HWY_INLINE V operator()(D d, V x) const {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
     const V one = C(d, 1);
     const auto left = Lt(x, C(d, 0.5));
     const V y = IfThenElse(left, Sub(one, x), x);
@@ -243,7 +266,8 @@ struct LgammaInDouble {
   }
 };
 struct DigammaInDouble {
-  template <class D, class V> HWY_INLINE V operator()(D d, V x) const {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
     const V one = C(d, 1), zero = Zero(d);
     const auto left = Lt(x, C(d, 0.5));
     const V y = IfThenElse(left, Sub(one, x), x);
@@ -268,13 +292,19 @@ struct DigammaInDouble {
   }
 };
 // 2 / libm's
-template <class D, class V> HWY_INLINE V Lgamma(D d, V x) {
-  if constexpr (kIsFloat<D>) return InDouble<LgammaInDouble>(d, x);
-  else return PerLane<LibLgamma>(d, x);
+template <class D, class V>
+HWY_INLINE V Lgamma(D d, V x) {
+  if constexpr (kIsFloat<D>)
+    return InDouble<LgammaInDouble>(d, x);
+  else
+    return PerLane<LibLgamma>(d, x);
 }
-template <class D, class V> HWY_INLINE V Digamma(D d, V x) {
-  if constexpr (kIsFloat<D>) return InDouble<DigammaInDouble>(d, x);
-  else return PerLane<ScalarDigamma>(d, x);
+template <class D, class V>
+HWY_INLINE V Digamma(D d, V x) {
+  if constexpr (kIsFloat<D>)
+    return InDouble<DigammaInDouble>(d, x);
+  else
+    return PerLane<ScalarDigamma>(d, x);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -13,7 +13,10 @@ namespace tenfold {
 namespace HWY_NAMESPACE {
 
 // Beyond these |x| the reduction below loses digits, and the C library takes over, vector by vector.
-template <class D> HWY_INLINE hn::Vec<D> TrigLimit(D d) { return C(d, 30000, 1e6); }
+template <class D>
+HWY_INLINE hn::Vec<D> TrigLimit(D d) {
+  return C(d, 30000, 1e6);
+}
 
 // r + low in [-pi/4, pi/4] and the quadrant (in the low bits) with x = quadrant * pi/2 + r + low, for |x| < TrigLimit.
 // pi/2 comes in parts: for floats each a full number (the products are exact under FMA), for doubles of 33 bits (exact
@@ -40,7 +43,8 @@ HWY_INLINE V ReduceByHalfPi(D d, V x, V& low, hn::Vec<hn::RebindToUnsigned<D>>& 
     return r;
   }
 }
-template <class D, class V> HWY_INLINE V SinReduced(D d, V r, V low, V z) {
+template <class D, class V>
+HWY_INLINE V SinReduced(D d, V r, V low, V z) {
   V tail;
   if constexpr (kIsFloat<D>) {
     tail = Poly(d, z, -0.1666666666, 0.008333331848, -0.0001984007253, 2.724808876e-6);
@@ -51,13 +55,14 @@ template <class D, class V> HWY_INLINE V SinReduced(D d, V r, V low, V z) {
     return Add(r, MulAdd(Mul(r, z), tail, low));
   }
 }
-template <class D, class V> HWY_INLINE V CosReduced(D d, V r, V low, V z) {
+template <class D, class V>
+HWY_INLINE V CosReduced(D d, V r, V low, V z) {
   V tail;
   if constexpr (kIsFloat<D>) {
     tail = Poly(d, z, 0.04166664462, -0.001388829600, 2.454642598e-5);
   } else {
-    tail = Poly(d, z, 0.0416666666666666653, -0.00138888888888873519, 0.0000248015872986973559,
-                -2.75573172363911437e-7, 2.08761389252942858e-9, -1.13821049644536357e-11);
+    tail = Poly(d, z, 0.0416666666666666653, -0.00138888888888873519, 0.0000248015872986973559, -2.75573172363911437e-7,
+                2.08761389252942858e-9, -1.13821049644536357e-11);
   }
   // 1 - z/2 with what its rounding loses added back.
   const V half = Mul(C(d, 0.5), z);
@@ -65,7 +70,8 @@ template <class D, class V> HWY_INLINE V CosReduced(D d, V r, V low, V z) {
   return Add(w, MulAdd(Mul(z, z), tail, NegMulAdd(r, low, Sub(Sub(C(d, 1), w), half))));
 }
 // sin(x + quarters * pi/2) for |x| < TrigLimit.
-template <int kQuarters, class D, class V> HWY_INLINE V SinShifted(D d, V x) {
+template <int kQuarters, class D, class V>
+HWY_INLINE V SinShifted(D d, V x) {
   const hn::RebindToUnsigned<D> du;
   hn::Vec<decltype(du)> quadrant;
   V low;
@@ -78,11 +84,27 @@ template <int kQuarters, class D, class V> HWY_INLINE V SinShifted(D d, V x) {
   return Xor(y, BitCast(d, sign));
 }
 
-struct LibSin { static double Of(double x) { return std::sin(x); } };
-struct LibCos { static double Of(double x) { return std::cos(x); } };
-struct LibTan { static double Of(double x) { return std::tan(x); } };
-struct SinInDouble { template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return SinShifted<0>(d, x); } };
-struct CosInDouble { template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return SinShifted<1>(d, x); } };
+struct LibSin {
+  static double Of(double x) { return std::sin(x); }
+};
+struct LibCos {
+  static double Of(double x) { return std::cos(x); }
+};
+struct LibTan {
+  static double Of(double x) { return std::tan(x); }
+};
+struct SinInDouble {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
+    return SinShifted<0>(d, x);
+  }
+};
+struct CosInDouble {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
+    return SinShifted<1>(d, x);
+  }
+};
 
 #if HWY_TARGET == HWY_SSE4
 constexpr bool kHasFma = false;
@@ -91,22 +113,29 @@ constexpr bool kHasFma = true;
 #endif
 
 // 1.5 / 1
-template <class D, class V> HWY_INLINE V Sin(D d, V x) {
+template <class D, class V>
+HWY_INLINE V Sin(D d, V x) {
   if (HWY_UNLIKELY(!AllTrue(d, Lt(Abs(x), TrigLimit(d))))) return PerLane<LibSin>(d, x);
   V y;
-  if constexpr (kIsFloat<D> && !kHasFma) y = InDouble<SinInDouble>(d, x);
-  else y = SinShifted<0>(d, x);
+  if constexpr (kIsFloat<D> && !kHasFma)
+    y = InDouble<SinInDouble>(d, x);
+  else
+    y = SinShifted<0>(d, x);
   return IfThenElse(Eq(x, Zero(d)), x, y);  // the reduction gives +0 for -0
 }
 // 1.5 / 1
-template <class D, class V> HWY_INLINE V Cos(D d, V x) {
+template <class D, class V>
+HWY_INLINE V Cos(D d, V x) {
   if (HWY_UNLIKELY(!AllTrue(d, Lt(Abs(x), TrigLimit(d))))) return PerLane<LibCos>(d, x);
-  if constexpr (kIsFloat<D> && !kHasFma) return InDouble<CosInDouble>(d, x);
-  else return SinShifted<1>(d, x);
+  if constexpr (kIsFloat<D> && !kHasFma)
+    return InDouble<CosInDouble>(d, x);
+  else
+    return SinShifted<1>(d, x);
 }
 // 1 / 3: sin / cos, or -cos / sin in odd quadrants
 struct TanInDouble {
-  template <class D, class V> HWY_INLINE V operator()(D d, V x) const {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
     const hn::RebindToUnsigned<D> du;
     hn::Vec<decltype(du)> quadrant;
     V low;
@@ -117,11 +146,14 @@ struct TanInDouble {
     return Div(IfThenElse(odd, Neg(cos), sin), IfThenElse(odd, sin, cos));
   }
 };
-template <class D, class V> HWY_INLINE V Tan(D d, V x) {
+template <class D, class V>
+HWY_INLINE V Tan(D d, V x) {
   if (HWY_UNLIKELY(!AllTrue(d, Lt(Abs(x), TrigLimit(d))))) return PerLane<LibTan>(d, x);
   V y;
-  if constexpr (kIsFloat<D>) y = InDouble<TanInDouble>(d, x);
-  else y = TanInDouble()(d, x);
+  if constexpr (kIsFloat<D>)
+    y = InDouble<TanInDouble>(d, x);
+  else
+    y = TanInDouble()(d, x);
   return IfThenElse(Eq(x, Zero(d)), x, y);
 }
 
@@ -142,7 +174,8 @@ TENFOLD_DOUBLE_MATH(Atan) {
   return CopySignToAbs(IfThenElse(large, full, a), x);
 }
 // asin for |x| <= 1/2, z = x^2.
-template <class D, class V> HWY_INLINE V AsinReduced(D d, V x, V z) {
+template <class D, class V>
+HWY_INLINE V AsinReduced(D d, V x, V z) {
   const V tail = Poly(d, z, 0.166666666666666678, 0.0749999999999842426, 0.0446428571463733809, 0.0303819441370852143,
                       0.0223721730020055974, 0.0173523912659092279, 0.0139712353011245391, 0.0114789526902573868,
                       0.0103243182887441119, 0.00545087818772055068, 0.0174193579648848551, -0.0148814093928180634,
@@ -171,7 +204,8 @@ TENFOLD_DOUBLE_MATH(Acos) {
   return IfThenElse(large, far, near);
 }
 struct Atan2InDouble {
-  template <class D, class V> HWY_INLINE V operator()(D d, V y, V x) const {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V y, V x) const {
     const V ay = Abs(y), ax = Abs(x);
     const auto bothInf = And(Eq(ay, C(d, kInf)), Eq(ax, C(d, kInf)));
     const auto bothZero = And(Eq(ay, Zero(d)), Eq(ax, Zero(d)));
@@ -184,9 +218,12 @@ struct Atan2InDouble {
   }
 };
 // 1 / 3
-template <class D, class V> HWY_INLINE V Atan2(D d, V y, V x) {
-  if constexpr (kIsFloat<D>) return InDouble<Atan2InDouble>(d, y, x);
-  else return Atan2InDouble()(d, y, x);
+template <class D, class V>
+HWY_INLINE V Atan2(D d, V y, V x) {
+  if constexpr (kIsFloat<D>)
+    return InDouble<Atan2InDouble>(d, y, x);
+  else
+    return Atan2InDouble()(d, y, x);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -32,8 +32,8 @@ struct Plan {
   Operand operand[kMaxInputs + 1];
   int dims;
   int64_t size[kMaxDims];
-  int64_t block[kMaxDims];   // extent of a box
-  int64_t blocks[kMaxDims];  // number of boxes along the dimension
+  int64_t block[kMaxDims];      // extent of a box
+  int64_t blocks[kMaxDims];     // number of boxes along the dimension
   bool direct[kMaxInputs + 1];  // the operand's part of every box is dense
   int64_t boxes;
 };
@@ -48,9 +48,16 @@ int64_t bytesOf(const Operand& o) { return static_cast<int64_t>(std::max(sizeOf(
 // An immediate is kept in the dtype that the tile has.
 void storeImmediate(double value, DType type, void* to, CastTileFn cast) {
   switch (type) {  // the four that kernels compute in, without a call
-    case DType::f32: { const float x = static_cast<float>(value); std::memcpy(to, &x, sizeof x); return; }
-    case DType::f64: std::memcpy(to, &value, sizeof value); return;
-    default: cast(type, to, DType::f64, &value, 1);
+    case DType::f32: {
+      const float x = static_cast<float>(value);
+      std::memcpy(to, &x, sizeof x);
+      return;
+    }
+    case DType::f64:
+      std::memcpy(to, &value, sizeof value);
+      return;
+    default:
+      cast(type, to, DType::f64, &value, 1);
   }
 }
 
@@ -62,7 +69,9 @@ void readOperands(const Kernel& kernel, const double* frame, Plan& plan, uint64_
     const int kind = static_cast<int>(at[2]);
     o.dtype = static_cast<DType>(static_cast<int>(at[1]));
     // A copy computes in the input's dtype, which the output then casts; an immediate is made in the output's.
-    o.tile = copies ? (k == 0 ? o.dtype : kind == kImmediate ? plan.operand[0].dtype : o.dtype)
+    o.tile = copies ? (k == 0               ? o.dtype
+                       : kind == kImmediate ? plan.operand[0].dtype
+                                            : o.dtype)
                     : (k == 0 ? kernel.out : kernel.in[k - 1]);
     if (copies && k == 1) plan.operand[0].tile = o.tile;
     if (kind == kImmediate) {
@@ -223,7 +232,7 @@ class Worker {
  private:
   const Plan& p;
   alignas(64) char tiles[kMaxInputs + 1][kTileBytes];
-  alignas(64) char raw[kTileBytes];  // an operand in its own dtype, on its way through a cast
+  alignas(64) char raw[kTileBytes];           // an operand in its own dtype, on its way through a cast
   const char* heldFrom[kMaxInputs + 1] = {};  // what tiles[k] was filled from, to fill it once for a broadcast operand
   int64_t heldCount[kMaxInputs + 1];
   int64_t heldLine[kMaxInputs + 1];
@@ -303,14 +312,18 @@ class Worker {
 constexpr int64_t kWorthAThread = 40000;
 
 // n copies of a value.
-template <class U> void repeat(void* to, const void* value, int64_t n) {
+template <class U>
+void repeat(void* to, const void* value, int64_t n) {
   strided::gatherLine(static_cast<U*>(to), static_cast<const U*>(value), n, 0);
 }
 void fill(void* to, const void* value, size_t bytes, int64_t n) {
   switch (bytes) {
-    case 1: return repeat<uint8_t>(to, value, n);
-    case 4: return repeat<uint32_t>(to, value, n);
-    default: return repeat<uint64_t>(to, value, n);  // tile functions know no other sizes
+    case 1:
+      return repeat<uint8_t>(to, value, n);
+    case 4:
+      return repeat<uint32_t>(to, value, n);
+    default:
+      return repeat<uint64_t>(to, value, n);  // tile functions know no other sizes
   }
 }
 
@@ -360,8 +373,8 @@ void runElementwise(const Kernel& kernel, const double* frame, CastTileFn cast) 
   if (n <= 0) return;
   const int operands = kernel.inputs + 1;
   if (integer(frame[frameAt::operands]) != operands) {
-    throw KernelError("TypeError", std::string(kernel.name) + ": expected " + std::to_string(operands) + " operands, got " +
-                                       std::to_string(integer(frame[frameAt::operands])));
+    throw KernelError("TypeError", std::string(kernel.name) + ": expected " + std::to_string(operands) +
+                                       " operands, got " + std::to_string(integer(frame[frameAt::operands])));
   }
   const int dims = static_cast<int>(frame[frameAt::ndim]);
   if (dims == 0 && kernel.tile && runDense(kernel, frame, n, cast)) return;
@@ -391,7 +404,8 @@ void runElementwise(const Kernel& kernel, const double* frame, CastTileFn cast) 
     Worker(plan).run(0, plan.boxes);
   } else {
     const int64_t grain = std::max<int64_t>(1, kWorthAThread * plan.boxes / (cost * n));
-    parallelFor(plan.boxes, grain, [&](int64_t begin, int64_t end) { Worker(plan).run(begin, end); }, 1);
+    parallelFor(
+        plan.boxes, grain, [&](int64_t begin, int64_t end) { Worker(plan).run(begin, end); }, 1);
   }
 }
 

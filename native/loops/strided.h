@@ -16,7 +16,8 @@ struct Box {
 
 namespace strided {
 
-template <class U> inline void gatherLine(U* to, const U* from, int64_t n, int64_t stride) {
+template <class U>
+inline void gatherLine(U* to, const U* from, int64_t n, int64_t stride) {
   if (stride == 1) {
     std::memcpy(to, from, static_cast<size_t>(n) * sizeof(U));
   } else if (stride == 0) {
@@ -27,7 +28,8 @@ template <class U> inline void gatherLine(U* to, const U* from, int64_t n, int64
   }
 }
 
-template <class U> inline void scatterLine(U* to, const U* from, int64_t n, int64_t stride) {
+template <class U>
+inline void scatterLine(U* to, const U* from, int64_t n, int64_t stride) {
   if (stride == 1) {
     std::memcpy(to, from, static_cast<size_t>(n) * sizeof(U));
   } else {
@@ -60,7 +62,8 @@ void transpose(U* to, int64_t toStep, const U* from, int64_t fromStep, int64_t n
           const hn::RepartitionToWide<decltype(d)> w;
           const auto e = hn::LoadU(d, in + 2 * fromStep), f = hn::LoadU(d, in + 3 * fromStep);
           const auto ab0 = hn::BitCast(w, low), ab2 = hn::BitCast(w, high);
-          const auto ef0 = hn::BitCast(w, hn::InterleaveLower(d, e, f)), ef2 = hn::BitCast(w, hn::InterleaveUpper(d, e, f));
+          const auto ef0 = hn::BitCast(w, hn::InterleaveLower(d, e, f)),
+                     ef2 = hn::BitCast(w, hn::InterleaveUpper(d, e, f));
           hn::StoreU(hn::BitCast(d, hn::InterleaveLower(w, ab0, ef0)), d, out);
           hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(w, ab0, ef0)), d, out + toStep);
           hn::StoreU(hn::BitCast(d, hn::InterleaveLower(w, ab2, ef2)), d, out + 2 * toStep);
@@ -89,8 +92,10 @@ void move(Dense* dense, Spread* spread, const Box& box, const int64_t* strides) 
     Spread* origin = spread;
     for (int d = 0; d < inner - 1; ++d) origin += at[d] * strides[box.dim[d]];
     if (across && lineStep == 1) {
-      if constexpr (kGather) transpose(dense, n, origin, step, n, lines);
-      else transpose(origin, step, dense, n, lines, n);
+      if constexpr (kGather)
+        transpose(dense, n, origin, step, n, lines);
+      else
+        transpose(origin, step, dense, n, lines, n);
     } else if (across) {
       for (int64_t i = 0; i < n; ++i) {
         if constexpr (kGather) {
@@ -101,8 +106,10 @@ void move(Dense* dense, Spread* spread, const Box& box, const int64_t* strides) 
       }
     } else {
       for (int64_t j = 0; j < lines; ++j) {
-        if constexpr (kGather) gatherLine<U>(dense + j * n, origin + j * lineStep, n, step);
-        else scatterLine<U>(origin + j * lineStep, dense + j * n, n, step);
+        if constexpr (kGather)
+          gatherLine<U>(dense + j * n, origin + j * lineStep, n, step);
+        else
+          scatterLine<U>(origin + j * lineStep, dense + j * n, n, step);
       }
     }
     dense += n * lines;
@@ -123,10 +130,14 @@ void moveBySize(Dense* dense, Spread* spread, size_t bytes, const Box& box, cons
     }
   };
   switch (bytes) {
-    case 1: return as(uint8_t{});
-    case 2: return as(uint16_t{});
-    case 4: return as(uint32_t{});
-    default: return as(uint64_t{});
+    case 1:
+      return as(uint8_t{});
+    case 2:
+      return as(uint16_t{});
+    case 4:
+      return as(uint32_t{});
+    default:
+      return as(uint64_t{});
   }
 }
 

@@ -148,8 +148,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   auto* state = new State;
   env.SetInstanceData<State, freeState>(state);
   if (state->target == 0) {
-    Napi::Error error = Napi::Error::New(env, "this processor lacks instructions that tenfold needs (x86-64: SSE4.2, "
-                                              "POPCNT, AES and PCLMULQDQ, which all have since 2011)");
+    Napi::Error error = Napi::Error::New(env,
+                                         "this processor lacks instructions that tenfold needs (x86-64: SSE4.2, "
+                                         "POPCNT, AES and PCLMULQDQ, which all have since 2011)");
     error.Set("code", "UnsupportedProcessor");
     throw error;
   }

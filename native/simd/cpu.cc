@@ -24,11 +24,15 @@ bool supports(int64_t target) {
 const char* targetName(int64_t target) {
   switch (target) {
 #if defined(__x86_64__) || defined(_M_X64)
-    case HWY_AVX3: return "avx512";
-    case HWY_AVX2: return "avx2";
-    case HWY_SSE4: return "sse4";
+    case HWY_AVX3:
+      return "avx512";
+    case HWY_AVX2:
+      return "avx2";
+    case HWY_SSE4:
+      return "sse4";
 #endif
-    default: return target == 0 ? "none" : "neon";
+    default:
+      return target == 0 ? "none" : "neon";
   }
 }
 

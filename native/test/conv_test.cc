@@ -25,12 +25,14 @@ void call(const KernelTable& table, const char* name, DType dtype, const std::ve
   CHECK(false, "no kernel %s %s", name, nameOf(dtype));
 }
 
-template <class T> std::vector<T> noise(int64_t n, unsigned seed) {
+template <class T>
+std::vector<T> noise(int64_t n, unsigned seed) {
   std::vector<T> out(static_cast<size_t>(n));
   unsigned x = seed * 2654435761u + 1;
   for (T& v : out) {
     x = x * 1664525u + 1013904223u;
-    v = static_cast<T>(std::is_integral_v<T> ? static_cast<double>(x >> 28) - 7 : static_cast<double>(x >> 8) / (1 << 23) - 1);
+    v = static_cast<T>(std::is_integral_v<T> ? static_cast<double>(x >> 28) - 7
+                                             : static_cast<double>(x >> 8) / (1 << 23) - 1);
   }
   return out;
 }
@@ -52,7 +54,8 @@ struct Case3 {
   }
 
   // visit(input, weight, output) for every multiplication of the convolution.
-  template <class F> void each(F visit) const {
+  template <class F>
+  void each(F visit) const {
     const int64_t cg = channels / groups, fg = filters / groups;
     for (int64_t n = 0; n < batch; ++n) {
       for (int64_t f = 0; f < filters; ++f) {
@@ -69,7 +72,8 @@ struct Case3 {
                 place = place * in[i] + x;
               }
               if (!inside) continue;
-              visit((n * channels + f / fg * cg + c) * ins() + place, (f * cg + c) * taps() + k, (n * filters + f) * outs() + o);
+              visit((n * channels + f / fg * cg + c) * ins() + place, (f * cg + c) * taps() + k,
+                    (n * filters + f) * outs() + o);
             }
           }
         }
@@ -102,7 +106,8 @@ const Case3 kCases[] = {
     {50, 1, 20, 300, {1, 4, 3}, {1, 1, 1}, {1, 2, 2}, {0, 0, 0}, {1, 1, 1}},
 };
 
-template <class T> void compare(const char* what, size_t index, const std::vector<T>& got, const std::vector<double>& want, double terms) {
+template <class T>
+void compare(const char* what, size_t index, const std::vector<T>& got, const std::vector<double>& want, double terms) {
   const double unit = std::is_integral_v<T> ? 0 : sizeof(T) == 4 ? 0x1p-23 : 0x1p-52;
   for (size_t i = 0; i < want.size(); ++i) {
     const double off = std::fabs(static_cast<double>(got[i]) - want[i]);
@@ -112,22 +117,27 @@ template <class T> void compare(const char* what, size_t index, const std::vecto
   }
   CHECK(got.size() == want.size() + 1 && got.back() == T{77}, "%s, case %zu wrote past its output", what, index);
 }
-template <class T> std::vector<T> guarded(int64_t n) {
+template <class T>
+std::vector<T> guarded(int64_t n) {
   std::vector<T> v(static_cast<size_t>(n) + 1, static_cast<T>(std::is_integral_v<T> ? 0 : std::nan("")));
   v.back() = T{77};
   return v;
 }
 
-template <class T> void convolutions(int64_t target) {
+template <class T>
+void convolutions(int64_t target) {
   const KernelTable table = convKernels(target);
   const DType dtype = DTypeOf<T>::value;
   for (size_t i = 0; i < std::size(kCases); ++i) {
     const Case3& c = kCases[i];
-    const auto x = noise<T>(c.batch * c.channels * c.ins(), 1), w = noise<T>(c.filters * c.channels / c.groups * c.taps(), 2);
+    const auto x = noise<T>(c.batch * c.channels * c.ins(), 1),
+               w = noise<T>(c.filters * c.channels / c.groups * c.taps(), 2);
     const auto g = noise<T>(c.batch * c.filters * c.outs(), 3), bias = noise<T>(c.filters + c.channels, 4);
     std::vector<double> wantY(g.size()), wantX(x.size()), wantW(w.size());
-    for (size_t j = 0; j < wantY.size(); ++j) wantY[j] = static_cast<double>(bias[j / static_cast<size_t>(c.outs()) % static_cast<size_t>(c.filters)]);
-    for (size_t j = 0; j < wantX.size(); ++j) wantX[j] = static_cast<double>(bias[j / static_cast<size_t>(c.ins()) % static_cast<size_t>(c.channels)]);
+    for (size_t j = 0; j < wantY.size(); ++j)
+      wantY[j] = static_cast<double>(bias[j / static_cast<size_t>(c.outs()) % static_cast<size_t>(c.filters)]);
+    for (size_t j = 0; j < wantX.size(); ++j)
+      wantX[j] = static_cast<double>(bias[j / static_cast<size_t>(c.ins()) % static_cast<size_t>(c.channels)]);
     c.each([&](int64_t a, int64_t b, int64_t o) {
       const auto at = [](const std::vector<T>& v, int64_t k) { return static_cast<double>(v[static_cast<size_t>(k)]); };
       wantY[static_cast<size_t>(o)] += at(x, a) * at(w, b);
@@ -162,7 +172,8 @@ template <class T> void convolutions(int64_t target) {
   }
 }
 
-template <class F> void onEveryTarget(F f) {
+template <class F>
+void onEveryTarget(F f) {
   int ran = 0;
   for (const int64_t target : kTargets) {
     if (supports(target)) f(target), ++ran;
@@ -185,7 +196,8 @@ TEST(conv_channel_sum) {
     const int64_t n = 3, c = 5, inner = 131;
     const auto x = noise<float>(n * c * inner, 5);
     std::vector<double> want(static_cast<size_t>(c));
-    for (int64_t i = 0; i < n * c * inner; ++i) want[static_cast<size_t>(i / inner % c)] += static_cast<double>(x[static_cast<size_t>(i)]);
+    for (int64_t i = 0; i < n * c * inner; ++i)
+      want[static_cast<size_t>(i / inner % c)] += static_cast<double>(x[static_cast<size_t>(i)]);
     auto got = guarded<float>(c);
     call(convKernels(target), "channelSum", DType::f32, {3, 5, 131, address(x.data()), address(got.data())});
     compare("channelSum", 0, got, want, 400);
@@ -207,9 +219,10 @@ const PoolCase kPools[] = {
     {{5, 6, 7}, {2, 3, 2}, {2, 1, 1}, {1, 1, 1}, {1, 1, 2}},
 };
 
-// Maxima with their places, and what their gradient makes of a gradient of ones times a counter; a NaN and ties among the
-// values.
-template <class T, class I> void maxima(int64_t target) {
+// Maxima with their places, and what their gradient makes of a gradient of ones times a counter; a NaN and ties among
+// the values.
+template <class T, class I>
+void maxima(int64_t target) {
   const KernelTable table = poolKernels(target);
   const DType dtype = DTypeOf<T>::value;
   for (size_t i = 0; i < std::size(kPools); ++i) {
@@ -259,10 +272,12 @@ template <class T, class I> void maxima(int64_t target) {
     for (int64_t o = 0; o < planes * outs; ++o) {
       const T want = x[static_cast<size_t>(o / outs * ins + static_cast<int64_t>(wantPlaces[static_cast<size_t>(o)]))];
       const T got = values[static_cast<size_t>(o)];
-      CHECK(got == want || (std::isnan(got) && std::isnan(want)), "maxPool, case %zu, element %d", i, static_cast<int>(o));
+      CHECK(got == want || (std::isnan(got) && std::isnan(want)), "maxPool, case %zu, element %d", i,
+            static_cast<int>(o));
     }
     call(table, "maxPool", dtype, with(x.data(), alone.data(), nullptr));
-    CHECK(std::memcmp(values.data(), alone.data(), values.size() * sizeof(T)) == 0, "maxPool without places, case %zu", i);
+    CHECK(std::memcmp(values.data(), alone.data(), values.size() * sizeof(T)) == 0, "maxPool without places, case %zu",
+          i);
     call(table, "maxPoolGradient", dtype, with(gradient.data(), places.data(), grad.data()));
     compare("maxPoolGradient", i, grad, wantGrad, 1);
   }
@@ -281,13 +296,15 @@ TEST(conv_max_pool) {
 // forward kernel, whose values test/operators holds to PyTorch's.
 namespace {
 
-template <class Run> void adjoint(const char* what, int64_t inputs, int64_t outputs, Run run) {
+template <class Run>
+void adjoint(const char* what, int64_t inputs, int64_t outputs, Run run) {
   const auto x = noise<float>(inputs, 21), y = noise<float>(outputs, 22);
   auto ax = guarded<float>(outputs), aty = guarded<float>(inputs);
   run(true, x.data(), ax.data());
   run(false, y.data(), aty.data());
   double left = 0, right = 0, scale = 0;
-  for (size_t i = 0; i < y.size(); ++i) left += static_cast<double>(ax[i]) * static_cast<double>(y[i]), scale += std::fabs(static_cast<double>(ax[i]));
+  for (size_t i = 0; i < y.size(); ++i)
+    left += static_cast<double>(ax[i]) * static_cast<double>(y[i]), scale += std::fabs(static_cast<double>(ax[i]));
   for (size_t i = 0; i < x.size(); ++i) right += static_cast<double>(aty[i]) * static_cast<double>(x[i]);
   CHECK(std::fabs(left - right) <= 1e-6 * (scale + 1), "%s: %.9g and %.9g differ", what, left, right);
   CHECK(ax.back() == 77 && aty.back() == 77, "%s wrote past its output", what);
@@ -309,7 +326,8 @@ TEST(conv_transposes) {
       call(pool, forward ? "avgPool" : "avgPoolGradient", DType::f32, with(average, from, to));
     });
     adjoint("adaptiveAvgPool", 5 * 13 * 21, 5 * 4 * 6, [&](bool forward, const float* from, float* to) {
-      call(pool, forward ? "adaptiveAvgPool" : "adaptiveAvgPoolGradient", DType::f32, with({5, 1, 13, 21, 1, 4, 6}, from, to));
+      call(pool, forward ? "adaptiveAvgPool" : "adaptiveAvgPoolGradient", DType::f32,
+           with({5, 1, 13, 21, 1, 4, 6}, from, to));
     });
     adjoint("unfold", 3 * 2 * 9 * 20, 3 * 12 * 4 * 19, [&](bool forward, const float* from, float* to) {
       call(other, forward ? "unfold" : "fold", DType::f32,
@@ -317,7 +335,22 @@ TEST(conv_transposes) {
     });
     const int32_t index[] = {0, 0, 1, 2, 2, 3, 3, 4}, same[] = {0};
     const float weight[] = {1, 0, 0.25f, 0.75f, 0.5f, 0.5f, 0.125f, 0.875f}, one[] = {1};
-    const std::vector<double> sizes = {7, 1, 5, 5, 1, 4, 4, 1, 2, 2, address(same), address(one), address(index), address(weight), address(index), address(weight)};
+    const std::vector<double> sizes = {7,
+                                       1,
+                                       5,
+                                       5,
+                                       1,
+                                       4,
+                                       4,
+                                       1,
+                                       2,
+                                       2,
+                                       address(same),
+                                       address(one),
+                                       address(index),
+                                       address(weight),
+                                       address(index),
+                                       address(weight)};
     adjoint("resample", 7 * 25, 7 * 16, [&](bool forward, const float* from, float* to) {
       call(other, forward ? "resample" : "resampleTransposed", DType::f32, with(sizes, from, to));
     });

@@ -14,9 +14,11 @@ namespace {
 
 using namespace tenfold;
 
-template <class T> void subtract(void* out, const void* const* in, size_t n, const double* params) {
+template <class T>
+void subtract(void* out, const void* const* in, size_t n, const double* params) {
   for (size_t i = 0; i < n; ++i) {
-    static_cast<T*>(out)[i] = static_cast<T>(static_cast<const T*>(in[0])[i] - static_cast<T>(params[0]) * static_cast<const T*>(in[1])[i]);
+    static_cast<T*>(out)[i] =
+        static_cast<T>(static_cast<const T*>(in[0])[i] - static_cast<T>(params[0]) * static_cast<const T*>(in[1])[i]);
   }
 }
 // Asymmetric, so that swapped operands show: a - p b.
@@ -27,7 +29,8 @@ double numberAt(const void* memory, DType type, int64_t i) {
   double x;
   for (const int64_t target : kTargets) {
     if (!supports(target)) continue;
-    castTileFor(target)(DType::f64, &x, type, static_cast<const char*>(memory) + i * static_cast<int64_t>(sizeOf(type)), 1);
+    castTileFor(target)(DType::f64, &x, type, static_cast<const char*>(memory) + i * static_cast<int64_t>(sizeOf(type)),
+                        1);
     return x;
   }
   return NAN;
@@ -71,10 +74,12 @@ void writeFrame(std::vector<double>& frame, const Sizes& sizes, const std::vecto
   for (size_t k = 0; k < operands.size(); ++k) {
     const Tensor& t = *operands[k];
     double* at = &frame[frameAt::operand + 3 * k];
-    at[0] = static_cast<double>(reinterpret_cast<uintptr_t>(t.memory.data() + t.layout.offset * static_cast<int64_t>(sizeOf(t.type))));
+    at[0] = static_cast<double>(
+        reinterpret_cast<uintptr_t>(t.memory.data() + t.layout.offset * static_cast<int64_t>(sizeOf(t.type))));
     at[1] = static_cast<double>(static_cast<int>(t.type));
     at[2] = kMemory;
-    for (size_t d = 0; d < sizes.size(); ++d) frame[frameAt::strides + kMaxDims * k + d] = static_cast<double>(t.layout.strides[d]);
+    for (size_t d = 0; d < sizes.size(); ++d)
+      frame[frameAt::strides + kMaxDims * k + d] = static_cast<double>(t.layout.strides[d]);
   }
   frame[frameAt::params] = 2;
 }
@@ -92,7 +97,8 @@ std::vector<int64_t> offsets(const Sizes& sizes, const Layout& layout) {
   return all;
 }
 
-template <class F> void onEveryTarget(F f) {
+template <class F>
+void onEveryTarget(F f) {
   for (const int64_t target : kTargets) {
     if (supports(target)) f(target);
   }
@@ -125,7 +131,11 @@ Layout dense(const Sizes& sizes) {
 }
 
 TEST(elementwise_layouts) {
-  struct Case { const char* what; Sizes sizes; Layout out, a, b; };
+  struct Case {
+    const char* what;
+    Sizes sizes;
+    Layout out, a, b;
+  };
   const Case cases[] = {
       {"dense", {37, 41}, {{41, 1}, 0}, {{41, 1}, 3}, {{41, 1}, 7}},
       {"a transposed", {37, 41}, {{41, 1}, 0}, {{1, 37}, 0}, {{41, 1}, 0}},
@@ -151,18 +161,23 @@ TEST(elementwise_layouts) {
       {"large, by threads", {400, 1000}, {{1000, 1}, 0}, {{1000, 1}, 0}, {{0, 1}, 0}},
   };
   for (const Case& c : cases) {
-    checkSubtract(c.what, c.sizes, tensor(DType::f32, c.out, 1), tensor(DType::f32, c.a, 2), tensor(DType::f32, c.b, 3));
+    checkSubtract(c.what, c.sizes, tensor(DType::f32, c.out, 1), tensor(DType::f32, c.a, 2),
+                  tensor(DType::f32, c.b, 3));
     // The same with casts on the way in and out.
     checkSubtract(c.what, c.sizes, tensor(DType::f64, c.out, 1), tensor(DType::i64, c.a, 2), tensor(DType::u8, c.b, 3));
-    checkSubtract(c.what, c.sizes, tensor(DType::bf16, c.out, 1), tensor(DType::f32, c.a, 2), tensor(DType::f16, c.b, 3));
+    checkSubtract(c.what, c.sizes, tensor(DType::bf16, c.out, 1), tensor(DType::f32, c.a, 2),
+                  tensor(DType::f16, c.b, 3));
   }
 }
 
 TEST(elementwise_sizes) {
   for (const int64_t n : {1, 2, 7, 15, 16, 17, 1023, 1024, 1025, 4096, 40961, 399999}) {
-    checkSubtract("dense", {n}, tensor(DType::f32, {{1}, 0}, 1), tensor(DType::f32, {{1}, 1}, 2), tensor(DType::f32, {{1}, 0}, 3));
-    checkSubtract("cast", {n}, tensor(DType::f32, {{1}, 0}, 1), tensor(DType::i32, {{1}, 1}, 2), tensor(DType::f32, {{1}, 0}, 3));
-    checkSubtract("scalar", {n}, tensor(DType::f32, {{1}, 0}, 1), tensor(DType::f32, {{1}, 1}, 2), tensor(DType::f32, {{0}, 5}, 3));
+    checkSubtract("dense", {n}, tensor(DType::f32, {{1}, 0}, 1), tensor(DType::f32, {{1}, 1}, 2),
+                  tensor(DType::f32, {{1}, 0}, 3));
+    checkSubtract("cast", {n}, tensor(DType::f32, {{1}, 0}, 1), tensor(DType::i32, {{1}, 1}, 2),
+                  tensor(DType::f32, {{1}, 0}, 3));
+    checkSubtract("scalar", {n}, tensor(DType::f32, {{1}, 0}, 1), tensor(DType::f32, {{1}, 1}, 2),
+                  tensor(DType::f32, {{0}, 5}, 3));
   }
 }
 
@@ -185,7 +200,8 @@ TEST(elementwise_dense_frame) {  // ndim 0: operands of kinds 0, 1 and 2 without
             const float x = static_cast<float>(numberAt(a.memory.data(), type, i) - 2 * y);
             char expected[8];
             castTileFor(target)(type, expected, DType::f32, &x, 1);
-            wrong += std::memcmp(expected, out.memory.data() + static_cast<size_t>(i) * sizeOf(type), sizeOf(type)) != 0;
+            wrong +=
+                std::memcmp(expected, out.memory.data() + static_cast<size_t>(i) * sizeOf(type), sizeOf(type)) != 0;
           }
           CHECK(wrong == 0, "n %d, %s, kind %d on %s", static_cast<int>(n), nameOf(type), kind, targetName(target));
         }
@@ -212,8 +228,8 @@ TEST(elementwise_in_place) {  // out is the memory of an input, whatever the oth
             wrong += numberAt(out.memory.data(), type, oo[i]) !=
                      numberAt(before.memory.data(), type, oo[i]) - 2 * numberAt(b.memory.data(), DType::f32, ob[i]);
           }
-          CHECK(wrong == 0, "strides %d %d, %s on %s", static_cast<int>(own.strides[0]), static_cast<int>(own.strides[1]),
-                nameOf(type), targetName(target));
+          CHECK(wrong == 0, "strides %d %d, %s on %s", static_cast<int>(own.strides[0]),
+                static_cast<int>(own.strides[1]), nameOf(type), targetName(target));
         }
       }
     }
@@ -223,7 +239,8 @@ TEST(elementwise_in_place) {  // out is the memory of an input, whatever the oth
 TEST(copy_every_layout_and_dtype) {
   onEveryTarget([](int64_t target) {
     const Sizes sizes{60, 7, 90};
-    const Layout layouts[] = {dense(sizes), {{1, 60, 420}, 0}, {{1, 5400, 60}, 3}, {{1000, 130, 1}, 5}, {{1300, 180, 2}, 0}};
+    const Layout layouts[] = {
+        dense(sizes), {{1, 60, 420}, 0}, {{1, 5400, 60}, 3}, {{1000, 130, 1}, 5}, {{1300, 180, 2}, 0}};
     for (const Layout& to : layouts) {
       for (const Layout& from : layouts) {
         for (int d = 0; d < kDTypes * kDTypes; ++d) {

@@ -28,8 +28,10 @@ struct Random {
   }
 };
 
-template <class T> struct Matrix {  // rows x columns, with `pad` more columns, and one row in front and one behind
-  Matrix(int64_t rows_, int64_t columns_, int64_t pad, double padding) : rows(rows_), columns(columns_), ld(columns_ + pad) {
+template <class T>
+struct Matrix {  // rows x columns, with `pad` more columns, and one row in front and one behind
+  Matrix(int64_t rows_, int64_t columns_, int64_t pad, double padding)
+      : rows(rows_), columns(columns_), ld(columns_ + pad) {
     data.assign(static_cast<size_t>((rows + 2) * ld + 1), static_cast<T>(padding));
   }
   T* at() { return data.data() + ld; }
@@ -38,7 +40,8 @@ template <class T> struct Matrix {  // rows x columns, with `pad` more columns, 
   std::vector<T> data;
 };
 
-template <class T> struct Case {
+template <class T>
+struct Case {
   int64_t m, n, k;
   bool transA = false, transB = false, accumulate = false;
   Bias bias = Bias::none;
@@ -48,15 +51,17 @@ template <class T> struct Case {
   int64_t pad = 3;
 };
 
-template <class T> std::string describe(const Case<T>& x, int64_t target) {
-  return std::string(targetName(target)) + " " + std::to_string(sizeof(T) * 8) + " bits, batch " + std::to_string(x.batch) + " of " +
-         std::to_string(x.m) + "x" + std::to_string(x.n) + "x" + std::to_string(x.k) + (x.transA ? " T" : " N") +
-         (x.transB ? "T" : "N") + (x.accumulate ? " accumulate" : "") + " bias " +
-         std::to_string(static_cast<int>(x.bias)) + (x.activation == Activation::relu ? " relu" : "");
+template <class T>
+std::string describe(const Case<T>& x, int64_t target) {
+  return std::string(targetName(target)) + " " + std::to_string(sizeof(T) * 8) + " bits, batch " +
+         std::to_string(x.batch) + " of " + std::to_string(x.m) + "x" + std::to_string(x.n) + "x" +
+         std::to_string(x.k) + (x.transA ? " T" : " N") + (x.transB ? "T" : "N") + (x.accumulate ? " accumulate" : "") +
+         " bias " + std::to_string(static_cast<int>(x.bias)) + (x.activation == Activation::relu ? " relu" : "");
 }
 
 // Runs one case, and checks values, padding, and that the number of threads changes no bit.
-template <class T> void check(const Case<T>& x, int64_t target) {
+template <class T>
+void check(const Case<T>& x, int64_t target) {
   constexpr bool floating = std::is_floating_point_v<T>;
   using Wide = std::conditional_t<std::is_same_v<T, float>, double, long double>;
   Random random;
@@ -66,9 +71,12 @@ template <class T> void check(const Case<T>& x, int64_t target) {
   Matrix<T> a((x.transA ? x.k : x.m) * as, x.transA ? x.m : x.k, x.pad, poison);
   Matrix<T> b((x.transB ? x.n : x.k) * bs, x.transB ? x.k : x.n, x.pad, poison);
   Matrix<T> c(x.m * x.batch, x.n, x.pad, kMark);
-  for (int64_t i = 0; i < a.rows; ++i) for (int64_t j = 0; j < a.columns; ++j) a(i, j) = value();
-  for (int64_t i = 0; i < b.rows; ++i) for (int64_t j = 0; j < b.columns; ++j) b(i, j) = value();
-  for (int64_t i = 0; i < c.rows; ++i) for (int64_t j = 0; j < c.columns; ++j) c(i, j) = x.accumulate ? value() : static_cast<T>(poison);
+  for (int64_t i = 0; i < a.rows; ++i)
+    for (int64_t j = 0; j < a.columns; ++j) a(i, j) = value();
+  for (int64_t i = 0; i < b.rows; ++i)
+    for (int64_t j = 0; j < b.columns; ++j) b(i, j) = value();
+  for (int64_t i = 0; i < c.rows; ++i)
+    for (int64_t j = 0; j < c.columns; ++j) c(i, j) = x.accumulate ? value() : static_cast<T>(poison);
   std::vector<T> bias(static_cast<size_t>(x.m + x.n));
   for (T& v : bias) v = value();
   Matrix<T> start = c;
@@ -76,7 +84,8 @@ template <class T> void check(const Case<T>& x, int64_t target) {
   Gemm<T> g;
   g.m = x.m, g.n = x.n, g.k = x.k, g.transA = x.transA, g.transB = x.transB, g.accumulate = x.accumulate;
   g.a = a.at(), g.lda = a.ld, g.b = b.at(), g.ldb = b.ld, g.c = c.at(), g.ldc = c.ld;
-  g.batch = x.batch, g.aStride = x.shareA ? 0 : (x.transA ? x.k : x.m) * a.ld, g.bStride = x.shareB ? 0 : (x.transB ? x.n : x.k) * b.ld;
+  g.batch = x.batch, g.aStride = x.shareA ? 0 : (x.transA ? x.k : x.m) * a.ld,
+  g.bStride = x.shareB ? 0 : (x.transB ? x.n : x.k) * b.ld;
   g.cStride = x.m * c.ld;
   g.biasKind = x.bias, g.bias = x.bias == Bias::none ? nullptr : bias.data(), g.activation = x.activation;
   gemm(g, target);
@@ -101,7 +110,8 @@ template <class T> void check(const Case<T>& x, int64_t target) {
         if (x.activation == Activation::relu && sum < 0) sum = 0;
         const Wide error = static_cast<Wide>(c(q * x.m + i, j)) - sum;
         // Rounding errors of random signs: half an ulp of the terms' size for the root of the number of terms.
-        const Wide bound = floating ? (2 + std::sqrt(static_cast<double>(x.k))) * std::numeric_limits<T>::epsilon() / 2 * size : 0;
+        const Wide bound =
+            floating ? (2 + std::sqrt(static_cast<double>(x.k))) * std::numeric_limits<T>::epsilon() / 2 * size : 0;
         wrong += !((error < 0 ? -error : error) <= bound);
       }
     }
@@ -124,7 +134,8 @@ template <class T> void check(const Case<T>& x, int64_t target) {
         describe(x, target).c_str(), before == 1 ? 3 : 1);
 }
 
-template <class F> void onEveryTarget(const F& f) {
+template <class F>
+void onEveryTarget(const F& f) {
   int ran = 0;
   for (const int64_t target : kTargets) {
     if (!supports(target)) continue;
@@ -134,7 +145,8 @@ template <class F> void onEveryTarget(const F& f) {
   CHECK(ran > 0);
 }
 
-template <class T> void shapes(int64_t target) {
+template <class T>
+void shapes(int64_t target) {
   constexpr int64_t sizes[] = {0, 1, 2, 3, 4, 7, 16, 17, 33};
   for (const int64_t m : sizes) {
     for (const int64_t n : sizes) {
@@ -145,15 +157,18 @@ template <class T> void shapes(int64_t target) {
   }
   if (!std::is_floating_point_v<T>) return;
   // Past one block of k (384) and of columns, more than one thread's work, long and thin, vectors.
-  constexpr int64_t large[][3] = {{131, 127, 139}, {37, 47, 797}, {5, 1409, 61}, {1409, 5, 61}, {1, 257, 401},
-                                  {257, 1, 401},  {3, 130, 130}, {130, 3, 130}, {4, 50, 200},  {20, 100, 400}, {40, 400, 385}};
+  constexpr int64_t large[][3] = {{131, 127, 139}, {37, 47, 797},  {5, 1409, 61}, {1409, 5, 61},
+                                  {1, 257, 401},   {257, 1, 401},  {3, 130, 130}, {130, 3, 130},
+                                  {4, 50, 200},    {20, 100, 400}, {40, 400, 385}};
   for (const auto& s : large) {
     for (int t = 0; t < 4; ++t) check(Case<T>{s[0], s[1], s[2], (t & 1) != 0, (t & 2) != 0}, target);
   }
 }
 
-template <class T> void epilogues(int64_t target) {
-  constexpr int64_t sizes[][3] = {{1, 1, 1}, {5, 7, 0}, {2, 2, 4}, {1, 37, 40}, {37, 1, 40}, {3, 50, 64}, {50, 3, 64}, {33, 45, 20}, {40, 70, 800}, {64, 64, 64}};
+template <class T>
+void epilogues(int64_t target) {
+  constexpr int64_t sizes[][3] = {{1, 1, 1},   {5, 7, 0},   {2, 2, 4},    {1, 37, 40},   {37, 1, 40},
+                                  {3, 50, 64}, {50, 3, 64}, {33, 45, 20}, {40, 70, 800}, {64, 64, 64}};
   for (const auto& s : sizes) {
     for (int bits = 0; bits < 48; ++bits) {
       Case<T> x{s[0], s[1], s[2], (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0};
@@ -164,7 +179,8 @@ template <class T> void epilogues(int64_t target) {
   }
 }
 
-template <class T> void batches(int64_t target) {
+template <class T>
+void batches(int64_t target) {
   constexpr int64_t sizes[][3] = {{1, 1, 3}, {5, 1, 40}, {1, 9, 40}, {17, 19, 23}, {64, 64, 64}, {150, 200, 130}};
   for (const auto& s : sizes) {
     for (int bits = 0; bits < 16; ++bits) {
@@ -178,10 +194,12 @@ template <class T> void batches(int64_t target) {
   check(Case<T>{4, 4, 4, false, false, false, Bias::none, Activation::none, 0}, target);
 }
 
-template <class T> struct PatchSource {  // a factor known to a function only
+template <class T>
+struct PatchSource {  // a factor known to a function only
   const T* at;
   int64_t ld, stride;
-  static void pack(const void* context, int64_t batch, T* out, int64_t width, int64_t p0, int64_t p1, int64_t i0, int64_t i1) {
+  static void pack(const void* context, int64_t batch, T* out, int64_t width, int64_t p0, int64_t p1, int64_t i0,
+                   int64_t i1) {
     const auto& s = *static_cast<const PatchSource*>(context);
     for (int64_t p = p0; p < p1; ++p) {
       for (int64_t i = 0; i < width; ++i) {
@@ -193,8 +211,12 @@ template <class T> struct PatchSource {  // a factor known to a function only
 
 }  // namespace
 
-TEST(gemm_f32_shapes) { onEveryTarget([](int64_t t) { shapes<float>(t); }); }
-TEST(gemm_f64_shapes) { onEveryTarget([](int64_t t) { shapes<double>(t); }); }
+TEST(gemm_f32_shapes) {
+  onEveryTarget([](int64_t t) { shapes<float>(t); });
+}
+TEST(gemm_f64_shapes) {
+  onEveryTarget([](int64_t t) { shapes<double>(t); });
+}
 TEST(gemm_integer_shapes) {
   onEveryTarget([](int64_t t) {
     shapes<int64_t>(t);
@@ -243,8 +265,8 @@ TEST(gemm_infinities_and_nans_stay_in_their_row_and_column) {
   onEveryTarget([](int64_t target) {
     for (const int64_t n : {1, 3, 17, 64, 100}) {
       std::vector<float> a(static_cast<size_t>(n * n), 1), b(a), c(a);
-      a[0] = INFINITY;                                    // row 0 is inf …
-      b[static_cast<size_t>(n * n - 1)] = NAN;            // … and the last column NaN
+      a[0] = INFINITY;                          // row 0 is inf …
+      b[static_cast<size_t>(n * n - 1)] = NAN;  // … and the last column NaN
       Gemm<float> g;
       g.m = g.n = g.k = g.lda = g.ldb = g.ldc = n;
       g.a = a.data(), g.b = b.data(), g.c = c.data();
@@ -268,7 +290,8 @@ TEST(gemm_packers_in_place_of_factors) {
       for (const int64_t n : {1, 6, 150}) {
         const int64_t k = 500, batch = 2;
         Random random;
-        std::vector<double> a(static_cast<size_t>(batch * k * m)), b(static_cast<size_t>(batch * k * n)), c(static_cast<size_t>(batch * m * n)), d(c);
+        std::vector<double> a(static_cast<size_t>(batch * k * m)), b(static_cast<size_t>(batch * k * n)),
+            c(static_cast<size_t>(batch * m * n)), d(c);
         for (double& v : a) v = random();
         for (double& v : b) v = random();
         Gemm<double> g;
@@ -303,10 +326,12 @@ TEST(gemm_matmul_kernel_reads_its_frame) {
       const float a[] = {1, 2, 3, 4}, b[] = {5, 6, 7, 8, 10, 12, 14, 16}, bias[] = {-20, 1};
       float c[] = {0, 0, 0, 0, 100, 0, 0, 0};
       const auto address = [](const void* p) { return static_cast<double>(reinterpret_cast<uintptr_t>(p)); };
-      const double frame[] = {2, 2, 2, 2, address(a), 0, 2, 0, address(b), 4, 2, 1, address(c), 4, 2, 1, address(bias), 2, 1};
+      const double frame[] = {2,          2, 2, 2, address(a),    0, 2, 0, address(b), 4, 2, 1,
+                              address(c), 4, 2, 1, address(bias), 2, 1};
       kernel.run(kernel, Frame{frame});
       const float expected[] = {0, 3, 40, 54, 114, 26, 79, 107};
-      for (int e = 0; e < 8; ++e) CHECK(c[e] == expected[e], "%s element %d: %g", targetName(target), e, static_cast<double>(c[e]));
+      for (int e = 0; e < 8; ++e)
+        CHECK(c[e] == expected[e], "%s element %d: %g", targetName(target), e, static_cast<double>(c[e]));
     }
     CHECK(found == 1);
   });

@@ -43,11 +43,26 @@ std::vector<int64_t> targets() {
 void put(char* to, DType type, int i) {
   const double value = (i * 37 % 23 + 1) * (i % 3 ? 1 : -1) * (type == DType::i32 || type == DType::i64 ? 1 : 0.17);
   switch (type) {
-    case DType::f32: { const float x = static_cast<float>(value); std::memcpy(to, &x, 4); return; }
-    case DType::f64: std::memcpy(to, &value, 8); return;
-    case DType::i32: { const int32_t x = static_cast<int32_t>(value); std::memcpy(to, &x, 4); return; }
-    case DType::i64: { const int64_t x = static_cast<int64_t>(value); std::memcpy(to, &x, 8); return; }
-    default: *to = i % 2;
+    case DType::f32: {
+      const float x = static_cast<float>(value);
+      std::memcpy(to, &x, 4);
+      return;
+    }
+    case DType::f64:
+      std::memcpy(to, &value, 8);
+      return;
+    case DType::i32: {
+      const int32_t x = static_cast<int32_t>(value);
+      std::memcpy(to, &x, 4);
+      return;
+    }
+    case DType::i64: {
+      const int64_t x = static_cast<int64_t>(value);
+      std::memcpy(to, &x, 8);
+      return;
+    }
+    default:
+      *to = i % 2;
   }
 }
 
@@ -74,19 +89,22 @@ TEST(kernels_at_every_length) {
       for (size_t r = 0; r < table.count; ++r) {
         const Kernel& kernel = table.kernels[r];
         const size_t outSize = sizeOf(kernel.out);
-        for (const size_t n : {size_t{0}, size_t{1}, size_t{2}, size_t{3}, size_t{4}, size_t{5}, size_t{7}, size_t{8}, size_t{9},
-                         size_t{15}, size_t{16}, size_t{17}, size_t{31}, size_t{33}, size_t{67}, kLongest}) {
+        for (const size_t n :
+             {size_t{0}, size_t{1}, size_t{2}, size_t{3}, size_t{4}, size_t{5}, size_t{7}, size_t{8}, size_t{9},
+              size_t{15}, size_t{16}, size_t{17}, size_t{31}, size_t{33}, size_t{67}, kLongest}) {
           std::vector<std::vector<char>> inputs;
           const void* in[kMaxInputs];
           for (int k = 0; k < kernel.inputs; ++k) {
             const size_t size = sizeOf(kernel.in[k]);
             inputs.emplace_back(n * size);
-            for (size_t i = 0; i < n; ++i) put(inputs[k].data() + i * size, kernel.in[k], static_cast<int>(i) * (k + 1) + k);
+            for (size_t i = 0; i < n; ++i)
+              put(inputs[k].data() + i * size, kernel.in[k], static_cast<int>(i) * (k + 1) + k);
           }
           for (int k = 0; k < kernel.inputs; ++k) in[k] = inputs[k].data();
           std::vector<char> out(n * outSize + kGuard, 0x5a);
           kernel.tile(out.data(), in, n, kParams);
-          for (size_t i = n * outSize; i < out.size(); ++i) CHECK(out[i] == 0x5a, "%s wrote behind %zu", kernel.name, n);
+          for (size_t i = n * outSize; i < out.size(); ++i)
+            CHECK(out[i] == 0x5a, "%s wrote behind %zu", kernel.name, n);
           // One element at a time gives the same bits.
           for (size_t i = 0; i < n; ++i) {
             char one[8];
@@ -103,8 +121,8 @@ TEST(kernels_at_every_length) {
             const void* again[kMaxInputs];
             for (int j = 0; j < kernel.inputs; ++j) again[j] = j == k ? place.data() : in[j];
             kernel.tile(place.data(), again, n, kParams);
-            CHECK(!std::memcmp(place.data(), out.data(), n * outSize), "%s %s %s in place of input %d, n = %zu", kernel.name,
-                  nameOf(kernel.dtype), targetName(target), k, n);
+            CHECK(!std::memcmp(place.data(), out.data(), n * outSize), "%s %s %s in place of input %d, n = %zu",
+                  kernel.name, nameOf(kernel.dtype), targetName(target), k, n);
           }
         }
       }
@@ -113,13 +131,15 @@ TEST(kernels_at_every_length) {
 }
 
 namespace {
-template <class T> T apply(int64_t target, const char* name, T a, T b = 1) {
+template <class T>
+T apply(int64_t target, const char* name, T a, T b = 1) {
   T out;
   const void* in[] = {&a, &b};
   find(target, name, DTypeOf<T>::value).tile(&out, in, 1, kParams);
   return out;
 }
-template <class T> void integerEdges(int64_t t) {
+template <class T>
+void integerEdges(int64_t t) {
   constexpr T kMin = std::numeric_limits<T>::min(), kMax = std::numeric_limits<T>::max();
   CHECK(apply<T>(t, "divTrunc", kMin, -1) == kMin);
   CHECK(apply<T>(t, "floorDivide", kMin, -1) == kMin);
@@ -172,8 +192,8 @@ TEST(kernels_let_nan_through) {
     for (const char* name : {"fmax", "fmin"}) {
       CHECK(apply<float>(t, name, one, nan) == 1 && apply<float>(t, name, nan, one) == 1, "%s", name);
     }
-    for (const char* name : {"clampScalar", "relu", "hardtanh", "hardswish", "hardsigmoid", "softshrink", "hardshrink", "tanh",
-                             "gelu", "silu", "mish", "elu", "softplus", "round", "erf"}) {
+    for (const char* name : {"clampScalar", "relu", "hardtanh", "hardswish", "hardsigmoid", "softshrink", "hardshrink",
+                             "tanh", "gelu", "silu", "mish", "elu", "softplus", "round", "erf"}) {
       CHECK(std::isnan(apply<float>(t, name, nan)), "%s(NaN)", name);
       CHECK(std::isnan(apply<double>(t, name, NAN)), "%s(NaN) in float64", name);
     }
@@ -194,8 +214,10 @@ TEST(casts) {
       cast(narrow, back.data(), DType::f32, wide.data(), bits.size());
       const uint32_t infinity = narrow == DType::f16 ? 0x7c00 : 0x7f80;
       for (uint32_t i = 0; i < 65536; ++i) {
-        if ((i & 0x7fff) > infinity) CHECK(std::isnan(wide[i]) && (back[i] & 0x7fff) > infinity, "NaN %x", i);
-        else CHECK(back[i] == i, "%s %x -> %a -> %x", nameOf(narrow), i, wide[i], back[i]);
+        if ((i & 0x7fff) > infinity)
+          CHECK(std::isnan(wide[i]) && (back[i] & 0x7fff) > infinity, "NaN %x", i);
+        else
+          CHECK(back[i] == i, "%s %x -> %a -> %x", nameOf(narrow), i, wide[i], back[i]);
         if ((i & 0x7fff) >= infinity - 1) continue;
         const float middle = wide[i] + (wide[i + 1] - wide[i]) / 2;
         const float below = std::nextafter(middle, wide[i]), above = std::nextafter(middle, wide[i + 1]);

@@ -22,12 +22,20 @@ const Kernel* find(const KernelTable& table, const char* name, DType dtype) {
   return nullptr;
 }
 
-template <class T> struct Wider;
-template <> struct Wider<float> { using type = double; };
-template <> struct Wider<double> { using type = long double; };
+template <class T>
+struct Wider;
+template <>
+struct Wider<float> {
+  using type = double;
+};
+template <>
+struct Wider<double> {
+  using type = long double;
+};
 
 // Distance from the true value, in units of T's last place at the true value.
-template <class T, class W> double ulps(T got, W want) {
+template <class T, class W>
+double ulps(T got, W want) {
   const T rounded = static_cast<T>(want);
   if (std::isnan(want) || std::isnan(got)) return std::isnan(want) && std::isnan(got) ? 0 : 1e30;
   if (std::isinf(got) || std::isinf(rounded)) return got == rounded ? 0 : 1e30;
@@ -48,12 +56,38 @@ uint64_t scramble(uint64_t i) {
   return i ^ i >> 32;
 }
 
-template <class T> std::vector<T> samples(size_t spread, size_t usual) {
+template <class T>
+std::vector<T> samples(size_t spread, size_t usual) {
   std::vector<T> x;
   using L = std::numeric_limits<T>;
-  for (const T v : {T(0), L::denorm_min(), L::min(), T(1e-30), L::epsilon(), T(0.25), T(0.5), T(1), T(2), T(3), T(10),
-                    T(100), T(1000), T(88.722839), T(89), T(103.97), T(709.78), T(710.4), T(745.1), T(30000), T(1e6), T(1e10),
-                    T(1e22), T(3.1415926535897932), T(1.5707963267948966), L::max(), L::infinity(), L::quiet_NaN()}) {
+  for (const T v : {T(0),
+                    L::denorm_min(),
+                    L::min(),
+                    T(1e-30),
+                    L::epsilon(),
+                    T(0.25),
+                    T(0.5),
+                    T(1),
+                    T(2),
+                    T(3),
+                    T(10),
+                    T(100),
+                    T(1000),
+                    T(88.722839),
+                    T(89),
+                    T(103.97),
+                    T(709.78),
+                    T(710.4),
+                    T(745.1),
+                    T(30000),
+                    T(1e6),
+                    T(1e10),
+                    T(1e22),
+                    T(3.1415926535897932),
+                    T(1.5707963267948966),
+                    L::max(),
+                    L::infinity(),
+                    L::quiet_NaN()}) {
     x.push_back(v);
     x.push_back(-v);
   }
@@ -71,8 +105,8 @@ template <class T> std::vector<T> samples(size_t spread, size_t usual) {
 
 // One tile over all samples on each instruction set; `reference` in the wider type.
 template <class T, class Reference>
-void hold(const char* name, double bound, Reference reference, const std::vector<T>& x, const std::vector<T>* y = nullptr,
-          double slack = 0) {
+void hold(const char* name, double bound, Reference reference, const std::vector<T>& x,
+          const std::vector<T>* y = nullptr, double slack = 0) {
   using W = typename Wider<T>::type;
   std::vector<W> want(x.size());
   for (size_t i = 0; i < x.size(); ++i) want[i] = reference(static_cast<W>(x[i]), y ? static_cast<W>((*y)[i]) : W{0});
@@ -105,22 +139,28 @@ void hold(const char* name, double bound, Reference reference, const std::vector
   }
 }
 
-const std::vector<float>& floats() { static const auto x = samples<float>(400000, 150000); return x; }
-const std::vector<double>& doubles() { static const auto x = samples<double>(50000, 40000); return x; }
+const std::vector<float>& floats() {
+  static const auto x = samples<float>(400000, 150000);
+  return x;
+}
+const std::vector<double>& doubles() {
+  static const auto x = samples<double>(50000, 40000);
+  return x;
+}
 
 }  // namespace
 
-#define HOLD(NAME, FLOAT_ULPS, DOUBLE_ULPS, ...)                                        \
-  TEST(math_##NAME) {                                                                   \
-    const auto reference = [](auto x, auto) { return __VA_ARGS__; };                    \
-    hold<float>(#NAME, FLOAT_ULPS, reference, floats());                                \
-    hold<double>(#NAME, DOUBLE_ULPS, reference, doubles());                             \
+#define HOLD(NAME, FLOAT_ULPS, DOUBLE_ULPS, ...)                     \
+  TEST(math_##NAME) {                                                \
+    const auto reference = [](auto x, auto) { return __VA_ARGS__; }; \
+    hold<float>(#NAME, FLOAT_ULPS, reference, floats());             \
+    hold<double>(#NAME, DOUBLE_ULPS, reference, doubles());          \
   }
-#define HOLD_SLACK(NAME, FLOAT_ULPS, DOUBLE_ULPS, FLOAT_SLACK, DOUBLE_SLACK, ...)       \
-  TEST(math_##NAME) {                                                                   \
-    const auto reference = [](auto x, auto) { return __VA_ARGS__; };                    \
-    hold<float>(#NAME, FLOAT_ULPS, reference, floats(), nullptr, FLOAT_SLACK);          \
-    hold<double>(#NAME, DOUBLE_ULPS, reference, doubles(), nullptr, DOUBLE_SLACK);      \
+#define HOLD_SLACK(NAME, FLOAT_ULPS, DOUBLE_ULPS, FLOAT_SLACK, DOUBLE_SLACK, ...)  \
+  TEST(math_##NAME) {                                                              \
+    const auto reference = [](auto x, auto) { return __VA_ARGS__; };               \
+    hold<float>(#NAME, FLOAT_ULPS, reference, floats(), nullptr, FLOAT_SLACK);     \
+    hold<double>(#NAME, DOUBLE_ULPS, reference, doubles(), nullptr, DOUBLE_SLACK); \
   }
 
 HOLD(sqrt, 0.5, 0.51, std::sqrt(x))
@@ -161,13 +201,15 @@ HOLD_SLACK(lgamma, 2, 8, 1e-9, 1e-15, std::lgamma(x))
 
 namespace {
 // The arguments of the second input, at odds with the first's.
-template <class T> std::vector<T> partners(const std::vector<T>& x) {
+template <class T>
+std::vector<T> partners(const std::vector<T>& x) {
   std::vector<T> y(x.size());
   for (size_t i = 0; i < x.size(); ++i) y[i] = x[(i * 7919 + 12345) % x.size()];
   return y;
 }
 // Every special value with every other one, then the samples.
-template <class T> void pairs(const std::vector<T>& from, std::vector<T>& x, std::vector<T>& y) {
+template <class T>
+void pairs(const std::vector<T>& from, std::vector<T>& x, std::vector<T>& y) {
   constexpr size_t kSpecial = 56;
   for (size_t i = 0; i < kSpecial; ++i) {
     for (size_t j = 0; j < kSpecial; ++j) {
@@ -181,19 +223,19 @@ template <class T> void pairs(const std::vector<T>& from, std::vector<T>& x, std
 }
 }  // namespace
 
-#define HOLD_2(NAME, FLOAT_ULPS, DOUBLE_ULPS, ...)                          \
-  TEST(math_##NAME) {                                                       \
-    const auto reference = [](auto x, auto y) { return __VA_ARGS__; };      \
-    std::vector<float> xf, yf;                                              \
-    pairs(floats(), xf, yf);                                                \
-    hold<float>(#NAME, FLOAT_ULPS, reference, xf, &yf);                     \
-    std::vector<double> xd, yd;                                             \
-    pairs(doubles(), xd, yd);                                               \
-    hold<double>(#NAME, DOUBLE_ULPS, reference, xd, &yd);                   \
+#define HOLD_2(NAME, FLOAT_ULPS, DOUBLE_ULPS, ...)                     \
+  TEST(math_##NAME) {                                                  \
+    const auto reference = [](auto x, auto y) { return __VA_ARGS__; }; \
+    std::vector<float> xf, yf;                                         \
+    pairs(floats(), xf, yf);                                           \
+    hold<float>(#NAME, FLOAT_ULPS, reference, xf, &yf);                \
+    std::vector<double> xd, yd;                                        \
+    pairs(doubles(), xd, yd);                                          \
+    hold<double>(#NAME, DOUBLE_ULPS, reference, xd, &yd);              \
   }
 HOLD_2(add, 0.5, 0.501, x + y)
 HOLD_2(sub, 0.5, 0.501, x - y)
-HOLD_2(mul, 0.5, 0.501, x * y)
+HOLD_2(mul, 0.5, 0.501, x* y)
 HOLD_2(div, 0.5, 0.501, x / y)
 HOLD_2(pow, 0.51, 1, std::pow(x, y))
 HOLD_2(hypot, 0.51, 1, std::hypot(x, y))
@@ -242,7 +284,8 @@ TEST(math_i0_digamma) {
     if (at < 0) psi = -pi / std::tan(pi * (at - std::floor(at))), at = 1 - at;
     for (; at < 30; ++at) psi -= 1 / at;
     const long double z = 1 / (at * at);
-    psi += std::log(at) - 0.5L / at - z * (1 / 12.0L - z * (1 / 120.0L - z * (1 / 252.0L - z * (1 / 240.0L - z / 132))));
+    psi +=
+        std::log(at) - 0.5L / at - z * (1 / 12.0L - z * (1 / 120.0L - z * (1 / 252.0L - z * (1 / 240.0L - z / 132))));
     for (const int64_t target : kTargets) {
       if (!supports(target)) continue;
       double got;
@@ -255,8 +298,8 @@ TEST(math_i0_digamma) {
       float gotFloat;
       const void* inFloat[] = {&narrow};
       find(unaryKernels(target), "digamma", DType::f32)->tile(&gotFloat, inFloat, 1, params);
-      CHECK(std::fabs(gotFloat - psi) <= 6.1e-8 * (std::fabs(psi) + 1e-4), "digamma(%.9g) = %.9g, want %.17g", x, gotFloat,
-            static_cast<double>(psi));
+      CHECK(std::fabs(gotFloat - psi) <= 6.1e-8 * (std::fabs(psi) + 1e-4), "digamma(%.9g) = %.9g, want %.17g", x,
+            gotFloat, static_cast<double>(psi));
     }
   }
 }

@@ -39,7 +39,8 @@ struct Visits {
 
 int visitAll(int64_t n, int64_t grain, int64_t align) {
   Visits visits(n);
-  parallelFor(n, grain, [&](int64_t b, int64_t e) { visits(b, e); }, align);
+  parallelFor(
+      n, grain, [&](int64_t b, int64_t e) { visits(b, e); }, align);
   return visits.bad();
 }
 
@@ -80,7 +81,8 @@ TEST(pool_uses_several_threads) {
   const auto self = std::this_thread::get_id();
   std::atomic<int> elsewhere{0};
   for (int round = 0; round < 1000; ++round) {
-    parallelFor(48, 1, [&](int64_t, int64_t) { elsewhere += std::this_thread::get_id() != self; }, 1);
+    parallelFor(
+        48, 1, [&](int64_t, int64_t) { elsewhere += std::this_thread::get_id() != self; }, 1);
     std::this_thread::yield();
   }
   CHECK(elsewhere > 0, "the other tests of this file would test nothing");
@@ -89,10 +91,13 @@ TEST(pool_uses_several_threads) {
 TEST(pool_cuts_fall_on_multiples_of_align_and_respect_grain) {
   const Threads scope(3);
   std::atomic<int> wrong{0}, pieces{0};
-  parallelFor(10'007, 100, [&](int64_t b, int64_t e) {
-    ++pieces;
-    if (b % 32 || (e % 32 && e != 10'007) || e - b < 64) ++wrong;
-  }, 32);
+  parallelFor(
+      10'007, 100,
+      [&](int64_t b, int64_t e) {
+        ++pieces;
+        if (b % 32 || (e % 32 && e != 10'007) || e - b < 64) ++wrong;
+      },
+      32);
   CHECK(wrong == 0);
   CHECK(pieces >= 1 && pieces <= 48);
 }
@@ -123,13 +128,17 @@ TEST(pool_nested_sections_run_inline) {
   const Threads scope(4);
   std::atomic<int> bad{0};
   for (int round = 0; round < kRounds / 100; ++round) {
-    parallelFor(16, 1, [&](int64_t b, int64_t e) {
-      for (int64_t i = b; i < e; ++i) {
-        const auto self = std::this_thread::get_id();
-        parallelFor(64, 1, [&](int64_t, int64_t) { bad += std::this_thread::get_id() != self; }, 1);
-        bad += visitAll(50, 1, 1) != 0;
-      }
-    }, 1);
+    parallelFor(
+        16, 1,
+        [&](int64_t b, int64_t e) {
+          for (int64_t i = b; i < e; ++i) {
+            const auto self = std::this_thread::get_id();
+            parallelFor(
+                64, 1, [&](int64_t, int64_t) { bad += std::this_thread::get_id() != self; }, 1);
+            bad += visitAll(50, 1, 1) != 0;
+          }
+        },
+        1);
   }
   CHECK(bad == 0);
 }
@@ -140,11 +149,14 @@ TEST(pool_carries_the_error_of_the_lowest_piece) {
     std::atomic<int> ran{0};
     std::string caught;
     try {
-      parallelFor(64, 1, [&](int64_t b, int64_t e) {
-        ran += static_cast<int>(e - b);
-        if (b <= 20 && 20 < e) throw KernelError("RangeError", "at 20");
-        if (b <= 40 && 40 < e) throw KernelError("RangeError", "at 40");
-      }, 1);
+      parallelFor(
+          64, 1,
+          [&](int64_t b, int64_t e) {
+            ran += static_cast<int>(e - b);
+            if (b <= 20 && 20 < e) throw KernelError("RangeError", "at 20");
+            if (b <= 40 && 40 < e) throw KernelError("RangeError", "at 40");
+          },
+          1);
     } catch (const KernelError& e) {
       caught = e.what();
     }

@@ -19,10 +19,12 @@ namespace {
 using namespace tenfold;
 using Bytes = std::vector<char>;
 
-struct Shape { int64_t outer, n, inner; };
-const Shape kShapes[] = {{1, 1, 1},   {1, 7, 1},    {3, 8, 1},    {5, 31, 1},    {4, 33, 1},    {2, 4097, 1}, {1, 100003, 1},
-                         {90, 10, 1}, {2, 3, 5},    {1, 17, 2},   {3, 100, 40},  {1, 1000, 7},  {2, 70, 600}, {1, 50000, 3},
-                         {1, 0, 3},   {0, 4, 1},    {2, 5, 0},    {700, 64, 1},  {1, 130, 2500}};
+struct Shape {
+  int64_t outer, n, inner;
+};
+const Shape kShapes[] = {{1, 1, 1},   {1, 7, 1}, {3, 8, 1},  {5, 31, 1},   {4, 33, 1},    {2, 4097, 1}, {1, 100003, 1},
+                         {90, 10, 1}, {2, 3, 5}, {1, 17, 2}, {3, 100, 40}, {1, 1000, 7},  {2, 70, 600}, {1, 50000, 3},
+                         {1, 0, 3},   {0, 4, 1}, {2, 5, 0},  {700, 64, 1}, {1, 130, 2500}};
 
 // Numbers with ties, signs and, where `specials` says so, infinities and NaN; as `type`.
 Bytes numbers(DType type, int64_t count, bool specials) {
@@ -54,13 +56,21 @@ const Kernel& kernelOf(const std::vector<Kernel>& all, const char* name, DType d
 
 double addressOf(const void* p) { return static_cast<double>(reinterpret_cast<uintptr_t>(p)); }
 
-void runReduction(const Kernel& k, const Shape& s, const Bytes& in, DType inType, Bytes& out, std::vector<int64_t>* index, double param) {
-  const double frame[] = {static_cast<double>(s.outer), static_cast<double>(s.n), static_cast<double>(s.inner), addressOf(in.data()),
-                          static_cast<double>(static_cast<int>(inType)), addressOf(out.data()), index ? addressOf(index->data()) : 0, param};
+void runReduction(const Kernel& k, const Shape& s, const Bytes& in, DType inType, Bytes& out,
+                  std::vector<int64_t>* index, double param) {
+  const double frame[] = {static_cast<double>(s.outer),
+                          static_cast<double>(s.n),
+                          static_cast<double>(s.inner),
+                          addressOf(in.data()),
+                          static_cast<double>(static_cast<int>(inType)),
+                          addressOf(out.data()),
+                          index ? addressOf(index->data()) : 0,
+                          param};
   k.run(k, Frame{frame});
 }
 
-template <class F> void onEveryTarget(F f) {
+template <class F>
+void onEveryTarget(F f) {
   for (const int64_t target : kTargets) {
     if (supports(target)) f(target, allKernels(target));
   }
@@ -112,14 +122,16 @@ struct Row {
 };
 
 const double kSingle = 2e-7, kDouble = 1e-15;
-#define TENFOLD_FLOATS(NAME, SPECIALS, NEEDS, EXACT, PARAM, ...)                                    \
-  {NAME, DType::f32, DType::f32, SPECIALS, NEEDS, EXACT ? 0 : kSingle, PARAM, __VA_ARGS__},         \
-  {NAME, DType::f64, DType::f64, SPECIALS, NEEDS, EXACT ? 0 : kDouble, PARAM, __VA_ARGS__}
-#define TENFOLD_ANY(NAME, OUT_OF, NEEDS, ...)                                            \
-  {NAME, DType::f32, OUT_OF(DType::f32), true, NEEDS, 0, 0, __VA_ARGS__},                \
-  {NAME, DType::f64, OUT_OF(DType::f64), true, NEEDS, 0, 0, __VA_ARGS__},                \
-  {NAME, DType::i64, OUT_OF(DType::i64), false, NEEDS, 0, 0, __VA_ARGS__},               \
-  {NAME, DType::i32, OUT_OF(DType::i32), false, NEEDS, 0, 0, __VA_ARGS__}
+#define TENFOLD_FLOATS(NAME, SPECIALS, NEEDS, EXACT, PARAM, ...)                              \
+  {NAME, DType::f32, DType::f32, SPECIALS, NEEDS, EXACT ? 0 : kSingle, PARAM, __VA_ARGS__}, { \
+    NAME, DType::f64, DType::f64, SPECIALS, NEEDS, EXACT ? 0 : kDouble, PARAM, __VA_ARGS__    \
+  }
+#define TENFOLD_ANY(NAME, OUT_OF, NEEDS, ...)                                    \
+  {NAME, DType::f32, OUT_OF(DType::f32), true, NEEDS, 0, 0, __VA_ARGS__},        \
+      {NAME, DType::f64, OUT_OF(DType::f64), true, NEEDS, 0, 0, __VA_ARGS__},    \
+      {NAME, DType::i64, OUT_OF(DType::i64), false, NEEDS, 0, 0, __VA_ARGS__}, { \
+    NAME, DType::i32, OUT_OF(DType::i32), false, NEEDS, 0, 0, __VA_ARGS__        \
+  }
 constexpr DType same(DType t) { return t; }
 constexpr DType toIndex(DType) { return DType::i64; }
 using X = const std::vector<double>&;
@@ -127,20 +139,48 @@ using X = const std::vector<double>&;
 const Row kRows[] = {
     TENFOLD_FLOATS("sum", true, false, false, 0, [](X x) { return sumOf(x, [](double v) { return v; }); }),
     {"sum", DType::i64, DType::i64, false, false, 0, 0, [](X x) { return sumOf(x, [](double v) { return v; }); }},
-    TENFOLD_FLOATS("nansum", true, false, false, 0, [](X x) { return sumOf(x, [](double v) { return v == v ? v : 0; }); }),
-    TENFOLD_FLOATS("mean", true, false, false, 0, [](X x) { return sumOf(x, [](double v) { return v; }) / static_cast<double>(x.size()); }),
+    TENFOLD_FLOATS("nansum", true, false, false, 0,
+                   [](X x) { return sumOf(x, [](double v) { return v == v ? v : 0; }); }),
+    TENFOLD_FLOATS("mean", true, false, false, 0,
+                   [](X x) { return sumOf(x, [](double v) { return v; }) / static_cast<double>(x.size()); }),
     TENFOLD_FLOATS("sumSquares", true, false, false, 0, [](X x) { return sumOf(x, [](double v) { return v * v; }); }),
-    TENFOLD_FLOATS("norm", true, false, false, 0, [](X x) { return std::sqrt(sumOf(x, [](double v) { return v * v; })); }),
-    TENFOLD_FLOATS("sumAbs", true, false, false, 0, [](X x) { return sumOf(x, [](double v) { return std::fabs(v); }); }),
-    TENFOLD_FLOATS("sumPow", true, false, false, 3, [](X x) { return sumOf(x, [](double v) { return std::fabs(v * v * v); }); }),
+    TENFOLD_FLOATS("norm", true, false, false, 0,
+                   [](X x) { return std::sqrt(sumOf(x, [](double v) { return v * v; })); }),
+    TENFOLD_FLOATS("sumAbs", true, false, false, 0,
+                   [](X x) { return sumOf(x, [](double v) { return std::fabs(v); }); }),
+    TENFOLD_FLOATS("sumPow", true, false, false, 3,
+                   [](X x) { return sumOf(x, [](double v) { return std::fabs(v * v * v); }); }),
     TENFOLD_FLOATS("var", false, false, false, 1, variance),
     TENFOLD_FLOATS("std", false, false, false, 1, [](X x) { return std::sqrt(variance(x)); }),
     TENFOLD_FLOATS("logsumexp", true, false, false, 0, logSumExp),
-    TENFOLD_FLOATS("maxAbs", true, false, true, 0, [](X x) { double m = 0; for (const double v : x) m = m != m ? m : v != v ? v : std::fmax(m, std::fabs(v)); return m; }),
-    TENFOLD_FLOATS("minAbs", true, true, true, 0, [](X x) { double m = INFINITY; for (const double v : x) m = m != m ? m : v != v ? v : std::fmin(m, std::fabs(v)); return m; }),
-    {"countNonzero", DType::b8, DType::i64, true, false, 0, 0, [](X x) { return sumOf(x, [](double v) { return v != 0 ? 1.0 : 0.0; }); }},
-    {"any", DType::b8, DType::b8, true, false, 0, 0, [](X x) { for (const double v : x) { if (v != 0) return 1.0; } return 0.0; }},
-    {"all", DType::b8, DType::b8, true, false, 0, 0, [](X x) { for (const double v : x) { if (v == 0) return 0.0; } return 1.0; }},
+    TENFOLD_FLOATS("maxAbs", true, false, true, 0,
+                   [](X x) {
+                     double m = 0;
+                     for (const double v : x) m = m != m ? m : v != v ? v : std::fmax(m, std::fabs(v));
+                     return m;
+                   }),
+    TENFOLD_FLOATS("minAbs", true, true, true, 0,
+                   [](X x) {
+                     double m = INFINITY;
+                     for (const double v : x) m = m != m ? m : v != v ? v : std::fmin(m, std::fabs(v));
+                     return m;
+                   }),
+    {"countNonzero", DType::b8, DType::i64, true, false, 0, 0,
+     [](X x) { return sumOf(x, [](double v) { return v != 0 ? 1.0 : 0.0; }); }},
+    {"any", DType::b8, DType::b8, true, false, 0, 0,
+     [](X x) {
+       for (const double v : x) {
+         if (v != 0) return 1.0;
+       }
+       return 0.0;
+     }},
+    {"all", DType::b8, DType::b8, true, false, 0, 0,
+     [](X x) {
+       for (const double v : x) {
+         if (v == 0) return 0.0;
+       }
+       return 1.0;
+     }},
     TENFOLD_ANY("amax", same, true, [](X x) { return extreme(x, true); }),
     TENFOLD_ANY("amin", same, true, [](X x) { return extreme(x, false); }),
     TENFOLD_ANY("max", same, true, [](X x) { return extreme(x, true); }),
@@ -174,16 +214,20 @@ void checkRow(const Row& row, const Kernel& k, const Shape& s, DType inType, int
   for (int64_t o = 0; o < outputs; ++o) {
     std::vector<double> column;
     double scale = 1;  // of a sum: n roundings of its partial sums, tree-wise
-    for (int64_t i = 0; i < s.n; ++i) column.push_back(x[static_cast<size_t>((o / s.inner * s.n + i) * s.inner + o % s.inner)]);
+    for (int64_t i = 0; i < s.n; ++i)
+      column.push_back(x[static_cast<size_t>((o / s.inner * s.n + i) * s.inner + o % s.inner)]);
     const double want = row.reference(column);
-    for (const double v : column) scale += row.tolerance > 0 && std::isfinite(v) ? std::fabs(v) + v * v * (row.param == 3 ? std::fabs(v) : 1) : 0;
+    for (const double v : column)
+      scale += row.tolerance > 0 && std::isfinite(v) ? std::fabs(v) + v * v * (row.param == 3 ? std::fabs(v) : 1) : 0;
     if (!std::strcmp(row.name, "mean")) scale /= static_cast<double>(s.n);
     wrong += !near(got[static_cast<size_t>(o)], want, scale, row.tolerance);
-    if (indexed) wrong += static_cast<double>(index[static_cast<size_t>(o)]) != whereExtreme(column, row.name[1] == 'a');
+    if (indexed)
+      wrong += static_cast<double>(index[static_cast<size_t>(o)]) != whereExtreme(column, row.name[1] == 'a');
   }
   wrong += out.back() != 0x5a;
-  CHECK(wrong == 0, "%s %s of %s [%d, %d, %d] on %s: %d of %d", row.name, nameOf(row.dtype), nameOf(inType), static_cast<int>(s.outer),
-        static_cast<int>(s.n), static_cast<int>(s.inner), targetName(target), static_cast<int>(wrong), static_cast<int>(outputs));
+  CHECK(wrong == 0, "%s %s of %s [%d, %d, %d] on %s: %d of %d", row.name, nameOf(row.dtype), nameOf(inType),
+        static_cast<int>(s.outer), static_cast<int>(s.n), static_cast<int>(s.inner), targetName(target),
+        static_cast<int>(wrong), static_cast<int>(outputs));
 }
 
 TEST(reduce_against_plain_loops) {
@@ -233,7 +277,8 @@ TEST(sum_adds_in_pytorchs_order) {
 TEST(reduce_gives_the_same_on_any_number_of_threads) {
   const int before = numThreads();
   onEveryTarget([](int64_t target, const std::vector<Kernel>& all) {
-    for (const Shape& s : {Shape{1, 300001, 1}, Shape{1, 100000, 3}, Shape{3, 90000, 1}, Shape{40, 9000, 1}, Shape{1, 900, 500}}) {
+    for (const Shape& s :
+         {Shape{1, 300001, 1}, Shape{1, 100000, 3}, Shape{3, 90000, 1}, Shape{40, 9000, 1}, Shape{1, 900, 500}}) {
       const Bytes in = numbers(DType::f32, s.outer * s.n * s.inner, false);
       for (const char* name : {"sum", "prod", "var", "logsumexp", "max", "sumPow"}) {
         const Kernel& k = kernelOf(all, name, DType::f32);
@@ -242,7 +287,8 @@ TEST(reduce_gives_the_same_on_any_number_of_threads) {
         runReduction(k, s, in, DType::f32, one, nullptr, 1);
         setNumThreads(3);
         runReduction(k, s, in, DType::f32, several, nullptr, 1);
-        CHECK(one == several, "%s [%d, %d, %d] on %s", name, static_cast<int>(s.outer), static_cast<int>(s.n), static_cast<int>(s.inner), targetName(target));
+        CHECK(one == several, "%s [%d, %d, %d] on %s", name, static_cast<int>(s.outer), static_cast<int>(s.n),
+              static_cast<int>(s.inner), targetName(target));
       }
     }
   });
@@ -259,7 +305,8 @@ TEST(prod_of_integers_wraps_around) {
       runReduction(kernelOf(all, "prod", DType::i64), s, in, DType::i64, out, nullptr, 0);
       for (int64_t o = 0; o < s.outer * s.inner; ++o) {
         uint64_t want = 1, got;
-        for (int64_t i = 0; i < s.n; ++i) want *= static_cast<uint64_t>(x[static_cast<size_t>((o / s.inner * s.n + i) * s.inner + o % s.inner)]);
+        for (int64_t i = 0; i < s.n; ++i)
+          want *= static_cast<uint64_t>(x[static_cast<size_t>((o / s.inner * s.n + i) * s.inner + o % s.inner)]);
         std::memcpy(&got, out.data() + o * 8, 8);
         CHECK(got == want, "output %d on %s", static_cast<int>(o), targetName(target));
       }
@@ -269,7 +316,13 @@ TEST(prod_of_integers_wraps_around) {
 
 // ---- scans ----------------------------------------------------------------------------------------------------------
 
-struct ScanRow { const char* name; bool indexed; double (*next)(double acc, double x); double start; double tolerance; };
+struct ScanRow {
+  const char* name;
+  bool indexed;
+  double (*next)(double acc, double x);
+  double start;
+  double tolerance;
+};
 double laterMax(double acc, double x) { return x != x || (acc == acc && x >= acc) ? x : acc; }
 double laterMin(double acc, double x) { return x != x || (acc == acc && x <= acc) ? x : acc; }
 const ScanRow kScanRows[] = {
@@ -277,7 +330,12 @@ const ScanRow kScanRows[] = {
     {"cumprod", false, [](double acc, double x) { return acc * x; }, 1, 0},
     {"cummax", true, laterMax, -INFINITY, 0},
     {"cummin", true, laterMin, INFINITY, 0},
-    {"logcumsumexp", false, [](double acc, double x) { const double m = std::fmax(acc, x); return acc != acc || x != x ? acc + x : std::isinf(m) ? m : std::log(std::exp(acc - m) + std::exp(x - m)) + m; }, -INFINITY, 1e-12},
+    {"logcumsumexp", false,
+     [](double acc, double x) {
+       const double m = std::fmax(acc, x);
+       return acc != acc || x != x ? acc + x : std::isinf(m) ? m : std::log(std::exp(acc - m) + std::exp(x - m)) + m;
+     },
+     -INFINITY, 1e-12},
 };
 
 TEST(scans_against_plain_loops) {
@@ -291,8 +349,12 @@ TEST(scans_against_plain_loops) {
           const std::vector<double> x = asDoubles(in, type, count);
           std::vector<int64_t> index(static_cast<size_t>(count));
           const Kernel& k = kernelOf(all, row.name, type);
-          const double frame[] = {static_cast<double>(s.outer), static_cast<double>(s.n), static_cast<double>(s.inner), addressOf(in.data()),
-                                  addressOf(inPlace ? in.data() : out.data()), row.indexed ? addressOf(index.data()) : 0};
+          const double frame[] = {static_cast<double>(s.outer),
+                                  static_cast<double>(s.n),
+                                  static_cast<double>(s.inner),
+                                  addressOf(in.data()),
+                                  addressOf(inPlace ? in.data() : out.data()),
+                                  row.indexed ? addressOf(index.data()) : 0};
           k.run(k, Frame{frame});
           const std::vector<double> got = asDoubles(inPlace ? in : out, type, count);
           int64_t wrong = 0;
@@ -307,8 +369,8 @@ TEST(scans_against_plain_loops) {
               wrong += !near(got[at], acc, 1 + std::fabs(acc), row.tolerance) || (row.indexed && index[at] != where);
             }
           }
-          CHECK(wrong == 0, "%s [%d, %d, %d] on %s: %d", row.name, static_cast<int>(s.outer), static_cast<int>(s.n), static_cast<int>(s.inner),
-                targetName(target), static_cast<int>(wrong));
+          CHECK(wrong == 0, "%s [%d, %d, %d] on %s: %d", row.name, static_cast<int>(s.outer), static_cast<int>(s.n),
+                static_cast<int>(s.inner), targetName(target), static_cast<int>(wrong));
         }
       }
     }

@@ -13,7 +13,9 @@ namespace {
 using namespace tenfold;
 using Doubles = std::vector<double>;
 
-struct Size { int64_t rows, n; };
+struct Size {
+  int64_t rows, n;
+};
 const Size kSizes[] = {{1, 2}, {3, 5}, {4, 16}, {7, 17}, {2, 33}, {50, 10}, {5, 1000}, {300, 64}, {0, 4}};
 
 Doubles numbers(int64_t count, uint32_t seed) {
@@ -26,7 +28,8 @@ Doubles numbers(int64_t count, uint32_t seed) {
 }
 
 // Memory of the kernel's dtype: read by the kernel from a vector of doubles, or written and read back.
-template <class T> struct Buffer {
+template <class T>
+struct Buffer {
   std::vector<T> data;
   explicit Buffer(const Doubles& from) : data(from.begin(), from.end()) {}
   explicit Buffer(int64_t n) : data(static_cast<size_t>(n) + 1, T(77)) {}
@@ -41,15 +44,19 @@ const Kernel* find(const std::vector<Kernel>& all, const char* name, DType dtype
 }
 void launch(const Kernel* k, const Doubles& frame) { k->run(*k, Frame{frame.data()}); }
 
-template <class T> void expect(const char* what, const Buffer<T>& got, const Doubles& want, double tolerance, int64_t target) {
+template <class T>
+void expect(const char* what, const Buffer<T>& got, const Doubles& want, double tolerance, int64_t target) {
   double scale = 1e-30;
   for (const double v : want) scale = std::fmax(scale, std::fabs(v));
   int wrong = got.data[want.size()] != T(77);  // what lies behind is untouched
-  for (size_t i = 0; i < want.size(); ++i) wrong += !(std::fabs(static_cast<double>(got.data[i]) - want[i]) <= tolerance * scale);
-  CHECK(wrong == 0, "%s of %d on %s: %d of %d", what, static_cast<int>(sizeof(T)) * 8, targetName(target), wrong, static_cast<int>(want.size()));
+  for (size_t i = 0; i < want.size(); ++i)
+    wrong += !(std::fabs(static_cast<double>(got.data[i]) - want[i]) <= tolerance * scale);
+  CHECK(wrong == 0, "%s of %d on %s: %d of %d", what, static_cast<int>(sizeof(T)) * 8, targetName(target), wrong,
+        static_cast<int>(want.size()));
 }
 
-template <class F> void everywhere(F f) {
+template <class F>
+void everywhere(F f) {
   for (const int64_t target : kTargets) {
     if (!supports(target)) continue;
     const std::vector<Kernel> all = allKernels(target);
@@ -84,7 +91,8 @@ TEST(softmax_and_its_backward) {
     for (double& v : soft) v = std::exp(v);
     for (int64_t r = 0; r < s.rows; ++r) {
       double dot = 0, sum = 0;
-      for (int64_t i = r * s.n; i < (r + 1) * s.n; ++i) dot += g[static_cast<size_t>(i)] * soft[static_cast<size_t>(i)], sum += g[static_cast<size_t>(i)];
+      for (int64_t i = r * s.n; i < (r + 1) * s.n; ++i)
+        dot += g[static_cast<size_t>(i)] * soft[static_cast<size_t>(i)], sum += g[static_cast<size_t>(i)];
       for (size_t i = static_cast<size_t>(r * s.n); i < static_cast<size_t>((r + 1) * s.n); ++i) {
         gradSoft[i] = soft[i] * (g[i] - dot);
         gradLog[i] = g[i] - soft[i] * sum;
@@ -112,14 +120,20 @@ TEST(softmax_of_infinities) {
     launch(find(all, "softmax", DType::f32), {4, 3, x.address(), y.address()});
     const float half = 0.5f, nan = NAN;
     const float want[] = {half, 0, half, nan, nan, nan, nan, nan, nan, 1, 0, 0};
-    for (int i = 0; i < 12; ++i) CHECK(want[i] == y.data[static_cast<size_t>(i)] || (want[i] != want[i] && y.data[static_cast<size_t>(i)] != y.data[static_cast<size_t>(i)]), "%d", i);
+    for (int i = 0; i < 12; ++i)
+      CHECK(want[i] == y.data[static_cast<size_t>(i)] ||
+                (want[i] != want[i] && y.data[static_cast<size_t>(i)] != y.data[static_cast<size_t>(i)]),
+            "%d", i);
   }
 }
 
-struct Normalized { Doubles y, mean, rstd, gradX, gradWeight, gradBias; };
-Normalized normalize(const Doubles& x, const Doubles& g, const Doubles& w, const Doubles& b, const Size& s, bool center, double eps) {
-  Normalized o{Doubles(x.size()), Doubles(static_cast<size_t>(s.rows)), Doubles(static_cast<size_t>(s.rows)), Doubles(x.size()),
-               Doubles(static_cast<size_t>(s.n)), Doubles(static_cast<size_t>(s.n))};
+struct Normalized {
+  Doubles y, mean, rstd, gradX, gradWeight, gradBias;
+};
+Normalized normalize(const Doubles& x, const Doubles& g, const Doubles& w, const Doubles& b, const Size& s, bool center,
+                     double eps) {
+  Normalized o{Doubles(x.size()), Doubles(static_cast<size_t>(s.rows)), Doubles(static_cast<size_t>(s.rows)),
+               Doubles(x.size()), Doubles(static_cast<size_t>(s.n)),    Doubles(static_cast<size_t>(s.n))};
   const double n = static_cast<double>(s.n);
   for (size_t r = 0; r < static_cast<size_t>(s.rows); ++r) {
     const size_t at = r * static_cast<size_t>(s.n), length = static_cast<size_t>(s.n);
@@ -158,9 +172,11 @@ TEST(layer_and_rms_norm) {
       {
         const Normalized want = normalize(x, g, w, b, s, true, 1e-5);
         Buffer<T> y(count), mean(s.rows), rstd(s.rows), dx(count), dw(s.n), db(s.n);
-        launch(find(all, "layerNorm", dtype), {rows, n, bx.address(), weight, bias, y.address(), mean.address(), rstd.address(), 1e-5});
-        launch(find(all, "layerNormBackward", dtype), {rows, n, bg.address(), bx.address(), mean.address(), rstd.address(), weight,
-                                                       dx.address(), dw.address(), db.address()});
+        launch(find(all, "layerNorm", dtype),
+               {rows, n, bx.address(), weight, bias, y.address(), mean.address(), rstd.address(), 1e-5});
+        launch(find(all, "layerNormBackward", dtype),
+               {rows, n, bg.address(), bx.address(), mean.address(), rstd.address(), weight, dx.address(), dw.address(),
+                db.address()});
         expect("layerNorm", y, want.y, tolerance, target);
         expect("layerNorm rstd", rstd, want.rstd, tolerance, target);
         expect("layerNorm gradX", dx, want.gradX, 3 * tolerance, target);
@@ -171,7 +187,8 @@ TEST(layer_and_rms_norm) {
         const Normalized want = normalize(x, g, w, Doubles(), s, false, 1e-5);
         Buffer<T> y(count), rstd(s.rows), dx(count), dw(s.n);
         launch(find(all, "rmsNorm", dtype), {rows, n, bx.address(), weight, y.address(), rstd.address(), 1e-5});
-        launch(find(all, "rmsNormBackward", dtype), {rows, n, bg.address(), bx.address(), rstd.address(), weight, dx.address(), dw.address()});
+        launch(find(all, "rmsNormBackward", dtype),
+               {rows, n, bg.address(), bx.address(), rstd.address(), weight, dx.address(), dw.address()});
         expect("rmsNorm", y, want.y, tolerance, target);
         expect("rmsNorm gradX", dx, want.gradX, 3 * tolerance, target);
         expect("rmsNorm gradWeight", dw, want.gradWeight, 3 * tolerance, target);
@@ -190,7 +207,8 @@ TEST(cross_entropy_and_its_backward) {
     const Doubles x = numbers(count, 1), logs = logSoftmax(x, s);
     std::vector<int64_t> targets;
     double counted = 0;
-    for (int64_t r = 0; r < s.rows; ++r) targets.push_back(r % 4 == 2 ? -100 : r * 7 % s.n), counted += targets.back() >= 0;
+    for (int64_t r = 0; r < s.rows; ++r)
+      targets.push_back(r % 4 == 2 ? -100 : r * 7 % s.n), counted += targets.back() >= 0;
     for (const double smoothing : {0.0, 0.1}) {
       for (const int reduction : {0, 1, 2}) {
         const double share = reduction == 1 ? 1 / counted : 1;
@@ -202,7 +220,8 @@ TEST(cross_entropy_and_its_backward) {
           const size_t at = r * static_cast<size_t>(s.n);
           for (size_t i = at; i < at + static_cast<size_t>(s.n); ++i) average -= logs[i] / n;
           const bool counts = targets[r] >= 0;
-          losses.push_back(counts ? (1 - smoothing) * -logs[at + static_cast<size_t>(targets[r])] + smoothing * average : 0);
+          losses.push_back(counts ? (1 - smoothing) * -logs[at + static_cast<size_t>(targets[r])] + smoothing * average
+                                  : 0);
           sum += losses.back();
           for (size_t i = 0; counts && i < static_cast<size_t>(s.n); ++i) {
             const double hot = static_cast<int64_t>(i) == targets[r] ? 1 - smoothing : 0;
@@ -213,8 +232,10 @@ TEST(cross_entropy_and_its_backward) {
         const Buffer<T> bx(x), bg(gradLoss);
         Buffer<T> loss(static_cast<int64_t>(losses.size())), saved(2 * s.rows), dx(count);
         const double where = static_cast<double>(reinterpret_cast<uintptr_t>(targets.data())), how = reduction;
-        launch(find(all, "crossEntropy", dtype), {rows, n, bx.address(), where, ignore, smoothing, how, loss.address(), saved.address()});
-        launch(find(all, "crossEntropyBackward", dtype), {rows, n, bx.address(), where, ignore, smoothing, how, bg.address(), saved.address(), dx.address()});
+        launch(find(all, "crossEntropy", dtype),
+               {rows, n, bx.address(), where, ignore, smoothing, how, loss.address(), saved.address()});
+        launch(find(all, "crossEntropyBackward", dtype),
+               {rows, n, bx.address(), where, ignore, smoothing, how, bg.address(), saved.address(), dx.address()});
         expect("crossEntropy", loss, losses, tolerance, target);
         expect("crossEntropyBackward", dx, gradX, tolerance, target);
       }
@@ -229,11 +250,14 @@ TEST(cross_entropy_refuses_other_targets) {
   const int64_t targets[] = {3, 4};
   std::string message, code;
   try {
-    launch(find(all, "crossEntropy", DType::f32), {2, 4, x.address(), static_cast<double>(reinterpret_cast<uintptr_t>(targets)), -100, 0, 1, loss.address(), 0});
+    launch(
+        find(all, "crossEntropy", DType::f32),
+        {2, 4, x.address(), static_cast<double>(reinterpret_cast<uintptr_t>(targets)), -100, 0, 1, loss.address(), 0});
   } catch (const KernelError& e) {
     message = e.what(), code = e.code;
   }
-  CHECK(message == "crossEntropy: expected targets from 0 to 3, got 4 in row 1" && code == "RangeError", "got '%s'", message.c_str());
+  CHECK(message == "crossEntropy: expected targets from 0 to 3, got 4 in row 1" && code == "RangeError", "got '%s'",
+        message.c_str());
   CHECK(loss.data[0] == 77, "was written");
 }
 

@@ -32,13 +32,13 @@ namespace tenfold {
 namespace {
 
 constexpr int kMaxThreads = 256;
-constexpr int64_t kMaxPiecesEach = 16;      // more pieces even out the end of a section; a claim costs 20 ns
-constexpr int64_t kSpinNs = 50'000;         // a sleeping worker arrives 10 to 30 us late, a spinning one 0.1
-constexpr int64_t kPreemptedNs = 100'000;   // a spinning worker sees the clock jump by this: something took its core
-constexpr int64_t kWakeCostlyNs = 30'000;   // waking a sleeper takes 1 to 10 us, unless it gets the caller's own core
-constexpr int64_t kWakeWorthNs = 60'000;    // work left from which a sleeper is worth waking …
+constexpr int64_t kMaxPiecesEach = 16;     // more pieces even out the end of a section; a claim costs 20 ns
+constexpr int64_t kSpinNs = 50'000;        // a sleeping worker arrives 10 to 30 us late, a spinning one 0.1
+constexpr int64_t kPreemptedNs = 100'000;  // a spinning worker sees the clock jump by this: something took its core
+constexpr int64_t kWakeCostlyNs = 30'000;  // waking a sleeper takes 1 to 10 us, unless it gets the caller's own core
+constexpr int64_t kWakeWorthNs = 60'000;   // work left from which a sleeper is worth waking …
 constexpr int64_t kWakeWorthCautiousNs = 500'000;  // … and while another process wants the cores
-constexpr int64_t kDenseNs = 200'000;       // or so much work in short sections with no long pause between them
+constexpr int64_t kDenseNs = 200'000;              // or so much work in short sections with no long pause between them
 constexpr int64_t kStallNs = 100'000;
 constexpr int64_t kShortestRestNs = 2'000'000, kLongestRestNs = 500'000'000;
 
@@ -105,7 +105,9 @@ class Pool {
   bool run(int64_t n, int64_t pieces, int64_t align, RangeFn fn, void* context) {
     if (busy_.load(std::memory_order_relaxed) || busy_.exchange(true, std::memory_order_acquire)) return false;
     const int64_t begin = now();
-    int parties = begin < restUntil_ && !eager_.load(std::memory_order_relaxed) ? 1 : static_cast<int>(std::min<int64_t>(threads(), pieces));
+    int parties = begin < restUntil_ && !eager_.load(std::memory_order_relaxed)
+                      ? 1
+                      : static_cast<int>(std::min<int64_t>(threads(), pieces));
     if (parties > started_ + 1) parties = startWorkers(parties);
     if (parties < 2) {
       busy_.store(false, std::memory_order_release);
@@ -163,7 +165,7 @@ class Pool {
   int64_t rest_ = 0, restUntil_ = 0, cautiousUntil_ = 0;
   int64_t dense_ = 0, denseEnd_ = 0;
   alignas(64) std::atomic<int64_t> trustAt_{0};  // workers don't spin before this time
-  std::atomic<bool> contended_{false};  // a spinning worker lost its core
+  std::atomic<bool> contended_{false};           // a spinning worker lost its core
   std::atomic<int> threads_{0};
   std::atomic<bool> eager_{false};
   std::atomic<bool> failed_{false};
@@ -171,8 +173,8 @@ class Pool {
   std::exception_ptr error_;
   uint32_t errorPiece_ = 0;
 
-  // Decides, for one section, when sleeping workers are worth waking: they arrive 10 to 30 us later, and a wake costs the
-  // caller up to 10. Spinning workers need none.
+  // Decides, for one section, when sleeping workers are worth waking: they arrive 10 to 30 us later, and a wake costs
+  // the caller up to 10. Spinning workers need none.
   struct Wake {
     Wake(Pool& pool_, int64_t begin_, int parties_, uint32_t each)
         : pool(pool_), begin(begin_), parties(parties_), total(each * static_cast<uint32_t>(parties_)) {
@@ -210,8 +212,8 @@ class Pool {
     char* end = nullptr;
     const long n = std::strtol(asked, &end, 10);
     if (*end || n < 1 || n > kMaxThreads) {
-      throw KernelError("RangeError", "TENFOLD_NUM_THREADS must be an integer from 1 to 256, got '" +
-                                          std::string(asked) + "'");
+      throw KernelError("RangeError",
+                        "TENFOLD_NUM_THREADS must be an integer from 1 to 256, got '" + std::string(asked) + "'");
     }
     return static_cast<int>(n);
   }
@@ -240,7 +242,8 @@ class Pool {
   }
 
   // Claims and runs pieces of this generation, thread `me`'s own first, and calls after(pieces run). Returns how many.
-  template <class After> uint32_t work(uint32_t generation, int me, const After& after) {
+  template <class After>
+  uint32_t work(uint32_t generation, int me, const After& after) {
     uint32_t ran = 0;
     const int parties = std::max(parties_.load(std::memory_order_relaxed), 1);
     for (int k = 0; k < parties; ++k) {
@@ -298,14 +301,14 @@ class Pool {
       relax();
       if ((turns & 127) == 127) std::this_thread::yield();
     }
-    // It took longer than the caller alone would have, beyond noise: a worker lost its core in the middle of a piece, for
-    // a time slice of the system (1 to 5 ms).
+    // It took longer than the caller alone would have, beyond noise: a worker lost its core in the middle of a piece,
+    // for a time slice of the system (1 to 5 ms).
     const bool stalled = mine && now() - begin > (waiting - begin) / mine * total + kStallNs;
     if (stalled || wake.costly || contended_.load(std::memory_order_relaxed)) restrain(stalled);
   }
 
-  // Another process wants these cores. For a while workers don't spin (the system then has little to charge them for, and
-  // runs them at once when they are woken) and are woken for long sections only; after a stall, sections run on the
+  // Another process wants these cores. For a while workers don't spin (the system then has little to charge them for,
+  // and runs them at once when they are woken) and are woken for long sections only; after a stall, sections run on the
   // caller alone. Trouble that comes back doubles the while.
   void restrain(bool stalled) {
     const int64_t time = now();

@@ -24,9 +24,10 @@ void parallelFor(int64_t n, int64_t grain, RangeFn fn, void* context, int64_t al
 
 // The same for a lambda: parallelFor(n, grain, [&](int64_t begin, int64_t end) { ... }). Inside a per-target namespace
 // pass a struct with an operator() that is defined there, so that it is compiled for the target.
-template <class F> void parallelFor(int64_t n, int64_t grain, const F& f, int64_t align = 64) {
-  parallelFor(n, grain, [](void* c, int64_t b, int64_t e) { (*static_cast<const F*>(c))(b, e); },
-              const_cast<F*>(&f), align);
+template <class F>
+void parallelFor(int64_t n, int64_t grain, const F& f, int64_t align = 64) {
+  parallelFor(
+      n, grain, [](void* c, int64_t b, int64_t e) { (*static_cast<const F*>(c))(b, e); }, const_cast<F*>(&f), align);
 }
 
 // For stress tests, which want more threads than cores to meet: every section wakes its workers at once, and the pool
