@@ -34,6 +34,7 @@ std::vector<Kernel> allKernels(int64_t target) {
       scanKernels(target),
       optimizerKernels(target),
       rowwiseKernels(target),
+      channelKernels(target),
   };
   std::vector<Kernel> all;
   for (const KernelTable& table : tables) all.insert(all.end(), table.kernels, table.kernels + table.count);

@@ -19,6 +19,7 @@ KernelTable scanKernels(int64_t target);        // cumsum, cummax, …
 KernelTable activationKernels(int64_t target);  // relu … softplus, and their backwards
 KernelTable lossKernels(int64_t target);        // losses before their mean, and their backwards
 KernelTable optimizerKernels(int64_t target);   // an optimizer's whole step
+KernelTable channelKernels(int64_t target);     // batch norm
 KernelTable rowwiseKernels(int64_t target);     // softmax, layer norm, cross entropy over rows
 KernelTable convKernels(int64_t target);        // convolutions and their gradients
 KernelTable poolKernels(int64_t target);        // pooling and its gradients

@@ -144,6 +144,11 @@ const WITH_PARAMETERS: Record<string, [Fn, Tensor[]]> = {
     (x, w, b) => F.batchNorm(x, null, null, w, b, { training: true }),
     [smooth(3, 4, 2), smooth(4), smooth(4)],
   ],
+  'batchNorm of rows': [
+    (x, w, b) => F.batchNorm(x, null, null, w, b, { training: true }),
+    [smooth(5, 9), smooth(9), smooth(9)],
+  ],
+  'batchNorm of long runs': [(x) => F.batchNorm(x, null, null, { training: true }), [smooth(2, 2, 19)]],
   'batchNorm in evaluation': [
     (x, w, b) => F.batchNorm(x, weight, weight.abs(), w, b),
     [smooth(3, 4), smooth(4), smooth(4)],
@@ -165,4 +170,27 @@ describe('losses', () => {
 });
 describe('functions with parameters', () => {
   for (const [name, [fn, inputs]] of Object.entries(WITH_PARAMETERS)) it(name, () => check(fn, inputs));
+});
+
+describe('batchNorm’s kernel', () => {
+  // Whole vectors, tails, one row, sums longer than a block of 512.
+  for (const shape of [
+    [3, 1],
+    [2, 8],
+    [600, 5],
+    [1, 3, 700],
+    [4, 17, 1],
+    [3, 2, 1, 1],
+    [2, 3, 5, 7],
+  ]) {
+    it(`of [${shape}] is its formula`, () => {
+      tf.manualSeed(3);
+      const x = tf.randn(shape).add(100);
+      const dims = shape.map((_, i) => i).filter((i) => i !== 1);
+      const y = F.batchNorm(x, null, null, { training: true });
+      const wide = x.double();
+      const want = wide.sub(wide.mean(dims, true)).div(wide.var(dims, false, true).add(1e-5).sqrt()); // prettier-ignore
+      expect(y.double().sub(want).abs().max().item()).toBeLessThan(5e-4);
+    });
+  }
 });

@@ -278,6 +278,9 @@ export const groupNorm = defineOp(
   }),
 );
 
+/** A tensor in the dtype that the kernel works in. */
+const like = (t: Tensor | null, x: Tensor): Tensor | null => (t === null || t.code === x.code ? t : t.to(x.dtype));
+
 /** Moves a running statistic a step towards a new one. */
 function follow(running: Tensor, value: Tensor, momentum: number): void {
   const before = mode.grad;
@@ -333,43 +336,76 @@ export const instanceNorm = defineOp(
   }),
 );
 
-/** Dims of [n, c, …] that a channel's statistics run over. */
-const statisticDims = (x: Tensor): number[] => [0, ...Array.from({ length: x.shape.length - 2 }, (_, i) => i + 2)];
-/** (x − mean) · rstd · weight + bias by the batch's own statistics, with PyTorch's gradients. */
+const BATCH_NORM = kernel('batchNorm');
+const BATCH_NORM_BACKWARD = kernel('batchNormBackward');
+/** [n, c, …] as the kernels see it. */
+const channelBlock = (x: Tensor): [number, number, number] => [x.shape[0]!, x.shape[1]!, numelOf(x.shape.slice(2))];
+
+/** The gradients of nativeBatchNorm as a formula. */
+function batchNormGrads(grad: Tensor, x: Tensor, weight: Tensor | null, eps: number): Tensor[] {
+  const dims = [0, ...Array.from({ length: x.shape.length - 2 }, (_, i) => i + 2)];
+  const centred = x.sub(x.mean(dims, true));
+  const rstd = centred.square().mean(dims, true).add(eps).rsqrt();
+  const u = centred.mul(rstd);
+  const scale = weight === null ? rstd : rstd.mul(perChannel(weight, x.shape.length));
+  const gradX = scale.mul(grad.sub(grad.mean(dims, true)).sub(u.mul(grad.mul(u).mean(dims, true))));
+  return [gradX, grad.mul(u).sum(dims), grad.sum(dims)];
+}
+const batchNormBackward = defineOp(
+  'batchNormBackward(Tensor grad, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, float eps) -> (gradInput, gradWeight, gradBias)',
+  (): OpDef => ({
+    forward(grad: Tensor, x: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | null) {
+      const block = channelBlock(x);
+      const out = [Tensor.rawLike(x, x.code), Tensor.zeros([block[1]], x.code), Tensor.zeros([block[1]], x.code)];
+      const inputs = [dense(grad), dense(x), mean, rstd].map(addressOf);
+      launchRaw(
+        BATCH_NORM_BACKWARD[x.code]!,
+        ...block,
+        ...inputs,
+        addressOrNone(denseOrNone(weight)),
+        ...out.map(addressOf),
+      );
+      return out;
+    },
+    backward: all(['grad', 'input', 'weight'], (grads, { grad, input, weight }, call) => {
+      const [g, x, w] = throughFormula(
+        [grad, input, weight],
+        ([a, b, c]) => batchNormGrads(a!, b!, c ?? null, call.eps),
+        grads,
+      );
+      return [g!, x!, null, null, w!];
+    }),
+  }),
+);
+/** (x − mean) · rstd · weight + bias by the batch's own statistics. */
 const nativeBatchNorm = defineOp(
   'nativeBatchNorm(Tensor input, Tensor? weight, Tensor? bias, float eps) -> (output, mean, rstd)',
   (): OpDef => ({
     forward(x: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number) {
-      const dims = statisticDims(x);
-      const mean = x.mean(dims);
-      const rstd = x.var(dims, false).add(eps).rsqrt();
-      // One multiplication and one addition for each element.
-      const scale = weight === null ? rstd : rstd.mul(weight);
-      const shift = mean.neg().mul(scale);
-      const total = bias === null ? shift : shift.add(bias);
-      return [x.mul(perChannel(scale, x.shape.length)).add_(perChannel(total, x.shape.length)), mean, rstd];
+      const block = channelBlock(x);
+      const out = [Tensor.rawLike(x, x.code), Tensor.zeros([block[1]], x.code), Tensor.zeros([block[1]], x.code)];
+      const affine = [denseOrNone(weight), denseOrNone(bias)].map(addressOrNone);
+      launchRaw(
+        kernelId(BATCH_NORM, 'batchNorm', x),
+        ...block,
+        addressOf(dense(x)),
+        ...affine,
+        ...out.map(addressOf),
+        eps,
+      );
+      return out;
     },
-    backward: all(
-      ['input', 'weight', 'result1', 'result2'],
-      (grads, { input, weight, result1, result2 }, call, needs) => {
-        const n = input.shape.length;
-        const dims = statisticDims(input);
-        // Under createGraph mean and rstd must be functions of the input.
-        const mean = mode.grad ? input.mean(dims) : result1;
-        const rstd = mode.grad ? input.var(dims, false).add(call.eps).rsqrt() : result2;
-        const u = input.sub(perChannel(mean, n)).mul(perChannel(rstd, n));
-        const sumGrad = grads[0].sum(dims);
-        const sumGradU = grads[0].mul(u).sum(dims);
-        const count = input.numel() / mean.numel();
-        const scale = weight === null ? rstd : rstd.mul(weight);
-        const inner = grads[0].sub(perChannel(sumGrad.div(count), n)).sub(u.mul(perChannel(sumGradU.div(count), n)));
-        return [
-          needs[0] ? inner.mul(perChannel(scale, n)) : null,
-          call.weight === null ? null : sumGradU,
-          call.bias === null ? null : sumGrad,
-        ];
-      },
-    ),
+    backward: all(['input', 'weight', 'result1', 'result2'], (grads, { input, weight, result1, result2 }, call) => {
+      const [gradX, gradWeight, gradBias] = batchNormBackward(
+        grads[0],
+        input,
+        result1,
+        result2,
+        weight,
+        call.eps,
+      ) as Tensor[];
+      return [gradX!, call.weight === null ? null : gradWeight!, call.bias === null ? null : gradBias!];
+    }),
     gradName: 'NativeBatchNormBackward0',
   }),
 );
@@ -417,7 +453,12 @@ export const batchNorm = defineOp(
             'shape',
             `batchNorm: more than one value per channel is needed in training, got ${formatShape(shape)}`,
           );
-        const [output, mean, rstd] = nativeBatchNorm(input, weight, bias, eps) as Tensor[] as [Tensor, Tensor, Tensor];
+        const [output, mean, rstd] = nativeBatchNorm(
+          input,
+          like(weight, input),
+          like(bias, input),
+          eps,
+        ) as Tensor[] as [Tensor, Tensor, Tensor];
         if (runningMean !== null) follow(runningMean, mean.detach(), momentum);
         if (runningVar !== null) {
           const unbiased = rstd.detach().pow(-2).sub(eps).mul(count / (count - 1)); // prettier-ignore
