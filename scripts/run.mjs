@@ -4,13 +4,13 @@
  *
  *   node scripts/run.mjs start [--epochs N …]    examples/mnist.ts
  *   node scripts/run.mjs notebook 003            examples/notebooks/003.ts
- *   node scripts/run.mjs bench [filter …]        bench/run.mjs
+ *   node scripts/run.mjs bench [filter …]        bench/run.ts
  *   node scripts/run.mjs example NAME […]        examples/NAME.ts
  *   node scripts/run.mjs test [step …]           every check, or those named (test.mjs)
  *   node scripts/run.mjs build                   set-up only
  */
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SetupError, guarded, root, setup } from './setup.mjs';
 import { runSteps } from './test.mjs';
@@ -46,8 +46,7 @@ const tasks = {
   example: (args) => runNamed('examples', /\.ts$/, args),
   bench(args) {
     setup();
-    const file = ['bench/run.ts', 'bench/main.ts', 'bench/index.ts'].find((f) => existsSync(join(root, f)));
-    runTypeScript(file, args);
+    runTypeScript('bench/run.ts', args);
   },
   test(args) {
     setup({ tests: true });

@@ -1,0 +1,35 @@
+/** What a newcomer meets first: set-up where nothing is installed and nothing can be, and commands that don't exist. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+function script(args: string[], env: Record<string, string> = {}): { status: number | null; stderr: string } {
+  const options = { cwd: root, encoding: 'utf8', env: { ...process.env, ...env } } as const;
+  return spawnSync(process.execPath, args, options);
+}
+
+it('without tools, and no way to install them, says which are missing and how to get them', () => {
+  const nothing = mkdtempSync(join(tmpdir(), 'tenfold-path-'));
+  const { status, stderr } = script(['scripts/setup.mjs'], { PATH: nothing, CXX: '' });
+  expect(status).toBe(1);
+  expect(stderr).toContain('- CMake 3.22 or newer');
+  expect(stderr).toContain('- a C++20 compiler');
+  expect(stderr).toMatch(/Debian, Ubuntu {3}(sudo )?apt-get update && .*apt-get install -y cmake g\+\+ make/);
+  expect(stderr).not.toContain('    at '); // no stack
+});
+
+it('an unknown command or notebook is answered with those there are', () => {
+  expect(script(['scripts/run.mjs', 'strat'])).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('One of start, notebook, example, bench, test, build') as string,
+  });
+  expect(script(['scripts/run.mjs', 'notebook', '7'])).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('One of 000, 001, 002, 003, 004') as string,
+  });
+});
