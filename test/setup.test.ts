@@ -1,6 +1,6 @@
 /** What a newcomer meets first: set-up where nothing is installed and nothing can be, and commands that don't exist. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,6 +22,24 @@ it('without tools, and no way to install them, says which are missing and how to
   expect(stderr).toMatch(/Debian, Ubuntu {3}(sudo )?apt-get update && .*apt-get install -y cmake g\+\+ make/);
   expect(stderr).not.toContain('    at '); // no stack
 });
+
+it.runIf(process.platform === 'linux')(
+  'installs what is missing by apt, with fresh lists where the first try fails',
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tenfold-path-'));
+    const command = (name: string, body: string): void =>
+      writeFileSync(join(folder, name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+    for (const name of ['env', 'true']) symlinkSync(`/usr/bin/${name}`, join(folder, name));
+    command('sudo', '[ "$1" = -n ] && shift; exec "$@"');
+    const log = join(folder, 'log');
+    command('apt-get', `echo "$DEBIAN_FRONTEND $*" >> ${log}; exit 1`);
+    expect(script(['scripts/setup.mjs'], { PATH: folder, CXX: '' }).status).toBe(1);
+    const calls = readFileSync(log, 'utf8').trim().split('\n');
+    expect(calls).toHaveLength(2); // no second install, for the update failed too
+    expect(calls[0]).toMatch(/^noninteractive install -y --no-install-recommends cmake g\+\+ make/);
+    expect(calls[1]).toBe('noninteractive update');
+  },
+);
 
 it('an unknown command or notebook is answered with those there are', () => {
   expect(script(['scripts/run.mjs', 'strat'])).toMatchObject({
