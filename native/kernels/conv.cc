@@ -45,6 +45,8 @@ constexpr int64_t kGrainCopy = 1 << 16;
 constexpr int64_t kDirectFilters = 3;
 // Longest patch that is read where it lies rather than from a packed panel.
 constexpr int64_t kDirectPatch = 640;
+// Shortest patch for which turning the result pays.
+constexpr int64_t kTurnPatch = 64;
 // Places that one product should have, several images together if need be, where patches are at least kLongPatch long.
 constexpr int64_t kPlaces = 384, kLongPatch = 256;
 // The batch is cut for the weight's gradient into as many parts as fit in kPartialBytes, at most kMaxParts. They don't
@@ -91,8 +93,8 @@ template <class T>
 void packPlacesFn(const void* x, int64_t, T* out, int64_t width, int64_t p0, int64_t p1, int64_t i0, int64_t i1) {
   packPlaces(*static_cast<const Patches<T>*>(x), out, width, p0, p1, i0, i1);
 }
-// ---- weights times patches
-// --------------------------------------------------------------------------------------------
+
+// ---- weights times patches ---------------------------------------------------------------------------------------
 
 // Whether patches are read where they lie: rows of places must fill vectors well, and long patches, whose taps are far
 // apart, are better read from a panel.
@@ -101,16 +103,37 @@ bool readsInPlace(int64_t width, int64_t m, int64_t k) {
   return m <= kDirectFilters || (k <= kDirectPatch && 10 * width >= 8 * pieces(width, kWidth<T>) * kWidth<T>);
 }
 
+// Whether filters fill vectors so much better than rows of places do that it pays to turn the result.
+template <class T>
+bool goesByFilters(int64_t width, int64_t m, int64_t k) {
+  const int64_t places = pieces(width, kWidth<T>) * kWidth<T>, filters = pieces(m, kWidth<T>) * kWidth<T>;
+  return T(0.5) != T(0) && filters > kWidth<T> && k >= kTurnPatch && k <= kDirectPatch && 100 * m >= 94 * filters &&
+         100 * width < 94 * places;
+}
+// Weights [m, k] as ByFilters reads them: [k, step], and the bias [step] behind them.
+constexpr int64_t turnedSize(int64_t k, int64_t step) { return (k + 1) * step; }
+template <class T>
+void turnWeights(const T* weight, int64_t m, int64_t k, const T* bias, int64_t step, T* to) {
+  packTurned(to, step, weight, k, k, m);
+  for (int64_t i = 0; i < step; ++i) to[k * step + i] = bias && i < m ? bias[i] : T{0};
+}
+
 // out[m, image * places] = weight[m, k] @ patches[k, image * places] + bias[m]. `dense`: the patches are a [k, places]
 // matrix in memory.
 template <class T>
 void timesPatches(const Patches<T>& x, bool dense, const T* weight, int64_t m, int64_t k, const T* bias, bool relu,
-                  T* out) {
+                  T* out, const T* turned) {
   const int64_t n = x.images * x.perImage();
   constexpr bool integer = T(0.5) == T(0);
   if constexpr (integer) {
     Direct<T>{x, weight, m, k, bias, relu, out}.runPlain();
   } else {
+    if (turned) {
+      const int64_t step = pieces(m, kWidth<T>) * kWidth<T>;
+      T* const result = buffer<T>(Workspace::turned, n * step);
+      ByFilters<T>{x, turned, step, k, turned + k * step, relu, result}.run();
+      return packTurned(out, n, result, step, m, n);
+    }
     if (!dense && readsInPlace<T>(x.places.w, m, k)) return Direct<T>{x, weight, m, k, bias, relu, out}.run();
     Gemm<T> g;
     g.m = m, g.n = n, g.k = k;
@@ -142,8 +165,7 @@ void toImages(const T* from, int64_t images, int64_t filters, int64_t places, T*
   }
 }
 
-// ---- the result
-// -------------------------------------------------------------------------------------------------------
+// ---- the result --------------------------------------------------------------------------------------------------
 
 // Every stride-th element of an image, for kernels of one tap: [channels, places].
 template <class T>
@@ -203,6 +225,8 @@ struct Forward {
   bool relu;
 
   int64_t together;  // images of one item
+  const T* turned;   // weights of each group for ByFilters, or nullptr
+  int64_t turnedStep;
 
   void operator()(int64_t item) const {
     const int64_t image = item / g.groups * together, group = item % g.groups, count = least(together, g.batch - image);
@@ -213,7 +237,7 @@ struct Forward {
     const Patches<T> x = patchesOf(g, plan, from, count, dense);
     T* const result = count == 1 ? to : buffer<T>(Workspace::result, count * filters * places);
     timesPatches(x, dense, weight + group * filters * g.patch(), filters, g.patch(),
-                 bias ? bias + group * filters : nullptr, relu, result);
+                 bias ? bias + group * filters : nullptr, relu, result, turned ? turned + group * turnedStep : nullptr);
     if (count > 1) toImages(result, count, filters, places, to, g.filters * places);
   }
 };
@@ -226,14 +250,24 @@ void runForward(const Kernel&, Frame f) {
   const T* const weight = f.ptr<const T>();
   const T* const bias = f.ptr<const T>();
   T* const output = f.ptr<T>();
-  const bool alone = T(0.5) == T(0) || readsInPlace<T>(g.out.w, g.filtersPerGroup(), g.patch());
+  const int64_t filters = g.filtersPerGroup(), step = pieces(filters, kWidth<T>) * kWidth<T>;
+  const bool byFilters = goesByFilters<T>(g.out.w, filters, g.patch());
+  const int64_t turnedStep = turnedSize(g.patch(), step);
+  T* const turned = byFilters ? buffer<T>(Workspace::partial, g.groups * turnedStep) : nullptr;
+  const bool relu = f.flag();
+  if constexpr (T(0.5) != T(0)) {
+    for (int64_t i = 0; turned && i < g.groups; ++i) {
+      turnWeights(weight + i * filters * g.patch(), filters, g.patch(), bias ? bias + i * filters : nullptr, step,
+                  turned + i * turnedStep);
+    }
+  }
+  const bool alone = T(0.5) == T(0) || byFilters || readsInPlace<T>(g.out.w, filters, g.patch());
   const int64_t together = alone ? 1 : imagesTogether(g.batch, g.out.count(), g.patch());
-  const Forward<T> item{g, plan, input, weight, bias, output, f.flag(), together};
+  const Forward<T> item{g, plan, input, weight, bias, output, relu, together, turned, turnedStep};
   eachItem<T>(pieces(g.batch, together) * g.groups, together * g.filtersPerGroup() * g.patch() * g.out.count(), item);
 }
 
-// ---- the gradient of the input
-// ------------------------------------------------------------------------------------------
+// ---- the gradient of the input -----------------------------------------------------------------------------------
 
 // The weights of each part, [group, channel, filter * taps + tap].
 template <class T>
@@ -268,6 +302,7 @@ struct InputGradient {
   const T* bias;
   T* gradInput;
   int64_t together;  // images of one item
+  const T* turned;   // for each part, and each group in it, weights for ByFilters; parts that go otherwise have a gap
 
   void operator()(int64_t item) const {
     const int64_t image = item / g.groups * together, group = item % g.groups, count = least(together, g.batch - image);
@@ -298,7 +333,13 @@ struct InputGradient {
       }
       const Patches<T> x{from, end, plan.offsets(phase), phase.count, margin.plane, margin.row, step, count};
       const bool dense = count == 1 && plain && phase.taps == 1 && n == size;
-      timesPatches(x, dense, weight + phase.weightAt + group * channels * k, channels, k, own, false, result);
+      const int64_t step = pieces(channels, kWidth<T>) * kWidth<T>;
+      const T* const byFilters =
+          goesByFilters<T>(phase.count.w, channels, k)
+              ? turned + phase.listAt * g.groups * step + (i * g.groups + group) * step + group * k * step
+              : nullptr;
+      timesPatches(x, dense, weight + phase.weightAt + group * channels * k, channels, k, own, false, result,
+                   byFilters);
       if (!whole)
         spread(phase, result, count, channels, own, to);
       else if (count > 1)
@@ -341,18 +382,32 @@ void runInput(const Kernel&, Frame f) {
   parallelFor(g.channels, most(1, kGrainCopy / 4 / (g.filtersPerGroup() * g.taps())),
               TurnWeights<T>{g, plan, weight, turned}, 1);
   bool alone = T(0.5) == T(0);
+  const int64_t channels = g.channelsPerGroup(), step = pieces(channels, kWidth<T>) * kWidth<T>;
+  T* byFilters = nullptr;
   for (int64_t i = 0; i < plan.phaseCount(); ++i) {
     const Phase& p = plan.phase(i);
-    alone = alone || readsInPlace<T>(p.count.w, g.channelsPerGroup(), g.filtersPerGroup() * p.taps);
+    const int64_t length = g.filtersPerGroup() * p.taps;
+    alone = alone || readsInPlace<T>(p.count.w, channels, length);
+    if (!goesByFilters<T>(p.count.w, channels, length)) continue;
+    alone = true;
+    if constexpr (T(0.5) != T(0)) {
+      if (!byFilters)
+        byFilters =
+            buffer<T>(Workspace::turnedWeight, (g.filtersPerGroup() * g.taps() + plan.phaseCount()) * g.groups * step);
+      for (int64_t group = 0; group < g.groups; ++group) {
+        T* const to = byFilters + p.listAt * g.groups * step + (i * g.groups + group) * step + group * length * step;
+        turnWeights(turned + p.weightAt + group * channels * length, channels, length,
+                    bias ? bias + group * channels : nullptr, step, to);
+      }
+    }
   }
   const int64_t k = g.filtersPerGroup() * g.taps() / plan.phaseCount();
   const int64_t together = alone ? 1 : imagesTogether(g.batch, g.in.count() / plan.phaseCount(), k);
-  const InputGradient<T> item{g, plan, gradOutput, turned, bias, gradInput, together};
+  const InputGradient<T> item{g, plan, gradOutput, turned, bias, gradInput, together, byFilters};
   eachItem<T>(pieces(g.batch, together) * g.groups, together * g.filtersPerGroup() * g.patch() * g.out.count(), item);
 }
 
-// ---- the gradient of the weight
-// -----------------------------------------------------------------------------------------
+// ---- the gradient of the weight ----------------------------------------------------------------------------------
 
 // The output's gradients of images, [filters, places] each, turned to [image, place, filter], filters filled up with
 // zeros to whole vectors.
@@ -447,39 +502,46 @@ struct DepthwiseGradient {
       for (int64_t f = group * filters; f < (group + 1) * filters; ++f) {
         const T* const gradient = gradOutput + (image * g.filters + f) * places;
         T* const to = gradWeight + f * g.taps();
-        for (int64_t t = 0; t < g.taps(); t += 4)
-          four(copy, gradient, plan.offsets() + t, static_cast<int>(least(4, g.taps() - t)), to + t);
+        for (int64_t t = 0; t < g.taps(); t += kDepthTaps) {
+          const int64_t taps = least(kDepthTaps, g.taps() - t);
+          kDots[taps - 1](g, plan.margin, copy, gradient, plan.offsets() + t, to + t);
+        }
       }
     }
   }
 
-  void four(const T* image, const T* gradient, const int64_t* offsets, int taps, T* to) const {
-    const hn::ScalableTag<T> d;
-    auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
-    const T* at[4];
-    for (int i = 0; i < 4; ++i) at[i] = image + offsets[i < taps ? i : 0];
-    const int64_t plane = g.stride.d * plan.margin.plane, row = g.stride.h * plan.margin.row;
-    T rest[4] = {};
-    for (int64_t r = 0; r < g.out.d * g.out.h; ++r, gradient += g.out.w) {
-      const int64_t place = r / g.out.h * plane + r % g.out.h * row;
-      int64_t w = 0;
-      for (; w + kWidth<T> <= g.out.w; w += kWidth<T>) {
-        const auto y = hn::LoadU(d, gradient + w);
-        s0 = hn::MulAdd(y, hn::LoadU(d, at[0] + place + w), s0);
-        s1 = hn::MulAdd(y, hn::LoadU(d, at[1] + place + w), s1);
-        s2 = hn::MulAdd(y, hn::LoadU(d, at[2] + place + w), s2);
-        s3 = hn::MulAdd(y, hn::LoadU(d, at[3] + place + w), s3);
-      }
-      for (; w < g.out.w; ++w) {
-        for (int i = 0; i < 4; ++i) rest[i] += gradient[w] * at[i][place + w];
+  // to[t] += sum over places of gradient * image at tap t.
+  using DotsFn = void (*)(const Convolution&, const Margin&, const T*, const T*, const int64_t*, T*);
+  template <int Taps>
+  static void dots(const Convolution& g, const Margin& m, const T* image, const T* gradient, const int64_t* offsets,
+                   T* to) {
+    constexpr hn::ScalableTag<T> d;
+    using V = hn::Vec<decltype(d)>;
+    V sum[Taps];
+    for (int t = 0; t < Taps; ++t) sum[t] = hn::Zero(d);
+    const int64_t whole = g.out.w / kWidth<T> * kWidth<T>, rest = g.out.w - whole;
+    const auto some = hn::FirstN(d, static_cast<size_t>(rest));
+    HWY_ALIGN T tail[kWidth<T>] = {};
+    for (int64_t od = 0; od < g.out.d; ++od) {
+      for (int64_t oh = 0; oh < g.out.h; ++oh, gradient += g.out.w) {
+        const T* const at = image + od * g.stride.d * m.plane + oh * g.stride.h * m.row;
+        for (int64_t w = 0; w < whole; w += kWidth<T>) {
+          const V y = hn::LoadU(d, gradient + w);
+          for (int t = 0; t < Taps; ++t) sum[t] = hn::MulAdd(y, hn::LoadU(d, at + offsets[t] + w), sum[t]);
+        }
+        if (rest == 0) continue;
+        for (int64_t i = 0; i < rest; ++i) tail[i] = gradient[whole + i];
+        const V y = hn::Load(d, tail);
+        for (int t = 0; t < Taps; ++t) {
+          sum[t] = hn::MulAdd(y, hn::IfThenElseZero(some, hn::LoadU(d, at + offsets[t] + whole)), sum[t]);
+        }
       }
     }
-    rest[0] += hn::GetLane(hn::SumOfLanes(d, s0));
-    rest[1] += hn::GetLane(hn::SumOfLanes(d, s1));
-    rest[2] += hn::GetLane(hn::SumOfLanes(d, s2));
-    rest[3] += hn::GetLane(hn::SumOfLanes(d, s3));
-    for (int i = 0; i < taps; ++i) to[i] += rest[i];
+    for (int t = 0; t < Taps; ++t) to[t] += hn::GetLane(hn::SumOfLanes(d, sum[t]));
   }
+  static constexpr int64_t kDepthTaps = 9;
+  static constexpr DotsFn kDots[kDepthTaps] = {dots<1>, dots<2>, dots<3>, dots<4>, dots<5>,
+                                               dots<6>, dots<7>, dots<8>, dots<9>};
 };
 
 // The parts added in order, and turned to [filter, tap], a square of both at a time.
@@ -542,8 +604,7 @@ void runWeight(const Kernel&, Frame f) {
   parallelFor(g.groups * sum.squares(), most(1, kGrainCopy / (parts * kWidth<T> * step)), sum, 1);
 }
 
-// ---- the gradient of the bias
-// -------------------------------------------------------------------------------------------
+// ---- the gradient of the bias ------------------------------------------------------------------------------------
 
 template <class T>
 struct ChannelSum {

@@ -25,9 +25,9 @@ constexpr int kTileVectors = 3;  // of 16 registers, 12 hold sums
 constexpr int tileRows(int vectors) { return vectors == 3 ? 4 : vectors == 2 ? 6 : 8; }
 #else
 constexpr int kTileVectors = 4;  // of 32 registers, 24 hold sums
-constexpr int tileRows(int vectors) { return vectors == 4 ? 6 : 8; }
+constexpr int tileRows(int vectors) { return vectors == 4 ? 6 : vectors == 3 ? 8 : 9; }
 #endif
-constexpr int kTileRows = 8;
+constexpr int kTileRows = 9;
 
 constexpr int64_t pieces(int64_t n, int64_t most) { return (n + most - 1) / most; }
 // Where piece i begins, of n things in `count` pieces that differ by one at most.
@@ -116,6 +116,42 @@ void tapsTile(const Patches<T>& x, int64_t images, const int64_t* offsets, const
   }
 }
 
+// Rows places times Vecs vectors of filters: out[r * step + filter] = patches[k, place r] * weight[k * step + filter] +
+// bias[filter].
+template <class T, int Rows, int Vecs>
+void filtersTile(const T* const* places, const int64_t* offsets, const T* HWY_RESTRICT weight, int64_t k, int64_t step,
+                 const T* bias, bool relu, T* HWY_RESTRICT out) {
+  constexpr hn::ScalableTag<T> d;
+  constexpr int64_t lanes = kWidth<T>;
+  using V = hn::Vec<decltype(d)>;
+  const T* at[Rows];
+  for (int r = 0; r < Rows; ++r) at[r] = places[r];
+  V sum[Rows][Vecs];
+  for (int r = 0; r < Rows; ++r) {
+    for (int v = 0; v < Vecs; ++v) sum[r][v] = hn::Zero(d);
+  }
+  for (int64_t p = 0; p < k; ++p, weight += step) {
+    const int64_t offset = offsets[p];
+    V b[Vecs];
+    for (int v = 0; v < Vecs; ++v) b[v] = hn::LoadU(d, weight + v * lanes);
+    for (int r = 0; r < Rows; ++r) {
+      const V a = hn::Set(d, at[r][offset]);
+      for (int v = 0; v < Vecs; ++v) sum[r][v] = hn::MulAdd(a, b[v], sum[r][v]);
+    }
+  }
+  for (int v = 0; v < Vecs; ++v) {
+    const V add = hn::LoadU(d, bias + v * lanes);
+    for (int r = 0; r < Rows; ++r) {
+      V s = hn::Add(sum[r][v], add);
+      if (relu) s = hn::IfThenZeroElse(hn::Lt(s, hn::Zero(d)), s);
+      hn::StoreU(s, d, out + r * step + v * lanes);
+    }
+  }
+}
+
+template <class T>
+using FiltersTileFn = void (*)(const T* const*, const int64_t*, const T* HWY_RESTRICT, int64_t, int64_t, const T*, bool,
+                               T* HWY_RESTRICT);
 template <class T>
 using PlacesTileFn = void (*)(const Patches<T>&, const Lane*, const T*, int64_t, const T*, bool, T*, int64_t);
 template <class T>
@@ -138,6 +174,18 @@ constexpr TapsTileFn<T> tapsTileOf() {
   else
     return nullptr;
 }
+template <class T, int I>
+constexpr FiltersTileFn<T> filtersTileOf() {
+  constexpr int rows = I / kTileVectors + 1, vectors = I % kTileVectors + 1;
+  if constexpr (rows <= tileRows(vectors))
+    return &filtersTile<T, rows, vectors>;
+  else
+    return nullptr;
+}
+template <class T, int... I>
+constexpr std::array<FiltersTileFn<T>, sizeof...(I)> filtersTiles(std::integer_sequence<int, I...>) {
+  return {filtersTileOf<T, I>()...};
+}
 template <class T, int... I>
 constexpr std::array<PlacesTileFn<T>, sizeof...(I)> placesTiles(std::integer_sequence<int, I...>) {
   return {placesTileOf<T, I>()...};
@@ -153,9 +201,11 @@ constexpr std::array<PlacesTileFn<T>, kTileRows * kTileVectors> kPlacesTiles =
 template <class T>
 constexpr std::array<TapsTileFn<T>, kTileRows * kTileVectors> kTapsTiles =
     tapsTiles<T>(std::make_integer_sequence<int, kTileRows * kTileVectors>());
+template <class T>
+constexpr std::array<FiltersTileFn<T>, kTileRows * kTileVectors> kFiltersTiles =
+    filtersTiles<T>(std::make_integer_sequence<int, kTileRows * kTileVectors>());
 
-// ---- weight[m, k] times the patches of one image
-// ------------------------------------------------------------------------
+// ---- weight[m, k] times the patches of one image -----------------------------------------------------------------
 
 template <class T>
 struct Direct {
@@ -240,6 +290,40 @@ struct Direct {
   void runPlain() const {
     Walk walk{x};
     for (int64_t i = vectorCount(); i > 0; --i) plain(walk.next());
+  }
+};
+
+// The same with vectors of filters: weight is [k, step], the filters filled up to whole vectors, bias is [step], and
+// the result is [place, step].
+template <class T>
+struct ByFilters {
+  const Patches<T>& x;
+  const T* weight;
+  int64_t step, k;
+  const T* bias;
+  bool relu;
+  T* out;
+
+  void run() const {
+    const int64_t vectors = step / kWidth<T>, columns = pieces(vectors, kTileVectors), n = x.perImage();
+    const int64_t rows = pieces(n, tileRows(static_cast<int>(pieces(vectors, columns))));
+    for (int64_t c = 0; c < columns; ++c) {
+      const int64_t v0 = pieceAt(vectors, columns, c), width = pieceAt(vectors, columns, c + 1) - v0;
+      int64_t d = 0, h = 0, w = 0;
+      for (int64_t r = 0; r < rows; ++r) {
+        const T* places[kTileRows];
+        const int64_t i0 = pieceAt(n, rows, r), count = pieceAt(n, rows, r + 1) - i0;
+        for (int64_t i = 0; i < count; ++i) {
+          places[i] = x.base + d * x.plane + h * x.row + w;
+          if (++w < x.places.w) continue;
+          w = 0;
+          if (++h == x.places.h) h = 0, ++d;
+        }
+        kFiltersTiles<T>[static_cast<size_t>((count - 1) * kTileVectors + width - 1)](
+            places, x.offsets, weight + v0 * kWidth<T>, k, step, bias + v0 * kWidth<T>, relu,
+            out + i0 * step + v0 * kWidth<T>);
+      }
+    }
   }
 };
 

@@ -28,6 +28,29 @@ constexpr int64_t kWidth = hn::MaxLanes(hn::ScalableTag<T>());
 // Columns of the widest panel that a product asks for, and so the most rows of places that one can touch.
 constexpr int64_t kMaxPanel = 8 * 16;
 
+// to[j] = from[2 * j] for j in [begin, end) in vectors, reading below `limit` only; returns how far it came.
+template <class D, class T = hn::TFromD<D>>
+int64_t copyEverySecond(D d, T* HWY_RESTRICT to, const T* HWY_RESTRICT from, int64_t begin, int64_t end,
+                        int64_t limit) {
+  constexpr int64_t lanes = hn::MaxLanes(D());
+  int64_t j = begin;
+  while (j < end && end - begin >= lanes) {
+    if (j + lanes > end) j = end - lanes;  // the last vector overlaps the one before it
+    auto even = hn::Undefined(d), odd = even;
+    if (2 * (j + lanes) <= limit) {
+      hn::LoadInterleaved2(d, from + 2 * j, even, odd);
+      hn::StoreU(even, d, to + j);
+    } else if (j > begin) {
+      hn::LoadInterleaved2(d, from + 2 * j - 1, even, odd);
+      hn::StoreU(odd, d, to + j);
+    } else {
+      return j;
+    }
+    j += lanes;
+  }
+  return j;
+}
+
 // The columns of a padded row whose remainder is r.
 template <class T>
 void copyPhase(T* HWY_RESTRICT to, const T* HWY_RESTRICT from, int64_t in, const Margin& m, int64_t r, T outside) {
@@ -40,11 +63,10 @@ void copyPhase(T* HWY_RESTRICT to, const T* HWY_RESTRICT from, int64_t in, const
   for (int64_t j = 0; j < begin; ++j) to[j] = outside;
   int64_t j = begin;
   if (m.phases == 2) {
-    constexpr hn::ScalableTag<T> d;
-    for (; j + kWidth<T> < end; j += kWidth<T>) {  // reads one element more than it needs
-      auto even = hn::Undefined(d), odd = even;
-      hn::LoadInterleaved2(d, from + 2 * j + first, even, odd);
-      hn::StoreU(even, d, to + j);
+    if (end - j >= kWidth<T>) {
+      j = copyEverySecond(hn::ScalableTag<T>(), to, from + first, j, end, in - first);
+    } else {
+      j = copyEverySecond(hn::CappedTag<T, 8>(), to, from + first, j, end, in - first);
     }
   }
   for (; j < end; ++j) to[j] = from[j * m.phases + first];

@@ -81,8 +81,7 @@ struct Windows {
   }
 };
 
-// ---- maxima
-// -----------------------------------------------------------------------------------------------------------
+// ---- maxima ------------------------------------------------------------------------------------------------------
 
 struct MaxGeometry {
   int64_t planes;
@@ -138,10 +137,18 @@ struct Halve {
     }
   }
 
+  // Rows shorter than a vector take a shorter one.
   void row(const T* top, Index<T> place, T* to, Index<T>* places) const {
-    const hn::ScalableTag<T> d;
-    const hn::ScalableTag<Index<T>> di;
-    const int64_t lanes = kWidth<T>, n = g.out.w;
+    const int64_t n = g.out.w;
+    if (n >= kWidth<T>) return rowBy(hn::ScalableTag<T>(), top, place, to, places);
+    if (n >= 8) return rowBy(hn::CappedTag<T, 8>(), top, place, to, places);
+    rowBy(hn::CappedTag<T, 4>(), top, place, to, places);
+  }
+  template <class D>
+  void rowBy(D d, const T* top, Index<T> place, T* to, Index<T>* places) const {
+    const hn::RebindToSigned<D> di;
+    constexpr int64_t lanes = hn::MaxLanes(D());
+    const int64_t n = g.out.w;
     const Index<T> width = static_cast<Index<T>>(g.in.w);
     const T* const bottom = top + width;
     int64_t w = 0;
@@ -392,9 +399,16 @@ struct HalveGradient {
   }
 
   void row(const T* gradient, const Index<T>* places, Index<T> place, T* top) const {
-    const hn::ScalableTag<T> d;
-    const hn::ScalableTag<Index<T>> di;
-    const int64_t lanes = kWidth<T>, n = g.out.w;
+    const int64_t n = g.out.w;
+    if (n >= kWidth<T>) return rowBy(hn::ScalableTag<T>(), gradient, places, place, top);
+    if (n >= 8) return rowBy(hn::CappedTag<T, 8>(), gradient, places, place, top);
+    rowBy(hn::CappedTag<T, 4>(), gradient, places, place, top);
+  }
+  template <class D>
+  void rowBy(D d, const T* gradient, const Index<T>* places, Index<T> place, T* top) const {
+    const hn::RebindToSigned<D> di;
+    constexpr int64_t lanes = hn::MaxLanes(D());
+    const int64_t n = g.out.w;
     const Index<T> width = static_cast<Index<T>>(g.in.w);
     T* const bottom = top + width;
     int64_t w = 0;
@@ -435,8 +449,7 @@ void runMaxPoolGradient(const Kernel&, Frame f) {
   indexed<T, Index<T>, 0>(g.planes, g.out.count(), g.in.count(), 1, gradOut, index, gradIn);
 }
 
-// ---- averages
-// ---------------------------------------------------------------------------------------------------------
+// ---- averages ----------------------------------------------------------------------------------------------------
 
 template <class T>
 struct Average {

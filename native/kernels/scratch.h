@@ -4,8 +4,8 @@
 
 namespace tenfold {
 
-enum class Workspace : int { image, result, partial };
-constexpr int kWorkspaces = 3;
+enum class Workspace : int { image, result, partial, turned, turnedWeight };
+constexpr int kWorkspaces = 5;
 
 // At least `bytes`, aligned to 64; valid until the thread's next call for the same buffer. KernelError where there is
 // no memory.
