@@ -32,8 +32,12 @@ export function kernel(name: string): Kernel {
 /** Names of all kernels, for tests. */
 export const kernelNames = (): string[] => [...ids.keys()];
 
+/** Number of launches so far. */
+export let launches = 0;
+
 /** Runs the kernel whose arguments stand in the frame. */
 export function launch(): void {
+  launches++;
   try {
     addon.launch();
   } catch (error) {
@@ -57,6 +61,7 @@ function translate(error: Error & { code?: string }): Error {
 
 export const address = addon.address;
 export const adviseHuge = addon.adviseHuge;
+export const { watch, unwatch, collected } = addon;
 
 /** Threads that kernels may use, the calling one included. */
 export const getNumThreads = (): number => addon.getNumThreads();

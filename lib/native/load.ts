@@ -17,6 +17,12 @@ export interface Addon {
   address(bytes: ArrayBufferLike | Uint8Array): number;
   /** Asks for huge pages for this memory, where the system has them. */
   adviseHuge(address: number, bytes: number): void;
+  /** Watches whether the garbage collector takes an object; the slot under which collected() names it then. */
+  watch(object: object): number;
+  /** Ends that. */
+  unwatch(slot: number): void;
+  /** Writes the slots of watched objects that are gone, each once; returns how many. */
+  collected(slots: Int32Array): number;
   setNumThreads(n: number): void;
   getNumThreads(): number;
   info(): { target: string; napi: number };

@@ -8,6 +8,7 @@ import { basename, dirname, join } from 'node:path';
 import { TenfoldError, checkOptions, show } from '../errors.js';
 import { Code, SIZE } from '../dtype.js';
 import { Tensor, checkTensor } from '../tensor/tensor.js';
+import { expose } from '../tensor/storage.js';
 import { LENGTH_BYTES, decodeHeader, encodeHeader, headerLength, type Header, type Refuse } from './safetensors.js';
 import { STRUCTURE, putTogether, takeApart } from './structure.js';
 
@@ -45,9 +46,11 @@ function compose(call: string, value: unknown, options: SaveOptions, copy: boole
   return pieces;
 }
 
-/** A dense tensor's memory. */
-const bytesOf = (t: Tensor): Uint8Array =>
-  new Uint8Array(t.storageBuffer(), t.byteStart(t.offset), t.count * SIZE[t.code]!);
+/** A dense tensor's memory, which the view may outlive. */
+function bytesOf(t: Tensor): Uint8Array {
+  expose(t.storage);
+  return new Uint8Array(t.storageBuffer(), t.byteStart(t.offset), t.count * SIZE[t.code]!);
+}
 
 /** The file that a path stands for (behind links), a name beside it, and the mode of the file that is there. */
 function placesOf(call: string, path: string): { target: string; temporary: string; mode: number | null } {

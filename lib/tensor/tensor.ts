@@ -11,7 +11,7 @@ import type { Hook, Node } from '../autograd/graph.js';
 import type { Methods } from '../op/schema.js';
 import type * as ops from '../ops/index.js';
 import type { OverloadedMethods } from '../ops/reduction.js';
-import { allocate, allocateOwn, checkStorage, release, wrapMemory, type Storage } from './storage.js';
+import { allocate, allocateOwn, checkStorage, expose, release, wrapMemory, type Storage } from './storage.js';
 import { denseStrides, internShape, isDense, numelOf, sameShape, wrapDim, type Shape } from './shape.js';
 import { copyElements, fillElements } from './copy.js';
 import { formatTensor } from './format.js';
@@ -328,6 +328,7 @@ export class Tensor {
   get data(): Tensor {
     const view = this.alias();
     const { storage } = this;
+    expose(storage);
     view.storage = Object.assign(Object.create(Object.getPrototypeOf(storage) as object) as Storage, storage, {
       version: 0,
       recyclable: false,
@@ -386,7 +387,7 @@ export class Tensor {
         'shape',
         'asTypedArray: the tensor is not contiguous; use toTypedArray(), or contiguous() first',
       );
-    this.storage.recyclable = false; // the user sees the memory from now on
+    expose(this.storage);
     return elementsOf(this);
   }
   /** Rows along the first dim. */
@@ -423,6 +424,7 @@ export class Tensor {
   [Symbol.dispose](): void {
     this.dispose();
   }
+  /** The memory, to be looked at while the tensor is in use. A view that may outlive it needs `expose` (storage.ts). */
   storageBuffer(): ArrayBufferLike {
     if (this.storage.guarded) checkStorage(this.storage);
     return this.storage.buffer;

@@ -24,6 +24,8 @@ struct State {
   tenfold::CastTileFn cast = nullptr;
   const double* frame = nullptr;
   napi_ref frameArray = nullptr;  // keeps the frame's memory alive
+  std::vector<napi_ref> watched;  // weak; nullptr: a free slot
+  std::vector<int32_t> freeSlots;
 };
 
 // launch() at 12 numbers costs what an empty call does: it takes no arguments and returns nothing, and its state comes
@@ -117,6 +119,79 @@ void adviseHuge(const Napi::CallbackInfo& info) {
 #endif
 }
 
+// ---- watching objects: which of them has the garbage collector taken?
+// -------------------------------------------------- A finalizer would tell only when the event loop turns, a WeakRef
+// keeps its target until the end of the job; a weak reference that is looked at tells at once. In raw Node-API, as
+// every large tensor comes through here.
+
+// watch(object): the slot under which collected() will name it.
+napi_value watch(napi_env env, napi_callback_info info) {
+  void* data = nullptr;
+  napi_value object;
+  size_t count = 1;
+  napi_get_cb_info(env, info, &count, &object, nullptr, &data);
+  State& state = *static_cast<State*>(data);
+  napi_ref weak;
+  if (count < 1 || napi_create_reference(env, object, 0, &weak) != napi_ok) {
+    napi_throw_type_error(env, nullptr, "watch: expected an object");
+    return nullptr;
+  }
+  int32_t slot;
+  if (state.freeSlots.empty()) {
+    slot = static_cast<int32_t>(state.watched.size());
+    state.watched.push_back(weak);
+  } else {
+    slot = state.freeSlots.back();
+    state.freeSlots.pop_back();
+    state.watched[static_cast<size_t>(slot)] = weak;
+  }
+  napi_value result;
+  napi_create_int32(env, slot, &result);
+  return result;
+}
+
+void forget(napi_env env, State& state, size_t slot) {
+  napi_delete_reference(env, state.watched[slot]);
+  state.watched[slot] = nullptr;
+  state.freeSlots.push_back(static_cast<int32_t>(slot));
+}
+
+// unwatch(slot)
+napi_value unwatch(napi_env env, napi_callback_info info) {
+  void* data = nullptr;
+  napi_value argument;
+  size_t count = 1;
+  int32_t slot = -1;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, &data);
+  State& state = *static_cast<State*>(data);
+  if (count == 1 && napi_get_value_int32(env, argument, &slot) == napi_ok && slot >= 0 &&
+      static_cast<size_t>(slot) < state.watched.size() && state.watched[static_cast<size_t>(slot)]) {
+    forget(env, state, static_cast<size_t>(slot));
+  }
+  return nullptr;
+}
+
+// collected(Int32Array): fills in the slots of objects that are gone, frees those slots, returns how many they are.
+// What has no room is named by the next call.
+Napi::Value collected(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  State& state = *static_cast<State*>(info.Data());
+  if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
+    throw Napi::TypeError::New(env, "collected: expected an Int32Array");
+  }
+  Napi::Int32Array slots = info[0].As<Napi::Int32Array>();
+  size_t count = 0;
+  for (size_t i = 0; i < state.watched.size() && count < slots.ElementLength(); ++i) {
+    if (!state.watched[i]) continue;
+    const Napi::HandleScope scope(env);
+    napi_value value = nullptr;
+    if (napi_get_reference_value(env, state.watched[i], &value) != napi_ok || value) continue;
+    forget(env, state, i);
+    slots[count++] = static_cast<int32_t>(i);
+  }
+  return Napi::Number::New(env, static_cast<double>(count));
+}
+
 void setNumThreads(const Napi::CallbackInfo& info) {
   try {
     tenfold::setNumThreads(info[0].ToNumber().Int32Value());
@@ -141,6 +216,9 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
 
 void freeState(Napi::Env env, State* state) {
   if (state->frameArray) napi_delete_reference(env, state->frameArray);
+  for (napi_ref weak : state->watched) {
+    if (weak) napi_delete_reference(env, weak);
+  }
   delete state;
 }
 
@@ -158,16 +236,20 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
 
   state->cast = tenfold::castTileFor(state->target);
 
-  napi_value launchFunction;
-  if (napi_create_function(env, "launch", NAPI_AUTO_LENGTH, launch, state, &launchFunction) != napi_ok) {
-    throw Napi::Error::New(env);
-  }
-  exports.Set("launch", launchFunction);
+  const auto addRaw = [&](const char* name, napi_callback fn) {
+    napi_value function;
+    if (napi_create_function(env, name, NAPI_AUTO_LENGTH, fn, state, &function) != napi_ok) throw Napi::Error::New(env);
+    exports.Set(name, function);
+  };
+  addRaw("launch", launch);
+  addRaw("watch", watch);
+  addRaw("unwatch", unwatch);
   const auto add = [&](const char* name, auto fn) { exports.Set(name, Napi::Function::New(env, fn, name, state)); };
   add("kernels", kernels);
   add("setFrame", setFrame);
   add("address", address);
   add("adviseHuge", adviseHuge);
+  add("collected", collected);
   add("setNumThreads", setNumThreads);
   add("getNumThreads", getNumThreads);
   add("info", describe);

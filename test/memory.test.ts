@@ -1,0 +1,77 @@
+/** Memory in synchronous loops: bounded, and never handed on while anything can still see it. */
+import { describe, expect, test } from 'vitest';
+import { noGrad, ones, rand, type Tensor } from '../lib/index.js';
+import { residentDuring } from '../bench/memory.js';
+import { mlpTraining } from '../bench/tasks/networks.js';
+import { tiny } from '../bench/tasks/tiny.js';
+import { type Subject } from '../bench/task.js';
+
+const MB = 2 ** 20;
+
+/** Makes and drops results, so that whatever is free is used again. */
+function churn(count = 200, elements = 65_536): void {
+  const x = ones([elements]);
+  noGrad(() => {
+    for (let i = 0; i < count; i++) x.mul(-1);
+  });
+}
+
+describe('a synchronous loop that drops its tensors keeps its memory', () => {
+  test('50,000 steps of eleven numbers', () => {
+    const { before, after } = residentDuring(tiny['tiny-loop']!() as Subject, 5_000, 50_000);
+    expect(after - before).toBeLessThan(100 * MB);
+  });
+  test('150 steps of a multilayer perceptron', () => {
+    const { before, after } = residentDuring(mlpTraining(), 30, 150);
+    expect(after - before).toBeLessThan(100 * MB);
+  });
+  test('results of 64 MB', () => {
+    const x = rand([1 << 24]);
+    const subject = { step: () => x.add(1), check: () => ({}) };
+    const { before, after } = noGrad(() => residentDuring(subject, 3, 20));
+    expect(after - before).toBeLessThan(300 * MB);
+  });
+});
+
+describe('memory that something still sees is not used again', () => {
+  const n = 65_536;
+  const make = (): Tensor => ones([n]).add(1);
+  test('a tensor, through a view of it alone', () => {
+    const row = make().reshape(256, 256).select(0, 255);
+    churn();
+    expect(row.eq(2).all().item()).toBe(true);
+  });
+  test('what a graph saved', () => {
+    const x = ones([n]).requiresGrad_();
+    const loss = x.mul(3).pow(2).sum();
+    churn();
+    loss.backward();
+    expect(x.grad!.eq(18).all().item()).toBe(true);
+  });
+  test('asTypedArray', () => {
+    const array = make().asTypedArray() as Float32Array;
+    churn();
+    expect(array.every((v) => v === 2)).toBe(true);
+  });
+  test('data', () => {
+    const { data } = make();
+    churn();
+    expect(data.eq(2).all().item()).toBe(true);
+  });
+  test('a list of more tensors than are looked at between two collections', () => {
+    const list = Array.from({ length: 100 }, (_, i) => ones([n]).mul(i));
+    churn();
+    list.forEach((t, i) => expect(t.eq(i).all().item(), `tensor ${i}`).toBe(true));
+  });
+  test('operands of a running op: every step of a long chain is right', () => {
+    let y = ones([n]);
+    noGrad(() => {
+      for (let i = 0; i < 300; i++)
+        y = y
+          .add(1)
+          .mul(ones([n]))
+          .sub(0);
+    });
+    expect(y.eq(301).all().item()).toBe(true);
+  });
+});
