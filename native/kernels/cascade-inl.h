@@ -84,36 +84,68 @@ void addGroup(const F& of, const T* p, int64_t stride, int64_t rows, int64_t wid
   for (; c < width; ++c) addColumns(one, of, p + c, stride, rows, acc + c);
 }
 
+// kTogether groups of rows that are kCascadeRow wide and dense, each added up by itself and then to `total`.
+template <int kTogether, class D, class T, class F>
+HWY_INLINE void addGroupsTogether(D d, const F& of, const T* at, int64_t rows, hn::Vec<D>* total) {
+  constexpr size_t kLanes = HWY_LANES(T);
+  constexpr int kVectors = static_cast<int>(kCascadeRow<T> / kLanes);
+  const int64_t step = rows * kCascadeRow<T>;
+  hn::Vec<D> sum[kTogether][kVectors];
+  for (int g = 0; g < kTogether; ++g) {
+    for (int v = 0; v < kVectors; ++v) sum[g][v] = hn::Zero(d);
+  }
+  for (int64_t r = 0; r < rows; ++r, at += kCascadeRow<T>) {
+    for (int g = 0; g < kTogether; ++g) {
+      for (int v = 0; v < kVectors; ++v) {
+        sum[g][v] = hn::Add(sum[g][v], of(d, hn::LoadU(d, at + g * step + v * kLanes)));
+      }
+    }
+  }
+  for (int g = 0; g < kTogether; ++g) {
+    for (int v = 0; v < kVectors; ++v) total[v] = hn::Add(total[v], sum[g][v]);
+  }
+}
+
 // `count` groups of rows that are kCascadeRow wide and dense. Several groups at a time, since one is a chain of
 // dependent additions (4 MB in cache: 35 GB/s with one, 90 with eight vectors in flight).
+template <class D, class T, class F>
+HWY_INLINE void addDenseGroups(D d, const F& of, const T* p, int64_t rows, int64_t count, hn::Vec<D>* total) {
+  constexpr int kVectors = static_cast<int>(kCascadeRow<T> / HWY_LANES(T));
+  constexpr int kTogether = kVectors >= 8 ? 1 : 8 / kVectors;
+  const int64_t step = rows * kCascadeRow<T>;
+  for (; count >= kTogether; count -= kTogether, p += kTogether * step) {
+    addGroupsTogether<kTogether>(d, of, p, rows, total);
+  }
+  if constexpr (kTogether > 2) {  // rows of a thousand elements are two groups
+    for (; count >= 2; count -= 2, p += 2 * step) addGroupsTogether<2>(d, of, p, rows, total);
+  }
+  for (; count > 0; --count, p += step) addGroupsTogether<1>(d, of, p, rows, total);
+}
+
 template <class T, class F>
 void addDenseGroups(const F& of, const T* p, int64_t rows, int64_t count, T* acc) {
   constexpr size_t kLanes = HWY_LANES(T);
   constexpr int kVectors = static_cast<int>(kCascadeRow<T> / kLanes);
-  constexpr int kTogether = kVectors >= 8 ? 1 : 8 / kVectors;
   const hn::ScalableTag<T> d;
-  const int64_t step = rows * kCascadeRow<T>;
   hn::Vec<decltype(d)> total[kVectors];
   for (int v = 0; v < kVectors; ++v) total[v] = hn::LoadU(d, acc + v * kLanes);
-  for (; count >= kTogether; count -= kTogether, p += kTogether * step) {
-    hn::Vec<decltype(d)> sum[kTogether][kVectors];
-    for (int g = 0; g < kTogether; ++g) {
-      for (int v = 0; v < kVectors; ++v) sum[g][v] = hn::Zero(d);
-    }
-    const T* at = p;
-    for (int64_t r = 0; r < rows; ++r, at += kCascadeRow<T>) {
-      for (int g = 0; g < kTogether; ++g) {
-        for (int v = 0; v < kVectors; ++v) {
-          sum[g][v] = hn::Add(sum[g][v], of(d, hn::LoadU(d, at + g * step + v * kLanes)));
-        }
-      }
-    }
-    for (int g = 0; g < kTogether; ++g) {
-      for (int v = 0; v < kVectors; ++v) total[v] = hn::Add(total[v], sum[g][v]);
-    }
-  }
+  addDenseGroups(d, of, p, rows, count, total);
   for (int v = 0; v < kVectors; ++v) hn::StoreU(total[v], d, acc + v * kLanes);
-  for (; count > 0; --count, p += step) addGroup(of, p, kCascadeRow<T>, rows, kCascadeRow<T>, acc);
+}
+
+// What cascade() does, for dense rows of kCascadeRow that make no whole unit: all in registers, since a row of a
+// thousand elements takes less time than its way through the levels in memory.
+template <class T, class F>
+void cascadeShort(const F& of, const T* p, int64_t rows, T* out) {
+  constexpr size_t kLanes = HWY_LANES(T);
+  constexpr int kVectors = static_cast<int>(kCascadeRow<T> / kLanes);
+  const hn::ScalableTag<T> d;
+  const int64_t group = CascadeShape(rows).group(), groups = rows / group, whole = groups * group;
+  hn::Vec<decltype(d)> level[kVectors], rest[kVectors];
+  for (int v = 0; v < kVectors; ++v) level[v] = rest[v] = hn::Zero(d);
+  addDenseGroups(d, of, p, group, groups, level);
+  addGroupsTogether<1>(d, of, p + whole * kCascadeRow<T>, rows - whole, rest);
+  for (int v = 0; v < kVectors; ++v) hn::StoreU(hn::Add(rest[v], level[v]), d, out + v * kLanes);
 }
 
 inline float plus(float a, float b) { return a + b; }
@@ -200,7 +232,7 @@ void cascade(const F& of, const Matrix<T>& m, int64_t rows, int64_t width, T* ou
   addGroups(of, m, shape, row, groups, width, level[0]);
   row += groups * shape.group();
   for (int64_t c = 0; c < width; ++c) out[c] = 0;
-  addRows(of, m, row, rows - row, width, out);
+  if (row < rows) addRows(of, m, row, rows - row, width, out);
   for (int l = 0; l < 3; ++l) addTo(out, level[l], width);
 }
 
@@ -222,9 +254,13 @@ T sumOfRow(const F& of, const Matrix<T>& row, int64_t n, bool threads) {
   }
   const int64_t rows = n / kRow, done = rows * kRow;
   if (rows > 0) {
-    Matrix<T> m = row;
-    m.stride = kRow;
-    cascade(of, m, rows, kRow, part, threads);
+    if (!row.cast && rows < CascadeShape(rows).unit()) {
+      cascadeShort(of, row.dense(), rows, part);
+    } else {
+      Matrix<T> m = row;
+      m.stride = kRow;
+      cascade(of, m, rows, kRow, part, threads);
+    }
   }
   const T* x = row.from(done).view(0, 1, n - done, scratch).at;
   int64_t i = 0;

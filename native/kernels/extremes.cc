@@ -37,6 +37,10 @@ constexpr T highest() {
 
 struct Max {
   static constexpr bool kOrdered = false;
+  template <class V>
+  static HWY_INLINE V ofNumbers(V acc, V x) {
+    return hn::Max(acc, x);
+  }
   template <class T>
   static constexpr T start() {
     return lowest<T>();
@@ -65,6 +69,10 @@ struct Max {
 };
 struct Min {
   static constexpr bool kOrdered = false;
+  template <class V>
+  static HWY_INLINE V ofNumbers(V acc, V x) {
+    return hn::Min(acc, x);
+  }
   template <class T>
   static constexpr T start() {
     return highest<T>();
@@ -93,6 +101,10 @@ struct Min {
 };
 struct MaxMagnitude {
   static constexpr bool kOrdered = false;
+  template <class V>
+  static HWY_INLINE V ofNumbers(V acc, V x) {
+    return hn::Max(acc, hn::Abs(x));
+  }
   template <class T>
   static constexpr T start() {
     return 0;
@@ -108,6 +120,10 @@ struct MaxMagnitude {
 };
 struct MinMagnitude {
   static constexpr bool kOrdered = false;
+  template <class V>
+  static HWY_INLINE V ofNumbers(V acc, V x) {
+    return hn::Min(acc, hn::Abs(x));
+  }
   template <class T>
   static constexpr T start() {
     return highest<T>();
@@ -151,9 +167,61 @@ HWY_INLINE T foldLanes(const Op& op, T* lane, int64_t n) {
   return all;
 }
 
+// An extreme of n dense elements, at least eight vectors of them; neither order counts, nor how often one is looked at.
+template <class Op>
+struct Exactly {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V acc, V x, V&) const {
+    return Op()(d, acc, x);
+  }
+};
+// As if there were no NaN, but with a sum that becomes NaN where there is one (or where infinities or huge numbers
+// meet): half the instructions.
+template <class Op>
+struct Watching {
+  template <class D, class V>
+  HWY_INLINE V operator()(D, V acc, V x, V& sum) const {
+    sum = hn::Add(sum, x);
+    return Op::ofNumbers(acc, x);
+  }
+};
+template <class Op, class Step, class T>
+T foldLong(const Op& op, const Step& step, const T* x, int64_t n, bool& isNan) {
+  constexpr int kVectors = 8;  // in flight: an operation takes several cycles
+  const hn::ScalableTag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  hn::Vec<decltype(d)> v[kVectors], sum[kVectors];
+  for (int k = 0; k < kVectors; ++k) v[k] = hn::Set(d, Op::template start<T>()), sum[k] = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + kVectors * lanes <= n; i += kVectors * lanes) {
+    for (int k = 0; k < kVectors; ++k) v[k] = step(d, v[k], hn::LoadU(d, x + i + k * lanes), sum[k]);
+  }
+  for (; i + lanes <= n; i += lanes) v[0] = step(d, v[0], hn::LoadU(d, x + i), sum[0]);
+  if (i < n) v[1] = step(d, v[1], hn::LoadU(d, x + n - lanes), sum[1]);  // some once more
+  for (int half = kVectors / 2; half > 0; half /= 2) {
+    for (int k = 0; k < half; ++k) v[k] = op(d, v[k], v[k + half]), sum[k] = hn::Add(sum[k], sum[k + half]);
+  }
+  isNan = !hn::AllTrue(d, hn::Eq(sum[0], sum[0]));
+  HWY_ALIGN T part[hn::MaxLanes(d)];
+  hn::StoreU(v[0], d, part);
+  return foldLanes(op, part, lanes);
+}
+template <class Op, class T>
+T foldLong(const Op& op, const T* x, int64_t n) {
+  bool isNan = false;
+  if constexpr (kHasNan<T>) {
+    const T extreme = foldLong(op, Watching<Op>(), x, n, isNan);
+    if (!isNan) return extreme;
+  }
+  return foldLong(op, Exactly<Op>(), x, n, isNan);
+}
+
 // Folds n dense elements into acc. In PyTorch's order (four vectors of AVX2 side by side) where the order counts.
 template <class Op, class T>
 T foldDense(const Op& op, const T* x, int64_t n, T acc) {
+  if constexpr (!Op::kOrdered) {
+    if (n >= 8 * static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()))) return op.number(acc, foldLong(op, x, n));
+  }
   constexpr int64_t kQuarter = 32 / sizeof(T), kAll = 4 * kQuarter;
   const hn::CappedTag<T, kQuarter> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
