@@ -15,7 +15,7 @@ import { readDigits, varied, type Digits } from './mnist/digits.js';
 import { Progress, confusionTable, drawCurve, drawDigits, percent } from './mnist/report.js';
 
 const USAGE = `npm start -- [options]
-  --epochs N       passes over the digits (12)
+  --epochs N       passes over the digits (16)
   --steps N        stop after so many steps, whatever the epoch
   --batch N        digits in a step (100)
   --lr X           highest learning rate (0.006)
@@ -26,7 +26,7 @@ const USAGE = `npm start -- [options]
 function readOptions() {
   const { values } = parseArgs({
     options: {
-      epochs: { type: 'string', default: '12' },
+      epochs: { type: 'string', default: '16' },
       steps: { type: 'string' },
       batch: { type: 'string', default: '100' },
       lr: { type: 'string', default: '0.006' },
