@@ -108,7 +108,7 @@ const lent: (Piece | undefined)[] = [];
 /** Bytes lent since the last look, less those given back. */
 let lentSince = 0;
 const MIN_BUDGET = 8 << 20;
-const MAX_BUDGET = 512 << 20;
+const MAX_BUDGET = 128 << 20;
 let budget = MIN_BUDGET;
 /** Pieces found free while a launch may have been under preparation: an address in the frame may still mean them. */
 let resting: Piece[] = [];
