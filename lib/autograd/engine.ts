@@ -32,10 +32,11 @@ class Run {
   private readonly leaves = new Map<Tensor, Tensor>();
   /** Nodes that lead to the wanted inputs, where only some are wanted. */
   private wanted: Set<Node> | null = null;
-  private readonly captureAt = new Map<Node, Map<number, number>>();
-  private readonly captureLeaf = new Map<Tensor, number>();
+  private captureAt: Map<Node, Map<number, number>> | null = null;
+  private captureLeaf: Map<Tensor, number> | null = null;
   private readonly captured: (Tensor | null)[] = [];
-  private readonly owned = new Set<Storage>();
+  /** Memory that this run made and nobody else has seen; made with the first large one, as most runs have none. */
+  private owned: Set<Storage> | null = null;
   private readonly recycle: boolean;
 
   constructor(private readonly options: RunOptions) {
@@ -62,7 +63,7 @@ class Run {
     this.pending.delete(node);
     const arrived = this.recycle ? [...grads] : null;
     if (node.hooks !== null || node.retain !== null) this.callHooks(node, grads);
-    const captures = this.captureAt.get(node);
+    const captures = this.captureAt?.get(node);
     if (captures) {
       for (const [nr, index] of captures) {
         this.captured[index] = this.keep(grads[nr] ?? null);
@@ -79,7 +80,7 @@ class Run {
       const e = edges[i]!;
       needs[i] =
         e !== null &&
-        (this.wanted === null || (e.node === null ? this.captureLeaf.has(e.leaf!) : this.leadsOn(e.node, e.nr)));
+        (this.wanted === null || (e.node === null ? this.captureLeaf!.has(e.leaf!) : this.leadsOn(e.node, e.nr)));
     }
     if (rule.escapes) for (const g of grads) this.disown(g);
     const log: Storage[] | null = this.recycle && !rule.escapes ? [] : null;
@@ -96,21 +97,24 @@ class Run {
       recordAllocations(outer);
     }
     if (mode.anomaly) checkNaN(node, results);
-    if (log !== null) for (const storage of log) this.owned.add(storage);
+    if (log !== null && log.length > 0) {
+      this.owned ??= new Set();
+      for (const storage of log) this.owned.add(storage);
+    }
     for (let i = 0; i < edges.length; i++) {
       const grad = results[i];
       if (grad) this.send(edges[i]!, grad);
     }
     if (log !== null) {
       for (const storage of log) {
-        if (storage.engineRefs === 0 && this.owned.delete(storage)) release(storage);
+        if (storage.engineRefs === 0 && this.owned!.delete(storage)) release(storage);
       }
     }
     if (!this.options.retainGraph) node.saved = null;
   }
 
   private leadsOn(node: Node, nr: number): boolean {
-    return this.wanted!.has(node) || this.captureAt.get(node)?.has(nr) === true;
+    return this.wanted!.has(node) || this.captureAt!.get(node)?.has(nr) === true;
   }
 
   /** Adds a gradient to what has arrived at an edge's end. */
@@ -135,18 +139,24 @@ class Run {
 
   private sum(a: Tensor, b: Tensor): Tensor {
     // Into the first contribution's own memory where nobody else reads it.
-    if (this.recycle && this.owned.has(a.storage) && a.storage.engineRefs === 1 && a.dense && a.storage !== b.storage) {
+    if (
+      this.recycle &&
+      this.owned?.has(a.storage) === true &&
+      a.storage.engineRefs === 1 &&
+      a.dense &&
+      a.storage !== b.storage
+    ) {
       const total = tensorOps.addInto(a, b);
-      if (b.storage.engineRefs === 0 && this.owned.delete(b.storage)) release(b.storage);
+      if (b.storage.engineRefs === 0 && this.owned?.delete(b.storage)) release(b.storage);
       return total;
     }
     const outer = recordAllocations(null);
     const total = tensorOps.add(a, b);
     recordAllocations(outer);
-    if (this.recycle && total.storage.recyclable) this.owned.add(total.storage);
+    if (this.recycle && total.storage.recyclable) (this.owned ??= new Set()).add(total.storage);
     this.ref(total);
     this.unref(a);
-    if (b.storage.engineRefs === 0 && this.owned.delete(b.storage)) release(b.storage);
+    if (b.storage.engineRefs === 0 && this.owned?.delete(b.storage)) release(b.storage);
     return total;
   }
 
@@ -159,12 +169,12 @@ class Run {
     const { storage } = grad;
     if (--storage.engineRefs <= 0) {
       storage.engineRefs = 0;
-      if (this.owned.delete(storage)) release(storage);
+      if (this.owned?.delete(storage)) release(storage);
     }
   }
   /** Somebody outside the engine sees this gradient from now on. */
   private disown(grad: Tensor | null): void {
-    if (grad !== null) this.owned.delete(grad.storage);
+    if (grad !== null) this.owned?.delete(grad.storage);
   }
   private keep(grad: Tensor | null): Tensor | null {
     this.disown(grad);
@@ -195,27 +205,27 @@ class Run {
       this.disown(grad);
       grad = applyHooks(meta.hooks, grad);
     }
-    const index = this.captureLeaf.get(leaf);
+    const index = this.captureLeaf?.get(leaf);
     if (index !== undefined) this.captured[index] = this.keep(grad);
     if (this.options.inputs !== null && !(this.options.accumulate && index !== undefined)) return;
-    const steal = this.owned.has(grad.storage) && grad.storage.engineRefs === 1;
+    const steal = this.owned?.has(grad.storage) === true && grad.storage.engineRefs === 1;
     total.storage.engineRefs = 0;
-    if (accumulateGrad(leaf, grad, this.options.createGraph, steal)) this.owned.delete(grad.storage);
-    else if (this.owned.delete(total.storage)) release(total.storage);
+    if (accumulateGrad(leaf, grad, this.options.createGraph, steal)) this.owned?.delete(grad.storage);
+    else if (this.owned?.delete(total.storage)) release(total.storage);
     if (meta.postHooks !== null) for (const hook of meta.postHooks.values()) hook(leaf);
   }
 
   private findWanted(roots: readonly Tensor[], inputs: readonly Tensor[]): void {
-    const targets = new Set<Node>();
+    const captureAt = (this.captureAt = new Map<Node, Map<number, number>>());
+    const captureLeaf = (this.captureLeaf = new Map<Tensor, number>());
     inputs.forEach((input, index) => {
       this.captured.push(null);
       const node = gradFnOf(input);
-      if (node === null) this.captureLeaf.set(input, index);
+      if (node === null) captureLeaf.set(input, index);
       else {
-        let at = this.captureAt.get(node);
-        if (!at) this.captureAt.set(node, (at = new Map()));
+        let at = captureAt.get(node);
+        if (!at) captureAt.set(node, (at = new Map()));
         at.set(input.nr, index);
-        targets.add(node);
       }
     });
     // All nodes below the roots, by rising id: a node leads on if one of its edges ends in a target or leads on.
@@ -230,9 +240,7 @@ class Run {
     for (const node of [...seen].sort((a, b) => a.id - b.id)) {
       for (const e of node.edges) {
         if (e === null) continue;
-        if (
-          e.node === null ? this.captureLeaf.has(e.leaf!) : wanted.has(e.node) || this.captureAt.get(e.node)?.has(e.nr)
-        ) {
+        if (e.node === null ? captureLeaf.has(e.leaf!) : wanted.has(e.node) || captureAt.get(e.node)?.has(e.nr)) {
           wanted.add(node);
           break;
         }

@@ -367,7 +367,7 @@ export class OpRecord implements BackwardRule {
     const before = mode.grad;
     mode.grad = false;
     try {
-      writeTarget(call, self, () => this.forward(...parsed) as Tensor);
+      writeTarget(call, self, this.forward, parsed);
     } finally {
       mode.grad = before;
     }
@@ -457,7 +457,7 @@ function addMethods(op: OpRecord): void {
   }
   if (inplace) {
     prototype[`${name}_`] = function (this: Tensor, ...rest: unknown[]) {
-      return op.callInplace([this, ...rest]);
+      return op.callInplace(behind(this, rest));
     };
   }
 }

@@ -37,11 +37,16 @@ export function checkInplace(call: string, self: Tensor, gradEnabled: boolean): 
 export let target: Tensor | null = null;
 
 /** Runs an op's forward so that its result lands in `self`. */
-export function writeTarget(call: string, self: Tensor, forward: () => Tensor): void {
+export function writeTarget(
+  call: string,
+  self: Tensor,
+  forward: (...args: never[]) => Tensor,
+  args: readonly unknown[],
+): void {
   target = self;
   let result: Tensor;
   try {
-    result = forward();
+    result = args.length === 2 ? forward(args[0] as never, args[1] as never) : forward(...(args as never[]));
   } finally {
     target = null;
   }
