@@ -2,12 +2,10 @@
 import { TenfoldError, checkOptions, show } from '../errors.js';
 import { fillElements } from '../tensor/copy.js';
 import { Tensor, rootGradient } from '../tensor/tensor.js';
-import { FunctionContext, Function as AutogradFunction } from './function.js';
+import { type FunctionContext, Function as AutogradFunction } from './function.js';
 import { enableGrad } from './mode.js';
 import { runBackward } from './engine.js';
 import { defaultGenerator } from '../random/generator.js';
-
-void FunctionContext;
 
 const asList = <T>(x: T | readonly T[]): readonly T[] => (Array.isArray(x) ? (x as readonly T[]) : [x as T]);
 function checkTensors(call: string, name: string, list: readonly unknown[]): void {

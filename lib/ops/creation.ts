@@ -2,7 +2,7 @@
 import { TenfoldError, checkOptions, show } from '../errors.js';
 import { Code, DTYPES, codeOf, defaultFloat, isFloatCode, type DType } from '../dtype.js';
 import { fillElements } from '../tensor/copy.js';
-import { ARRAY_OF, elementsOf, type TypedArray } from '../tensor/elements.js';
+import { elementsOf, type TypedArray } from '../tensor/elements.js';
 import { checkSizes, formatShape, numelOf, type Shape } from '../tensor/shape.js';
 import { Tensor, type Nested } from '../tensor/tensor.js';
 import type { Scalar } from '../op/schema.js';
@@ -402,4 +402,3 @@ for (const [name, make] of Object.entries(creationMethods)) {
     return (make as (self: Tensor, ...args: unknown[]) => Tensor)(this, ...args);
   };
 }
-void ARRAY_OF;

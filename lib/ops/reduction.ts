@@ -6,6 +6,7 @@ import { SCALAR_SHAPE, numelOf, wrapDim, wrapDims, type Shape } from '../tensor/
 import { Tensor, addressOf } from '../tensor/tensor.js';
 import { d, defineOp, overload, type OpDef } from '../op/define.js';
 import { maximum, minimum, where } from './arithmetic.js';
+import { cat } from './joining.js';
 
 type Dims = number | readonly number[] | null;
 
@@ -213,18 +214,6 @@ export const prod = defineOp(
     },
   }),
 );
-// Joins parts along a dim (joining.ts imports from here).
-function cat(parts: readonly Tensor[], dim: number): Tensor {
-  const shape = [...parts[0]!.shape];
-  shape[dim] = parts.reduce((n, p) => n + p.shape[dim]!, 0);
-  const out = Tensor.zeros(shape, parts[0]!.code);
-  let at = 0;
-  for (const p of parts) {
-    out.narrow(dim, at, p.shape[dim]!).copy_(p);
-    at += p.shape[dim]!;
-  }
-  return out;
-}
 // For each element the product of all others along a dim, right where some are zero: prefix times suffix products.
 function productOfOthers(x: Tensor, dim: number): Tensor {
   if (x.shape.length === 0) return x.detach().mul(0).add(1);

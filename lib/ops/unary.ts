@@ -5,7 +5,6 @@ import { kernel } from '../native/launch.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type Formula, type OpDef } from '../op/define.js';
 import { To, elementwise, promote, unary, type Operand } from '../op/elementwise.js';
-import type { Scalar } from '../op/schema.js';
 import { where } from './arithmetic.js';
 
 /** Block of a function that makes floats of integers, with the derivative of its one input. */
@@ -349,14 +348,13 @@ export const clamp = defineOp('clamp[_](Tensor self, Tensor|Scalar? min=null, Te
   backward: {
     self: d('self', 'min', 'max', (grad, x, min, max) => where(inside(x, min, max), grad, 0)),
     min: d('self', 'min', 'max', (grad, x, min, max) =>
-      where(max === null ? x.lt(min) : x.lt(min).logicalAnd(boolOf(min.lt(max), x)), grad, 0),
+      where(max === null ? x.lt(min) : x.lt(min).logicalAnd(min.lt(max)), grad, 0),
     ),
     max: d('self', 'min', 'max', (grad, x, min, max) =>
-      where(min === null ? x.gt(max) : x.gt(max).logicalOr(boolOf(max.le(min), x)), grad, 0),
+      where(min === null ? x.gt(max) : x.gt(max).logicalOr(max.le(min)), grad, 0),
     ),
   },
 }));
-const boolOf = (t: Tensor, _like: Tensor): Tensor => t;
 function inside(x: Tensor, min: Operand | null, max: Operand | null): Tensor {
   if (min === null) return x.le(max!);
   const above = x.ge(min);
@@ -394,5 +392,3 @@ export const logicalNot = defineOp('logicalNot[_](Tensor self)', (): OpDef => ({
   forward: (x: Tensor) => unary(LOGICAL_NOT, 'logicalNot', x, To.bool),
   differentiable: false,
 }));
-
-void (null as unknown as Scalar);

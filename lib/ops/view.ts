@@ -1,15 +1,6 @@
 /** Views: other sizes and strides over the same memory; nothing here crosses to native code. */
 import { TenfoldError } from '../errors.js';
-import {
-  checkSizes,
-  formatShape,
-  inferSize,
-  viewStrides,
-  wrapDim,
-  wrapDims,
-  denseStrides,
-  type Shape,
-} from '../tensor/shape.js';
+import { checkSizes, formatShape, inferSize, viewStrides, wrapDim, wrapDims, type Shape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, direct, type OpDef } from '../op/define.js';
 import { scatterStrided } from '../op/inplace.js';
@@ -261,5 +252,3 @@ export const clone = defineOp('clone(Tensor self)', (): OpDef => ({
   forward: (self: Tensor) => self.rawClone(),
   backward: { self: d((grad) => grad) },
 }));
-
-void denseStrides;

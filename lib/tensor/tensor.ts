@@ -3,7 +3,7 @@
  * lib/ops; here is only what they stand on.
  */
 import { TenfoldError, checkOptions, show } from '../errors.js';
-import { Code, DTYPES, SIZE, codeOf, isFloatCode, type DType } from '../dtype.js';
+import { Code, DTYPES, SIZE, isFloatCode, type DType } from '../dtype.js';
 import { mode } from '../autograd/mode.js';
 import { runBackward } from '../autograd/engine.js';
 import { gradFnOf, leafMeta, tensorOps, type AutogradMeta } from '../autograd/meta.js';
@@ -495,4 +495,3 @@ tensorOps.sumTo = (t, shape) => {
   return shift > 0 ? summed.reshape(shape) : summed;
 };
 tensorOps.hasNaN = (t) => t.isnan().any().item() as unknown as boolean;
-void codeOf;
