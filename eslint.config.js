@@ -5,7 +5,7 @@ export default tseslint.config(
   { ignores: ['build/', 'dist/', 'out/', 'coverage/', 'bench/results/', '**/node_modules/'] },
   js.configs.recommended,
   {
-    files: ['**/*.mjs', '**/*.js'],
+    files: ['**/*.mjs', '**/*.cjs', '**/*.js'],
     languageOptions: { globals: { console: 'readonly', process: 'readonly', performance: 'readonly', Buffer: 'readonly', URL: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly' } }, // prettier-ignore
   },
   {

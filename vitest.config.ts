@@ -7,6 +7,8 @@ export default defineConfig({
   resolve: { alias: { tenfold: fileURLToPath(new URL('lib/index.ts', import.meta.url)) } },
   test: {
     include: ['test/**/*.test.ts'],
+    // They have a configuration of their own.
+    exclude: ['test/package/**'],
     // A process for each file: native state and the thread pool are not shared, and a crash names its file.
     pool: 'forks',
     poolOptions: { forks: { maxForks: availableParallelism(), minForks: 1 } },

@@ -1,3 +1,5 @@
+// For the compilers of those who use the types: `Disposable`, which ES2022 has not.
+/// <reference lib="esnext.disposable" preserve="true" />
 /** Tenfold: tensors, autograd and neural networks for Node.js, with PyTorch's semantics and names. */
 export * from './ops/index.js';
 export * from './ops/creation.js';

@@ -7,13 +7,14 @@
  *   node scripts/run.mjs bench [filter …]        bench/run.ts
  *   node scripts/run.mjs example NAME […]        examples/NAME.ts
  *   node scripts/run.mjs test [step …]           every check, or those named (test.mjs)
+ *   node scripts/run.mjs package [all]           the package as published; all: on every Node, manager and processor
  *   node scripts/run.mjs build                   set-up only
  */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SetupError, guarded, root, setup } from './setup.mjs';
-import { runSteps } from './test.mjs';
+import { runSteps, testPackage } from './test.mjs';
 
 /** Runs a TypeScript file with the compiled library, as a user of the package would. */
 function runTypeScript(file, args) {
@@ -51,6 +52,10 @@ const tasks = {
   test(args) {
     setup({ tests: true });
     process.exit(runSteps(args));
+  },
+  package(args) {
+    setup();
+    process.exit(testPackage(args) ? 0 : 1);
   },
   build: () => setup(),
 };

@@ -263,14 +263,15 @@ function buildNative(target, output) {
 
 function buildLibrary() {
   ensureBuilt('dist', {
-    inputs: hashOf(['lib', 'tsconfig.json', 'tsconfig.build.json'], packageVersion('typescript')),
-    outputs: ['dist/index.js', 'dist/index.d.ts'],
+    inputs: hashOf(
+      ['lib', 'tsconfig.json', 'tsconfig.build.json', 'scripts/library.mjs'],
+      ['typescript', 'vite', 'rollup'].map(packageVersion),
+    ),
+    outputs: ['dist/cjs/index.js', 'dist/cjs/index.d.ts', 'dist/esm/index.js'],
     build() {
       say('compiling TypeScript');
-      rmSync(at('dist'), { recursive: true, force: true });
-      if (!run(process.execPath, [bin('typescript', 'tsc'), '-p', 'tsconfig.build.json'])) {
-        throw new SetupError("lib/ didn't compile; tsc's messages are above");
-      }
+      // A process of its own: its tools come with npm, which this file can do without.
+      if (!run(process.execPath, ['scripts/library.mjs'])) throw new SetupError("lib/ didn't compile: see above");
     },
   });
 }

@@ -49,6 +49,14 @@ function otherTargets() {
 }
 
 const vitest = (...args) => tool('vitest', 'vitest', 'run', ...args);
+
+/** The package as it is published. `all` among the arguments: on everything that it is to run on, which takes minutes. */
+export function testPackage(args = []) {
+  const rest = args.filter((arg) => arg !== 'all');
+  const env = rest.length < args.length ? { TENFOLD_PACKAGE: 'all' } : {};
+  return run(process.execPath, [bin('vitest'), 'run', '--config', 'test/package/vitest.config.ts', ...rest], env);
+}
+
 const example = (file, ...args) => node('--import', 'tsx', join('examples', file), ...args);
 
 /** [name, what it checks, check] */
@@ -72,6 +80,7 @@ const STEPS = [
     `operators on ${target}`,
     () => run(process.execPath, [bin('vitest'), 'run', 'test/operators', 'test/ops'], { TENFOLD_TARGET: target }),
   ]),
+  ['package', 'the tarball: linted, installed without a network, imported and required', () => testPackage()],
   ['example', 'a few steps of npm start', () => example('mnist.ts', '--steps', '20', '--out', 'build/smoke')],
 ];
 

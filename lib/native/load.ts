@@ -1,9 +1,14 @@
-/** Finds and loads the native addon. */
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+/**
+ * Finds the native library and loads it. In order of precedence: the file that TENFOLD_BINARY names; in a checkout, what
+ * was built there; the file in prebuilds/ for this platform, architecture and C library. If that one fails, nothing else
+ * is tried in its place: a library that doesn't load is a fault that its user wants to know of (failure.ts says which).
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { TenfoldError } from '../errors.js';
+import { explain, type Failure } from './failure.js';
+import { here, type Host } from './host.js';
+import { type Libc } from './libc.js';
 
 /** What tenfold.node exports; see native/node/addon.cc. */
 export interface Addon {
@@ -28,31 +33,37 @@ export interface Addon {
   info(): { target: string; napi: number };
 }
 
-function candidates(): string[] {
-  const override = process.env.TENFOLD_BINARY;
-  if (override) return [override];
-  const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-  return [join(root, 'build', 'Release', 'tenfold.node'), join(root, 'build', 'Debug', 'tenfold.node')];
+/** Whether a file's tags, as prebuildify writes them (`tenfold.armv8.glibc.node`), are for this C library and processor. */
+function fits(file: string, libc: Libc | null): boolean {
+  return file.split('.').every((tag) => {
+    if (tag === 'glibc' || tag === 'musl') return libc === null || tag === libc;
+    return !/^armv\d$/.test(tag) || tag === 'armv8';
+  });
 }
 
-export function loadAddon(): Addon {
-  const require = createRequire(import.meta.url);
-  const tried: string[] = [];
-  for (const file of candidates()) {
-    if (!existsSync(file)) {
-      tried.push(`  ${file}: not there`);
-      continue;
-    }
+/** The files to try: one, or where the C library can't be told that for each. */
+function candidates({ platform, arch, root, binary, libc }: Host): string[] {
+  if (binary) return [resolve(binary)];
+  if (existsSync(join(root, 'CMakeLists.txt'))) {
+    const built = ['Release', 'Debug'].map((kind) => join(root, 'build', kind, 'tenfold.node')).find(existsSync);
+    if (built !== undefined) return [built];
+  }
+  const folder = join(root, 'prebuilds', `${platform}-${arch}`);
+  if (!existsSync(folder)) return [];
+  const files = readdirSync(folder).filter((file) => file.endsWith('.node'));
+  const wanted = platform === 'linux' ? libc() : null;
+  return files.filter((file) => fits(file, wanted)).map((file) => join(folder, file));
+}
+
+/** Loads the native library; a TenfoldError that says all there is to know where none can be loaded. */
+export function loadAddon(host: Host = here): Addon {
+  const failures: Failure[] = [];
+  for (const file of candidates(host)) {
     try {
-      return require(file) as Addon;
+      return host.load(file) as Addon;
     } catch (error) {
-      tried.push(`  ${file}: ${(error as Error).message}`);
+      failures.push({ file, error: error as Error });
     }
   }
-  throw new TenfoldError(
-    'native',
-    `tenfold: no native library for ${process.platform}-${process.arch} could be loaded (Node ${process.version}).\n` +
-      `Tried:\n${tried.join('\n')}\n` +
-      `In a checkout, \`npm test\` or \`npm start\` builds it; TENFOLD_BINARY=/path/to/tenfold.node names one to load.`,
-  );
+  throw new TenfoldError('native', explain(host, failures), { cause: failures[0]?.error });
 }

@@ -2,7 +2,6 @@
  * Generators of random numbers: PyTorch's CPU generator, value for value. The state is a small ArrayBuffer that the
  * kernels of native/random draw from; this file makes, seeds, saves and loads it.
  */
-import { randomBytes } from 'node:crypto';
 import { Code } from '../dtype.js';
 import { show, TenfoldError } from '../errors.js';
 import { address, kernel, launchRaw } from '../native/launch.js';
@@ -74,7 +73,8 @@ export class Generator {
 
   /** Seeds it from the system's source of randomness and returns the seed, of 53 bits. */
   seed(): number {
-    const seed = Number(randomBytes(8).readBigUInt64LE() & ((1n << 53n) - 1n));
+    // The global crypto is loaded when it is first used, node:crypto (3 ms) when it is imported.
+    const seed = Number(crypto.getRandomValues(new BigUint64Array(1))[0]! & ((1n << 53n) - 1n));
     this.manualSeed(seed);
     return seed;
   }

@@ -2,7 +2,6 @@
  * save and load. A file is written beside its target and renamed over it when it is complete and on disk, so that a crash
  * in the middle, or a full disk, leaves the old file whole.
  */
-import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { TenfoldError, checkOptions, show } from '../errors.js';
@@ -63,7 +62,7 @@ function placesOf(call: string, path: string): { target: string; temporary: stri
   } catch {
     // There is no such file yet; what is wrong with its folder, opening the new one will tell.
   }
-  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.${crypto.randomUUID().slice(-12)}.tmp`);
   return { target, temporary, mode };
 }
 

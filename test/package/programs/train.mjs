@@ -1,0 +1,4 @@
+import * as tenfold from 'tenfold';
+import network from './network.cjs';
+
+console.log(network(tenfold));
