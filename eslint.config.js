@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['build/', 'dist/', 'out/', 'coverage/', 'bench/results/', '**/node_modules/'] },
+  { ignores: ['build/', 'dist/', 'prebuilds/', 'out/', 'coverage/', 'bench/results/', '**/node_modules/'] },
   js.configs.recommended,
   {
     files: ['**/*.mjs', '**/*.cjs', '**/*.js'],

@@ -45,7 +45,8 @@ export function bin(name, command = name) {
   return at('node_modules', name, file);
 }
 
-function onPath(...commands) {
+/** Whether one of these commands is on the PATH. */
+export function onPath(...commands) {
   const suffixes = process.platform === 'win32' ? ['.exe', '.cmd'] : [''];
   const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
   return commands.some((c) => folders.some((folder) => suffixes.some((s) => existsSync(join(folder, c + s)))));
@@ -97,7 +98,7 @@ export function clangFormat() {
 }
 
 /** How apt-get can be run here: a command prefix, or null. Never hangs at a password prompt that nobody sees. */
-function aptPrefix() {
+export function aptPrefix() {
   if (process.platform !== 'linux' || !onPath('apt-get')) return null;
   if (process.getuid() === 0) return [];
   if (!onPath('sudo')) return null;
@@ -105,7 +106,8 @@ function aptPrefix() {
   return process.stdin.isTTY && process.stdout.isTTY && !process.env.CI ? ['sudo'] : null;
 }
 
-function aptInstall(prefix, packages) {
+/** Installs packages of this system's own; true where that worked. */
+export function aptInstall(prefix, packages) {
   const aptGet = (...args) => {
     const [command, ...rest] = [...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...args];
     return run(command, rest);
@@ -183,7 +185,7 @@ function npmDifference() {
   return null;
 }
 
-function ensureNpm() {
+export function ensureNpm() {
   if (npmDifference() === null) return;
   if (existsSync(at('node_modules')) && lstatSync(at('node_modules')).isSymbolicLink()) {
     throw new SetupError(
@@ -261,7 +263,8 @@ function buildNative(target, output) {
   });
 }
 
-function buildLibrary() {
+/** lib/ into dist/, where that is to be done. */
+export function buildLibrary() {
   ensureBuilt('dist', {
     inputs: hashOf(
       ['lib', 'tsconfig.json', 'tsconfig.build.json', 'scripts/library.mjs'],

@@ -6,6 +6,7 @@
 namespace tenfold {
 
 bool supports(int64_t target) {
+  if (!HWY_ENABLED(target)) return false;
 #if defined(__x86_64__) || defined(_M_X64)
   __builtin_cpu_init();
   const bool sse4 = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt") &&
