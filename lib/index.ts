@@ -22,6 +22,7 @@ export { detectAnomaly } from './autograd/mode.js';
 export { Generator, defaultGenerator } from './random/generator.js';
 export { keep, memoryScope, tidy, MemoryScope } from './tensor/scope.js';
 export { cachedBytes, emptyCache } from './tensor/storage.js';
+export * as special from './special.js';
 export * as optim from './optim/index.js';
 export * as utils from './utils/index.js';
 export { save, saveAsync, load, loadAsync, loadMetadata, type SaveOptions } from './serialization/index.js';

@@ -4,6 +4,7 @@ export * from './arithmetic.js';
 export * from './contraction.js';
 export * from './convert.js';
 export * from './diagonals.js';
+export { digamma, i0, lgamma, polygamma } from './gamma.js';
 export * from './gathering.js';
 export * from './indexing.js';
 export * from './joining.js';

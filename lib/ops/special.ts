@@ -3,35 +3,18 @@ import { TenfoldError } from '../errors.js';
 import { Code, isFloatCode } from '../dtype.js';
 import { kernel } from '../native/launch.js';
 import { Tensor } from '../tensor/tensor.js';
-import { d, defineOp, overload, type Formula, type Op, type OpDef } from '../op/define.js';
+import { d, defineOp, overload, zeroGradient, type Formula, type Op, type OpDef } from '../op/define.js';
 import { To, binary, elementwise, promote, unary, type Operand } from '../op/elementwise.js';
 import type { Scalar } from '../op/schema.js';
 import { where } from './arithmetic.js';
 import { sameShape } from '../tensor/shape.js';
 
-const float = (name: string, self: Formula | null): (() => OpDef) => {
-  const k = kernel(name);
-  const forward = (x: Tensor): Tensor => unary(k, name, x, To.float);
-  return (): OpDef => (self === null ? { forward, differentiable: false } : { forward, backward: { self } });
-};
 const pair = (name: string, backward: Record<string, Formula> | null, to: To = To.same): (() => OpDef) => {
   const k = kernel(name);
   const forward = (self: Operand, other: Operand): Tensor => binary(k, name, self, other, to);
   return (): OpDef => (backward === null ? { forward, differentiable: false } : { forward, backward });
 };
 
-/** log Γ(x). See torch.lgamma. */
-export const lgamma = defineOp(
-  'lgamma[_](Tensor self)',
-  float(
-    'lgamma',
-    d('self', (grad, x) => grad.mul(x.digamma())),
-  ),
-);
-/** Derivative of log Γ(x). See torch.digamma. */
-export const digamma = defineOp('digamma[_](Tensor self)', float('digamma', null));
-/** Modified Bessel function of the first kind, order 0. See torch.i0. */
-export const i0 = defineOp('i0[_](Tensor self)', float('i0', null));
 /** −1, 0 or 1, as sign. See torch.sgn. */
 export const sgn = defineOp('sgn[_](Tensor self)', (): OpDef => ({
   forward: (x: Tensor) => x.sign(),
@@ -140,7 +123,7 @@ export const copysign = defineOp('copysign[_](Tensor self, Tensor|Scalar other)'
   forward: (self: Tensor, other: Operand) => binary(COPYSIGN, 'copysign', self, other, To.float),
   backward: {
     self: d('self', 'result', (grad, x, y) => where(x.eq(0), 0, grad.mul(y.div(x)))),
-    other: d((grad) => grad.mul(0)),
+    other: zeroGradient,
   },
 }));
 const COPYSIGN = kernel('copysign');

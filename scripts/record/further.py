@@ -28,6 +28,11 @@ ROWS = [
     ('fliplr', [A], {}),
     ('digamma', [A.abs()], {}),
     ('i0', [A], {}),
+    ('polygamma', [1, A.abs()], {}),
+    ('polygamma', [3, A - 0.25], {}),
+    ('special.i0e', [A * 12], {}),
+    ('special.i1', [A * 12], {}),
+    ('special.i1e', [A * 12], {}),
     ('sgn', [A], {}),
     ('positive', [A], {}),
     ('logaddexp2', [A, A + 1], {}),
@@ -71,7 +76,7 @@ def encode(x):
 def call(name, args, kwargs):
     if name in ('narrow_copy', 'index_reduce', 'short', 'char', 'byte', 'type_as'):
         return getattr(args[0], name)(*args[1:], **kwargs)
-    owner = F if name.startswith('nn.functional.') else torch
+    owner = F if name.startswith('nn.functional.') else torch.special if name.startswith('special.') else torch
     return getattr(owner, name.split('.')[-1])(*args, **kwargs)
 
 

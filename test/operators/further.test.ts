@@ -35,8 +35,12 @@ describe('further functions', () => {
   });
 
   it.each(rows)('%s', (name, args, kwargs, result) => {
-    const owner = (name.startsWith('nn.functional.') ? tf.nn.functional : tf) as unknown as Record<string, unknown>;
-    const key = camel(name.split('.').at(-1)!);
+    const path = name.split('.').map(camel);
+    const key = path.pop()!;
+    const owner = path.reduce(
+      (o, part) => o[part] as Record<string, unknown>,
+      tf as unknown as Record<string, unknown>,
+    );
     const given = args.map(decode);
     const call =
       (owner[key] as ((...a: unknown[]) => tf.Tensor) | undefined) ??
