@@ -10,6 +10,7 @@ import { type Tensor } from '../../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { elementwise, promote } from '../../op/elementwise.js';
 import { where } from '../../ops/index.js';
+import { logsigmoid } from './activation.js';
 
 /** What becomes of the losses of the elements. */
 export type Reduction = 'none' | 'mean' | 'sum';
@@ -282,10 +283,12 @@ const logitsBackward = defineOp(
         (g, grad, x, w, call) =>
         g.mul(grad).mul(call.factor).mul(w === null ? x.mul(0).sub(1) : w.sub(1).mul(x.sigmoid()).sub(w)), // prettier-ignore
       ),
+      posWeight: d('grad', 'input', 'target', (g, grad, x, y, call) =>
+        g.mul(grad).mul(y).mul(x.sigmoid().sub(1)).mul(call.factor),
+      ),
     },
   }),
 );
-const softplusNegative = (x: Tensor): Tensor => x.neg().clamp({ min: 0 }).add(x.abs().neg().exp().log1p());
 const plainLogits = defineOp(
   'binaryCrossEntropyWithLogitsPlain(Tensor input, Tensor target, Tensor? posWeight, string reduction)',
   (): OpDef => ({
@@ -300,10 +303,10 @@ const plainLogits = defineOp(
       input: d('input', 'target', 'posWeight', (grad, x, y, w, call) => logitsBackward(grad, x, y, w, share(call))),
       // −x, and with a weight w of the positive class (w − 1) log(1 + e⁻ˣ) more.
       target: d('input', 'posWeight', (grad, x, w, call) => {
-        const slope = w === null ? x.neg() : w.sub(1).mul(softplusNegative(x)).sub(x);
+        const slope = w === null ? x.neg() : w.sub(1).mul(logsigmoid(x).neg()).sub(x);
         return grad.mul(slope).mul(share(call));
       }),
-      posWeight: d('input', 'target', (grad, x, y, call) => grad.mul(y).mul(softplusNegative(x)).mul(share(call))),
+      posWeight: d('input', 'target', (grad, x, y, call) => grad.mul(y).mul(logsigmoid(x).neg()).mul(share(call))),
     },
     gradName: 'BinaryCrossEntropyWithLogitsBackward0',
   }),
@@ -442,7 +445,7 @@ export const softMarginLoss = defineOp(
     forward(input: Tensor, target: Tensor, reduction: string) {
       checkReduction('softMarginLoss', reduction);
       needSameShape('softMarginLoss', input, target);
-      return reduceLoss(softplusNegative(input.mul(target)), reduction);
+      return reduceLoss(logsigmoid(input.mul(target)).neg(), reduction);
     },
     composite: true,
   }),
