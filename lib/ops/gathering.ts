@@ -175,9 +175,13 @@ export const indexReduce = defineOp(
         throw new TypeError(`indexReduce: reduce must be 'prod', 'mean', 'amax' or 'amin', got '${reduce}'`);
       }
       const at = wrapDim('indexReduce', dim, self.shape.length);
-      checkSlices('indexReduce', self, at, rows.count, source);
-      const shape = source.shape.map((_, i) => (i === at ? rows.count : 1));
-      return self.scatterReduce(at, rows.view(shape).expand(source.shape as number[]), source, reduce, { includeSelf });
+      // A 0-dim source is a slice of one, a 0-dim self has one.
+      const slices = source.shape.length === 0 && self.shape.length <= 1 ? source.reshape([1]) : source;
+      const whole = self.shape.length === 0 ? self.reshape([1]) : self;
+      checkSlices('indexReduce', whole, at, rows.count, slices);
+      const shape = slices.shape.map((_, i) => (i === at ? rows.count : 1));
+      const places = rows.view(shape).expand(slices.shape as number[]);
+      return whole.scatterReduce(at, places, slices, reduce, { includeSelf }).reshape(self.shape as number[]);
     },
     composite: true,
   }),

@@ -536,9 +536,11 @@ const stdMeanUnbiased = defineOp('stdMean(Tensor input, bool unbiased) -> (std, 
   composite: true,
 }));
 /** Variance and mean; also varMean(t, unbiased). See torch.var_mean. */
-export const varMean: typeof varMeanDims & typeof varMeanUnbiased = overload('varMean', varMeanDims, varMeanUnbiased);
+export const varMean: typeof varMeanDims & ((input: Tensor, unbiased: boolean) => ReturnType<typeof varMeanDims>) =
+  overload('varMean', varMeanDims, varMeanUnbiased);
 /** Standard deviation and mean; also stdMean(t, unbiased). See torch.std_mean. */
-export const stdMean: typeof stdMeanDims & typeof stdMeanUnbiased = overload('stdMean', stdMeanDims, stdMeanUnbiased);
+export const stdMean: typeof stdMeanDims & ((input: Tensor, unbiased: boolean) => ReturnType<typeof stdMeanDims>) =
+  overload('stdMean', stdMeanDims, stdMeanUnbiased);
 
 /** log Σ eˣ over dims, without overflow. See torch.logsumexp. */
 export const logsumexp = defineOp('logsumexp(Tensor self, int[] dim, bool keepdim=false)', (): OpDef => ({
@@ -725,11 +727,18 @@ export const logcumsumexp = defineOp('logcumsumexp(Tensor self, int dim)', (): O
   backward: {
     // Positive and negative gradients apart, in logarithms, so that nothing overflows.
     self: d('self', 'result', (grad, x, y, call) => {
+      const empty = y.eq(-Infinity); // no term yet: nothing to differentiate
       const part = (g: Tensor): Tensor => {
-        const log = where(g.gt(0), g, 0).log();
-        const flipped =
-          x.shape.length === 0 ? log.sub(y) : log.sub(y).flip(call.dim).logcumsumexp(call.dim).flip(call.dim);
-        return flipped.add(x).exp();
+        const there = g.gt(0).logicalAnd(empty.logicalNot());
+        const log = where(
+          there,
+          where(there, g, 1)
+            .log()
+            .sub(where(there, y, 0)),
+          -Infinity,
+        );
+        const sums = x.shape.length === 0 ? log : log.flip(call.dim).logcumsumexp(call.dim).flip(call.dim);
+        return sums.add(x).exp();
       };
       return part(grad).sub(part(grad.neg()));
     }),
