@@ -25,6 +25,7 @@ import { DTYPES, isFloatCode } from '../dtype.js';
 import { mode } from '../autograd/mode.js';
 import { Node, unpack, type BackwardRule, type Edge } from '../autograd/graph.js';
 import { edgeOf } from '../autograd/engine.js';
+import { gradFnOf } from '../autograd/meta.js';
 import { Tensor } from '../tensor/tensor.js';
 import { checkInplace, rebaseHistory, setTarget, target, writeTarget } from './inplace.js';
 import { fits, parseArguments, parseSchema, type Op, type Signature } from './schema.js';
@@ -70,6 +71,9 @@ export function all(
   return { saves, fn, joint: true };
 }
 
+/** The derivative of what doesn't change with its input, but in jumps: 0, also where the gradient is infinite. */
+export const zeroGradient: Formula = d((grad: Tensor) => Tensor.zeros(grad.shape, grad.code));
+
 /** An op's block. */
 export interface OpDef {
   forward: (...args: any[]) => any;
@@ -90,6 +94,8 @@ export class OpRecord implements BackwardRule {
   readonly tensorParams: readonly number[];
   readonly hasList: boolean;
   private readonly selfOnly: boolean;
+  /** Whether the op itself writes into its first argument: normal_. */
+  private readonly writes: boolean;
   /** Position of the option `inplace`, with which a function writes into its first argument; -1 where there is none. */
   private readonly inplaceAt: number;
   private readonly defaults: readonly unknown[];
@@ -113,6 +119,7 @@ export class OpRecord implements BackwardRule {
     const { params } = this.sig;
     this.tensorParams = params.flatMap((p, i) => (tensorKinds.includes(p.kind) ? [i] : []));
     this.hasList = params.some((p) => p.kind === 'Tensor[]');
+    this.writes = this.sig.name.endsWith('_');
     this.defaults = params.map((p) => p.default);
     this.inplaceAt = params.findIndex((p) => p.name === 'inplace');
     this.selfOnly = params[0]?.kind === 'Tensor' && params.slice(1).every((p) => p.optional);
@@ -124,7 +131,7 @@ export class OpRecord implements BackwardRule {
     const def = this.block();
     const { name, params, results } = this.sig;
     this.forward = def.forward;
-    this.gradName = def.gradName ?? `${name[0]!.toUpperCase()}${name.slice(1)}Backward0`;
+    this.gradName = def.gradName ?? `${name[0]!.toUpperCase()}${name.slice(1).replace(/_$/, '')}Backward0`;
     this.kind = def.backward ? 'formulas' : def.composite ? 'composite' : 'none';
     if (this.kind === 'none' && def.differentiable !== false) {
       throw new Error(`op ${name}: give it a backward, composite: true, or differentiable: false`);
@@ -189,10 +196,29 @@ export class OpRecord implements BackwardRule {
   run(args: unknown[]): unknown {
     if (target !== null) return this.runInside(args);
     if (this.kind === 'composite') return this.forward(...args);
-    if (!mode.grad || this.kind === 'none' || !this.anyNeedsGrad(args)) return this.compute(args);
+    if (this.kind === 'none') return this.writes ? this.overwrite(args) : this.compute(args);
+    if (!mode.grad || !this.anyNeedsGrad(args)) return this.compute(args);
     const out = this.compute(args);
     this.record(args, out as Tensor | Tensor[]);
     return out;
+  }
+
+  private overwrite(args: unknown[]): unknown {
+    const self = args[0] as Tensor;
+    checkInplace(this.sig.name, self, mode.grad);
+    this.compute(args);
+    self.storage.version++;
+    if (mode.grad) this.forget(self);
+    return self;
+  }
+
+  // What an op without derivative wrote depends on nothing that was there before: a node that sends back zeros.
+  private forget(self: Tensor): void {
+    const edge = edgeOf(self);
+    if (edge === null) return;
+    const node = new Node(this, [edge]);
+    node.saved = [];
+    rebaseHistory(self, node);
   }
 
   // A call from the forward of an in-place op, whose target is not this op's.
@@ -315,6 +341,7 @@ export class OpRecord implements BackwardRule {
   backward(node: Node, grads: (Tensor | null)[], needs: readonly boolean[]): (Tensor | null)[] {
     const grad: unknown =
       node.outputs === null ? grads[0] : node.outputs.map((o, i) => grads[i] ?? Tensor.zeros(o.shape, o.code));
+    if (this.kind === 'none') return [Tensor.zeros((grad as Tensor).shape, (grad as Tensor).code)];
     const call = node.args === null ? null : this.describe(node.args);
     if (this.joint !== null) {
       const saved: Record<string, unknown> = {};
@@ -359,8 +386,10 @@ export class OpRecord implements BackwardRule {
     const self = parsed[0] as Tensor;
     const recording = mode.grad && this.kind !== 'none' && this.anyNeedsGrad(parsed);
     checkInplace(call, self, mode.grad);
-    const old = recording && this.kind === 'formulas' && this.savesSelf(parsed) ? self.rawClone() : undefined;
+    const old = recording && this.kind === 'formulas' && this.savesSelf(parsed) ? valueOf(self) : undefined;
     if (this.kind === 'composite') {
+      // What the steps save of self must outlast the change.
+      if (recording) parsed[0] = valueOf(self);
       const result = this.forward(...parsed) as Tensor;
       return self.copy_(checkFits(call, self, result));
     }
@@ -372,6 +401,7 @@ export class OpRecord implements BackwardRule {
       mode.grad = before;
     }
     self.storage.version++;
+    if (this.kind === 'none' && mode.grad) this.forget(self);
     if (recording) {
       const node = this.record(parsed, self, old ?? self);
       if (node !== null) {
@@ -394,6 +424,14 @@ function checkFits(call: string, self: Tensor, result: Tensor): Tensor {
     throw new TenfoldError('shape', `${call}: the result's shape [${result.shape}] is not self's [${self.shape}]`);
   }
   return result;
+}
+
+// A tensor's value before an in-place op changes it, at its place in the graph: formulas differentiate through it.
+function valueOf(self: Tensor): Tensor {
+  const copy = self.rawClone();
+  const node = gradFnOf(self);
+  if (node !== null) copy.setNode(node, self.nr);
+  return copy;
 }
 
 // Memory that is gone is found where its address is taken, which doesn't know the call.

@@ -4,7 +4,7 @@ import { Code, DTYPES, isFloatCode, type DType } from '../dtype.js';
 import { kernel, launchRaw, type Kernel } from '../native/launch.js';
 import { wrapDim } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
-import { d, defineOp, type OpDef } from '../op/define.js';
+import { d, defineOp, zeroGradient, type OpDef } from '../op/define.js';
 import { elementwise, unary } from '../op/elementwise.js';
 
 const RELU = kernel('relu');
@@ -12,7 +12,7 @@ const RELU_BACKWARD = kernel('reluBackward');
 /** grad where the result of relu (or its input) is positive, in one pass. */
 export const reluBackward = defineOp('reluBackward(Tensor grad, Tensor result)', (): OpDef => ({
   forward: (grad: Tensor, y: Tensor) => elementwise(RELU_BACKWARD, 'reluBackward', [grad, y], y.code),
-  backward: { grad: d('result', (g, y) => reluBackward(g, y)), result: d((g) => g.mul(0)) },
+  backward: { grad: d('result', (g, y) => reluBackward(g, y)), result: zeroGradient },
 }));
 /** max(x, 0); the derivative at 0 is 0. See torch.relu. */
 export const relu = defineOp('relu[_](Tensor self)', (): OpDef => ({

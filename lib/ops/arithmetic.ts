@@ -90,9 +90,13 @@ export const div = defineOp('div[_](Tensor self, Tensor|Scalar other, *, string?
     throw new TypeError(`div: roundingMode must be null, 'trunc' or 'floor', got '${roundingMode}'`);
   },
   backward: {
-    self: d('other', (grad, other, call) => (call.roundingMode === null ? grad.div(other) : grad.mul(0))),
+    self: d('other', (grad, other, call) =>
+      call.roundingMode === null ? grad.div(other) : Tensor.zeros(grad.shape, grad.code),
+    ),
     other: d('self', 'other', (grad, self, other, call) =>
-      call.roundingMode === null ? grad.neg().mul(other.reciprocal().mul(self).div(other)) : grad.mul(0),
+      call.roundingMode === null
+        ? grad.neg().mul(other.reciprocal().mul(self).div(other))
+        : Tensor.zeros(grad.shape, grad.code),
     ),
   },
 }));
@@ -145,7 +149,7 @@ const powTensor = defineOp('pow[_](Tensor self, Tensor|Scalar exponent)', (): Op
     self: d('self', 'exponent', (grad, self, exponent) => {
       if (!(exponent instanceof Tensor)) {
         const p = Number(exponent);
-        if (p === 0) return grad.mul(0);
+        if (p === 0) return Tensor.zeros(grad.shape, grad.code);
         return p === 2 ? grad.mul(self.mul(2)) : grad.mul(self.pow(p - 1).mul(p));
       }
       return grad.mul(where(exponent.eq(0), 0, exponent.mul(self.pow(exponent.sub(1)))));

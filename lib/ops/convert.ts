@@ -4,7 +4,7 @@ import { Tensor } from '../tensor/tensor.js';
 import { copyElements, fillElements } from '../tensor/copy.js';
 import { broadcastShapes, sameShape } from '../tensor/shape.js';
 import { TenfoldError } from '../errors.js';
-import { d, defineOp, type OpDef } from '../op/define.js';
+import { d, defineOp, zeroGradient, type OpDef } from '../op/define.js';
 import { checkInplace, rebaseHistory } from '../op/inplace.js';
 import { mode } from '../autograd/mode.js';
 import type { Op, Scalar } from '../op/schema.js';
@@ -66,7 +66,7 @@ export const typeAs = defineOp('typeAs(Tensor self, Tensor other)', (): OpDef =>
 
 const copy = defineOp('copy(Tensor self, Tensor src, bool nonBlocking=false)', (): OpDef => ({
   forward: (_self: Tensor, src: Tensor) => src.clone(),
-  backward: { self: d((grad) => grad.mul(0)), src: d((grad) => grad) },
+  backward: { self: zeroGradient, src: d((grad) => grad) },
   gradName: 'CopyBackwards',
 }));
 
@@ -106,7 +106,7 @@ export const fill = defineOp('fill[_](Tensor self, Tensor|Scalar value)', (): Op
     else fillElements(out, value);
     return out;
   },
-  backward: { self: d((grad) => grad.mul(0)), value: d((grad) => grad.sum()) },
+  backward: { self: zeroGradient, value: d((grad) => grad.sum()) },
 }));
 
 /** Sets every element to 0, in place. See torch.Tensor.zero_. */

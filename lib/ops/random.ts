@@ -1,13 +1,11 @@
 /** Random numbers, equal to those of PyTorch's CPU generator for a seed (native/random). */
 import { TenfoldError, checkOptions, show } from '../errors.js';
 import { COMPUTE, Code, DTYPES, codeOf, defaultFloat, isFloatCode } from '../dtype.js';
-import { mode } from '../autograd/mode.js';
 import { kernel, launchRaw, type Kernel } from '../native/launch.js';
 import { type Generator, defaultGenerator, halves } from '../random/generator.js';
 import { checkSizes, type Shape } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
 import { defineOp, type OpDef } from '../op/define.js';
-import { checkInplace } from '../op/inplace.js';
 import type { TensorOptions } from './creation.js';
 
 const K = {
@@ -66,14 +64,12 @@ function fillRandom(
   numbers: readonly number[],
   strided = numbers,
 ): Tensor {
-  checkInplace(call, self, mode.grad);
   if (self.dense) draw(k, call, self, generator, numbers);
   else {
     const out = Tensor.raw(self.shape, self.code);
     draw(k, call, out, generator, strided);
     self.rawCopy(out);
   }
-  self.storage.version++;
   return self;
 }
 
@@ -105,9 +101,7 @@ export const bernoulli_ = defineOp(
   (): OpDef => ({
     forward(self: Tensor, p: Tensor | number, generator: Generator | null) {
       if (p instanceof Tensor) {
-        checkInplace('bernoulli_', self, mode.grad);
         self.rawCopy(drawBernoulli('bernoulli_', p.expand([...self.shape]), generator));
-        self.storage.version++;
         return self;
       }
       checkProbability('bernoulli_', p);

@@ -3,7 +3,7 @@ import { TenfoldError } from '../errors.js';
 import { Code, isFloatCode } from '../dtype.js';
 import { kernel } from '../native/launch.js';
 import { Tensor } from '../tensor/tensor.js';
-import { d, defineOp, type Formula, type OpDef } from '../op/define.js';
+import { d, defineOp, zeroGradient, type Formula, type OpDef } from '../op/define.js';
 import { To, elementwise, promote, unary, type Operand } from '../op/elementwise.js';
 import { where } from './arithmetic.js';
 
@@ -23,7 +23,7 @@ const rounding = (name: string): (() => OpDef) => {
   const k = kernel(name);
   return (): OpDef => ({
     forward: (x: Tensor) => (isFloatCode(x.code) ? unary(k, name, x) : x.rawClone()),
-    backward: { self: d((grad) => grad.mul(0)) },
+    backward: { self: zeroGradient },
   });
 };
 const noBool = (call: string, x: Tensor): void => {
@@ -49,13 +49,7 @@ export const abs = defineOp(
   ),
 );
 /** −1, 0 or 1. See torch.sign. */
-export const sign = defineOp(
-  'sign[_](Tensor self)',
-  same(
-    'sign',
-    d((grad) => grad.mul(0)),
-  ),
-);
+export const sign = defineOp('sign[_](Tensor self)', same('sign', zeroGradient));
 /** x². See torch.square. */
 export const square = defineOp('square[_](Tensor self)', (): OpDef => ({
   forward: (x: Tensor) => unary(SQUARE, 'square', x.code === Code.bool ? x.to('int64') : x),
@@ -323,7 +317,7 @@ export const round = defineOp('round[_](Tensor self, *, int decimals=0)', (): Op
     const scale = 10 ** Math.abs(decimals);
     return decimals > 0 ? x.mul(scale).round().div(scale) : x.div(scale).round().mul(scale);
   },
-  backward: { self: d((grad) => grad.mul(0)) },
+  backward: { self: zeroGradient },
 }));
 
 const CLAMP = kernel('clampScalar');
