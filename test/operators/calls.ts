@@ -47,7 +47,8 @@ export const exists = (path: string): boolean => lookUp(path) !== undefined;
 export interface Way {
   name: string;
   form: Form;
-  run(call: Call, leaves: Tensor[] | null): { result: unknown; args: unknown[]; named: Record<string, unknown> };
+  call(args: unknown[], named: Record<string, unknown>): unknown;
+  run(sample: Call, leaves: Tensor[] | null): { result: unknown; args: unknown[]; named: Record<string, unknown> };
 }
 
 function invoke(path: string, form: Form, args: unknown[]): unknown {
@@ -64,13 +65,15 @@ function way(
   arrange: (args: unknown[], named: Record<string, unknown>) => unknown[],
 ): Way {
   const path = spelling(op, form);
+  const call: Way['call'] = (args, named) => invoke(path, form, arrange(args, named));
   return {
     name: `${path}(${style})`,
     form,
-    run(call, leaves) {
-      const args = call.args.map((a) => decode(a, leaves));
-      const named = Object.fromEntries(Object.entries(call.named).map(([k, v]) => [k, decode(v, leaves)]));
-      return { result: invoke(path, form, arrange(args, named)), args, named };
+    call,
+    run(sample, leaves) {
+      const args = sample.args.map((a) => decode(a, leaves));
+      const named = Object.fromEntries(Object.entries(sample.named).map(([k, v]) => [k, decode(v, leaves)]));
+      return { result: call(args, named), args, named };
     },
   };
 }

@@ -1,0 +1,286 @@
+/**
+ * First and second derivatives of every operator against differences, in float64: PyTorch's own samples, and rows for what
+ * they don't reach. Each is checked as a function, as a method and in place, with dense and with strided inputs. The last
+ * test asks what ran under these checks: an op that no row reaches fails it, or one of whose formulas none reaches.
+ */
+import { describe as group, expect, it } from 'vitest';
+import * as tf from '../../lib/index.js';
+import type { Tensor } from '../../lib/index.js';
+import { OpRecord, registry } from '../../lib/op/define.js';
+import { spelling, waysOf } from './calls.js';
+import { EXCEPTIONS } from './exceptions.js';
+import {
+  decode, describeCall, isCodedTensor, readOperator, recordedOperators,
+  type Coded, type OperatorFile, type Sample,
+} from './format.js'; // prettier-ignore
+
+const F = tf.nn.functional;
+
+/** Operators whose recorded samples are not differentiated, with the reason; rows below stand in where they can. */
+const NOT_FROM_SAMPLES: Record<string, string> = {
+  float: 'differences of float32 numbers are noise',
+  half: 'as float',
+  bfloat16: 'as float',
+  argsort: 'gives positions',
+  'nn.functional.ctc_loss':
+    "the derivative is PyTorch's: that of normalised log-probabilities, which the samples aren't",
+  'nn.functional.max_unpool1d':
+    'of several elements for one place the last counts, but all get its gradient; as PyTorch',
+  'nn.functional.max_unpool2d': 'as maxUnpool1d',
+  'nn.functional.max_unpool3d': 'as maxUnpool1d',
+};
+/** Operators that read memory by its layout: strided inputs are another call. */
+const BY_LAYOUT = new Set(['as_strided']);
+/** Operators without second derivative, with the reason. */
+const ONCE: Record<string, string> = {};
+/** Ops with nothing to differentiate, though made of ops that are. */
+const CONSTANT: Record<string, string> = {
+  int: 'gives integers',
+  short: 'gives integers',
+  char: 'gives integers',
+  byte: 'gives integers',
+  long: 'gives integers',
+  bool: 'gives truth values',
+};
+
+// ---- what ran --------------------------------------------------------------------------------------------------------
+
+/** Composite ops that were called, and formulas of the others. */
+const ran = new Set<string>();
+const { backward, run } = OpRecord.prototype;
+OpRecord.prototype.run = function (args) {
+  ran.add(this.sig.schema);
+  return run.call(this, args);
+};
+OpRecord.prototype.backward = function (node, grads, needs) {
+  this.tensorParams.forEach((param, i) => {
+    if (this.hasList || needs[i]) ran.add(`${this.sig.schema}: ${this.sig.params[param]!.name}`);
+  });
+  return backward.call(this, node, grads, needs);
+};
+/** What must have run of an op: its formulas, or the op itself where it is made of others. */
+function duties(op: OpRecord): string[] {
+  const rule = op.ready().backward;
+  const { schema, params } = op.sig;
+  if (rule === undefined) return op.kind === 'composite' && !(op.sig.name in CONSTANT) ? [schema] : [];
+  // One function for all inputs doesn't say which of them it serves: the first always.
+  if (typeof rule.fn === 'function') return [`${schema}: ${params[op.tensorParams[0]!]!.name}`];
+  return Object.keys(rule).map((input) => `${schema}: ${input}`);
+}
+
+// ---- one check -------------------------------------------------------------------------------------------------------
+
+const sizeOf = (tensors: readonly Tensor[]): number => tensors.reduce((n, t) => n + t.numel(), 0);
+/** Small ones element by element, others along a direction. */
+function check(fn: () => Tensor | Tensor[], inputs: readonly Tensor[], second = true): void {
+  const out = fn();
+  const fastMode = sizeOf(inputs) > 12 || sizeOf(Array.isArray(out) ? out : [out]) > 12;
+  tf.autograd.gradcheck(fn, inputs, { fastMode });
+  if (second) tf.autograd.gradgradcheck(fn, inputs, { fastMode });
+}
+
+/** The same values where neighbours don't lie side by side, behind an offset. */
+const strided = (x: Tensor): Tensor => tf.stack([x, x], -1).select(-1, 1);
+const dense = (x: Tensor): Tensor => x;
+
+// ---- PyTorch's samples -----------------------------------------------------------------------------------------------
+
+const FLOATS = new Set(['float32', 'float16', 'bfloat16']);
+/**
+ * A recorded argument with float64 in the place of every other float, dense. What is differentiated is moved by a
+ * thousandth or two, no two by as much, and within [0, 1] where it was: away from corners (0, whole numbers) and ties.
+ */
+function widen(c: Coded): Coded {
+  if (Array.isArray(c)) return c.map(widen);
+  if (c !== null && typeof c === 'object' && 'torch' in c && FLOATS.has(c.torch)) return { torch: 'float64' };
+  if (!isCodedTensor(c)) return c;
+  const moved = (x: number, i: number): number =>
+    (Math.abs(x) < 1 ? 0.995 : 1) * x + 0.00125 + 0.00075 * Math.sin(12.9898 * (i + 1));
+  const data = c.grad ? c.data.map((x, i) => moved(Number(x), i)) : c.data;
+  return { ...c, data, strides: undefined, dtype: FLOATS.has(c.dtype) ? 'float64' : c.dtype } as Coded;
+}
+const finite = (c: Coded): boolean =>
+  Array.isArray(c) ? c.every(finite) : !isCodedTensor(c) || c.data.every((x) => Number.isFinite(Number(x)));
+const hasGrad = (c: Coded): boolean => (Array.isArray(c) ? c.some(hasGrad) : isCodedTensor(c) && c.grad === true);
+const shapeOf = (c: Coded | undefined): string => (c !== undefined && isCodedTensor(c) ? c.shape.join() : 'none');
+
+/** The samples to differentiate: finite, in float64 where PyTorch has them so. */
+function samplesOf(file: OperatorFile): [number, Sample][] {
+  const skip: Record<number, string> = EXCEPTIONS[file.op]?.skip ?? {};
+  const usable = [...file.samples.entries()].filter(([i, s]) => {
+    return !(i in skip) && s.grads && hasGrad(s.out!) && finite([...s.args, s.out!, ...s.grads]);
+  });
+  const double = usable.filter(([, s]) => JSON.stringify(s.args).includes('"float64"'));
+  return double.length > 0 ? double : usable;
+}
+
+function replace(value: unknown, leaves: readonly Tensor[], by: (t: Tensor) => Tensor): unknown {
+  if (value instanceof tf.Tensor) return leaves.includes(value) ? by(value) : value;
+  return Array.isArray(value) ? value.map((v) => replace(v, leaves, by)) : value;
+}
+const tensorsOf = (result: unknown): Tensor[] =>
+  result instanceof tf.Tensor ? [result] : [...(result as Iterable<unknown>)].filter((t) => t instanceof tf.Tensor);
+
+function checkSample(file: OperatorFile, sample: Sample): void {
+  for (const way of waysOf(file, sample)) {
+    if (!way.name.endsWith('(named)')) continue;
+    // What resizes its tensor in place is refused.
+    if (way.form === 'inplace' && shapeOf(sample.args[0]) !== shapeOf(sample.out)) continue;
+    const layouts = way.form === 'inplace' ? [(x: Tensor) => x.clone()] : [dense, strided];
+    for (const layout of BY_LAYOUT.has(file.op) ? [dense] : layouts) {
+      const leaves: Tensor[] = [];
+      const args = sample.args.map((a) => decode(widen(a), leaves));
+      const named = Object.entries(sample.named).map(([k, v]) => [k, decode(widen(v), leaves)] as const);
+      const fn = (): Tensor[] => {
+        tf.manualSeed(0);
+        const options = Object.fromEntries(named.map(([k, v]) => [k, replace(v, leaves, layout)]));
+        const given = args.map((a) => replace(a, leaves, layout));
+        return tensorsOf(way.call(given, options));
+      };
+      check(fn, leaves, !(file.op in ONCE));
+    }
+  }
+}
+
+group('PyTorch’s samples', () => {
+  for (const file of recordedOperators().map(readOperator)) {
+    const samples = file.op in NOT_FROM_SAMPLES ? [] : samplesOf(file);
+    if (samples.length === 0) continue;
+    it(spelling(file.op, file.forms[0]!), () => {
+      const problems = samples.flatMap(([i, sample]) => {
+        try {
+          checkSample(file, sample);
+          return [];
+        } catch (error) {
+          return [`#${i} of ${describeCall(sample)}\n     ${(error as Error).message}`];
+        }
+      });
+      if (problems.length > 0)
+        expect.fail(`${problems.length} of ${samples.length} samples\n${problems.slice(0, 4).join('\n')}`);
+    });
+  }
+});
+
+// ---- rows ------------------------------------------------------------------------------------------------------------
+
+/** Numbers between low and high, no two alike. */
+function between(low: number, high: number, ...shape: number[]): Tensor {
+  const n = shape.reduce((a, b) => a * b, 1);
+  const data = Float64Array.from({ length: n }, (_, i) => low + (high - low) * ((0.37 + 0.618034 * i) % 1));
+  return tf.tensor(data).reshape(shape).requiresGrad_();
+}
+const int = (...values: number[]): Tensor => tf.tensor(values.map(BigInt));
+const x = (...shape: number[]): Tensor => between(-2, 2, ...shape);
+type Row = [fn: (...inputs: Tensor[]) => Tensor | Tensor[], ...inputs: Tensor[]];
+
+/** What the samples leave out: the name of the op, and calls of it. */
+const ROWS: Record<string, Row[]> = {
+  'pow of a number': [[(e) => tf.pow(2.5, e), x(2, 3)], [(e) => tf.pow(0.3, e), x()]],
+  'xlogy of a number': [[(y) => tf.xlogy(1.5, y), between(0.2, 3, 5)]],
+  chainMatmul: [[(a, b, c) => tf.chainMatmul([a, b, c]), x(2, 3), x(3, 4), x(4, 2)]],
+  fill: [
+    [(a, v) => a.fill(v), x(2, 2), x()],
+    [(a, v) => a.clone().fill_(v), x(2, 2), x()],
+  ],
+  sliceScatter: [[(a, b) => a.sliceScatter(b, 1, 0, 3, 2), x(2, 4), x(2, 2)]],
+  narrowCopy: [[(a) => a.narrowCopy(1, 1, 2), x(2, 4)]],
+  'concat, concatenate': [[(a, b) => [tf.concat([a, b]), tf.concatenate([a, b], 0)], x(2, 2), x(1, 2)]],
+  'moveaxis, swapaxes, swapdims': [[(a) => [a.moveaxis(0, 1), a.swapaxes(0, 1), a.swapdims(-1, 0)], x(2, 3)]],
+  indexFill: [[(a, v) => a.indexFill(1, int(0, 2), v), x(2, 3), x()]],
+  indexReduce: (['prod', 'mean', 'amax', 'amin'] as const).flatMap((how): Row[] => [
+    [(a, b) => a.indexReduce(0, int(0, 0, 2), b, how), x(3, 2), between(-1.7, 2.1, 3, 2)],
+    [(a, b) => a.indexReduce(0, int(1, 1), b, how, { includeSelf: false }), x(3), between(-1.7, 2.1, 2)],
+    [(a, b) => a.indexReduce(0, int(0), b, how), x(), between(-1.7, 2.1)],
+  ]),
+  aminmax: [[(a) => [...tf.aminmax(a)], x(2, 3)], [(a) => [...a.aminmax({ dim: 1, keepdim: true })], x(2, 3)]],
+  'unbiased by position': [
+    [(a) => [tf.var(a, false), tf.std(a, true), ...tf.varMean(a, false), ...tf.stdMean(a, true)], x(4)],
+  ],
+  vectorNorm: [2, 1, 3, 1.5, 0.5, Infinity, -Infinity, -2].flatMap((ord): Row[] => [
+    [(a) => tf.vectorNorm(a, ord), x(2, 3)],
+    [(a) => tf.vectorNorm(a, ord, [1], true), x(2, 3)],
+  ]),
+  norm: (['fro', 1, 3, 0.5, Infinity, -Infinity, 'inf', '-inf'] as const).flatMap((p): Row[] => [
+    [(a) => a.norm(p), x(2, 3)],
+    [(a) => a.norm(p, 0), x(2, 3)],
+    [(a) => a.norm(p), x()],
+  ]),
+  'nn.functional.sigmoid, tanh': [[(a) => [F.sigmoid(a), F.tanh(a)], x(3)]],
+  'nn.functional.softmax, logSoftmax': [[(a) => [F.softmax(a, 0), F.logSoftmax(a, 1)], x(2, 3)]],
+  threshold: [[(a) => F.threshold(a, 0.2, -3), x(5)]],
+  dropout1d: [[(a) => (tf.manualSeed(0), F.dropout1d(a, 0.5, true)), x(2, 3, 2)]],
+  'binaryCrossEntropyWithLogits, posWeight': ['none', 'mean', 'sum'].map((reduction): Row => [
+    (a, b, w) => F.binaryCrossEntropyWithLogits(a, b, { posWeight: w, reduction }), x(2, 3), between(0.1, 0.9, 2, 3),
+    between(0.5, 2, 3),
+  ]), // prettier-ignore
+  softMarginLoss: [[(a) => F.softMarginLoss(a, tf.tensor(Float64Array.of(1, -1, 1))), x(3)]],
+  'losses of logits that are 0': [
+    [(a) => F.softMarginLoss(a, tf.tensor(Float64Array.of(1, -1))), tf.zeros(2, { dtype: 'float64' }).requiresGrad_()],
+    [(a, b) => F.binaryCrossEntropyWithLogits(a, b, { posWeight: tf.tensor(Float64Array.of(2, 0.5)) }),
+      tf.zeros(2, { dtype: 'float64' }).requiresGrad_(), between(0.1, 0.9, 2)],
+  ],
+  ctcLoss: ['none', 'mean', 'sum'].map((reduction): Row => [
+    (a) => F.ctcLoss(a.logSoftmax(-1), tf.tensor([[1n, 2n], [2n, 2n]]), [4, 4], [2, 1], { reduction }), x(4, 2, 3),
+  ]), // prettier-ignore
+  maxUnpool: [
+    [(a) => F.maxUnpool1d(a, tf.tensor([[[1n, 2n, 5n]]]), 2), x(1, 1, 3)],
+    [(a) => F.maxUnpool2d(a, tf.tensor([[[[0n, 3n], [9n, 14n]]]]), 2), x(1, 1, 2, 2)],
+    [(a) => F.maxUnpool3d(a, tf.tensor([[[[[3n, 4n]]]]]), [2, 1, 2]), x(1, 1, 1, 1, 2)],
+  ], // prettier-ignore
+  lpPool: [
+    [(a) => F.lpPool1d(a, 3, 2), between(0.2, 2, 1, 2, 4)],
+    [(a) => F.lpPool2d(a, 2, [2, 1]), between(0.2, 2, 1, 1, 4, 2)],
+  ],
+  fold: [[(a) => F.fold(a, [3, 3], [2, 2]), x(1, 4, 4)]],
+  pixelUnshuffle: [[(a) => F.pixelUnshuffle(a, 2), x(1, 1, 4, 2)]],
+  affineGrid: [[(a) => F.affineGrid(a, [1, 1, 2, 2], { alignCorners: false }), x(1, 2, 3)]],
+  digamma: [[(a) => a.digamma(), between(-2.7, 3, 5)], [(a) => a.clone().digamma_(), x()]],
+  polygamma: [1, 2, 4].map((n): Row => [(a) => [tf.polygamma(n, a), a.polygamma(n)], between(0.4, 4, 4)]),
+  'polygamma left of 0': [[(a) => tf.polygamma(1, a), between(-0.7, -0.3, 3)]],
+  'Bessel functions': [
+    [(a) => [a.i0(), tf.special.i1(a), tf.special.i0e(a), tf.special.i1e(a)], x(5)],
+    [(a) => [tf.special.i0e(a), tf.special.i1e(a)], between(29, 31.1, 4)],
+  ],
+  // In-place ops on a view change their base through it.
+  'in place on a view': [
+    [(a, b) => { const y = a.clone(); y.select(0, 1).mul_(b); return y; }, x(2, 3), x(3)],
+    [(a) => { const y = a.clone(); y.slice(1, 0, 3, 2).sin_(); return y; }, x(2, 3)],
+    [(a, b) => { const y = a.clone(); y.t().copy_(b); y.exp_(); return y; }, x(2, 3), x(3, 1)],
+  ],
+  // … and forget what they overwrite.
+  'in place without derivative': [
+    [(a) => { const y = a.clone(); y.select(0, 1).normal_(0, 0); return y; }, x(2, 3)],
+    [(a) => { const y = a.mul(2); y.floorDivide_(3); return [y, a.mul(1)]; }, x(3)],
+    [(a) => { const y = a.mul(2); y.gt_(0.1); return [y, a.mul(1)]; }, x(3)],
+  ],
+}; // prettier-ignore
+
+group('rows', () => {
+  it.each(Object.entries(ROWS))('%s', (_, rows) => {
+    for (const [fn, ...inputs] of rows) {
+      check(() => fn(...inputs), inputs);
+      check(() => fn(...inputs.map(strided)), inputs);
+    }
+  });
+});
+
+it('casts', () => {
+  // Multiples of the step, which every dtype holds exactly.
+  const exact = tf.tensor(Float64Array.of(0.5, -1.25, 1.5)).requiresGrad_();
+  const other = tf.zeros([], { dtype: 'float32' });
+  for (const cast of [
+    (t: Tensor) => t.float(),
+    (t: Tensor) => t.half(),
+    (t: Tensor) => t.bfloat16(),
+    (t: Tensor) => t.typeAs(other),
+    (t: Tensor) => t.to('float16'),
+  ]) {
+    const fn = (t: Tensor): Tensor => cast(t).double();
+    tf.autograd.gradcheck(fn, exact, { eps: 1 / 64 });
+    tf.autograd.gradgradcheck(fn, exact, { eps: 1 / 64 });
+  }
+});
+
+it('every op was reached, and each of its formulas', () => {
+  expect([...registry.values()].flatMap(duties).filter((duty) => !ran.has(duty))).toEqual([]);
+});
