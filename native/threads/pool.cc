@@ -35,12 +35,12 @@ constexpr int kMaxThreads = 256;
 constexpr int64_t kMaxPiecesEach = 16;     // more pieces even out the end of a section; a claim costs 20 ns
 constexpr int64_t kSpinNs = 50'000;        // a sleeping worker arrives 10 to 30 us late, a spinning one 0.1
 constexpr int64_t kPreemptedNs = 100'000;  // a spinning worker sees the clock jump by this: something took its core
-constexpr int64_t kWakeCostlyNs = 30'000;  // waking a sleeper takes 1 to 10 us, unless it gets the caller's own core
-constexpr int64_t kWakeWorthNs = 60'000;   // work left from which a sleeper is worth waking …
-constexpr int64_t kWakeWorthCautiousNs = 500'000;  // … and while another process wants the cores
-constexpr int64_t kDenseNs = 200'000;              // or so much work in short sections with no long pause between them
-constexpr int64_t kStallNs = 100'000;
-constexpr int64_t kShortestRestNs = 2'000'000, kLongestRestNs = 500'000'000;
+constexpr int64_t kWakeWorthNs = 60'000;   // work left from which a sleeper is worth waking: it takes 1 to 10 us …
+constexpr int64_t kDenseNs = 200'000;      // … or so much work in short sections with no long pause between them
+// The account of what threads gain and lose; see settle().
+constexpr int64_t kCreditNs = 500'000, kPatienceNs = 100'000;
+constexpr int64_t kRestPerLoss = 10, kLongestRestNs = 100'000'000;
+constexpr int64_t kDistrustNs = 20'000'000;
 
 int64_t now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
@@ -128,7 +128,7 @@ class Pool {
 
     Wake wake(*this, begin, parties, each);
     const uint32_t mine = work(generation, 0, [&wake](uint32_t ran) { wake.after(ran); });
-    join(begin, wake, each * static_cast<uint32_t>(parties), mine);
+    join(wake, each * static_cast<uint32_t>(parties), mine);
 
     std::exception_ptr error;
     if (failed_.load(std::memory_order_acquire)) {
@@ -162,7 +162,8 @@ class Pool {
   // Who may start a section; the fields below it belong to the holder.
   alignas(64) std::atomic<bool> busy_{false};
   int started_ = 0;
-  int64_t rest_ = 0, restUntil_ = 0, cautiousUntil_ = 0;
+  int64_t balance_ = 0;  // nanoseconds lost to threads, less those won
+  int64_t restUntil_ = 0;
   int64_t dense_ = 0, denseEnd_ = 0;
   alignas(64) std::atomic<int64_t> trustAt_{0};  // workers don't spin before this time
   std::atomic<bool> contended_{false};           // a spinning worker lost its core
@@ -180,30 +181,26 @@ class Pool {
         : pool(pool_), begin(begin_), parties(parties_), total(each * static_cast<uint32_t>(parties_)) {
       if (!pool.childAsleep(0, parties)) return;
       waiting = true;
-      cautious = begin < pool.cautiousUntil_;
       if (begin - pool.denseEnd_ > kSpinNs) pool.dense_ = 0;
-      if (pool.eager_.load(std::memory_order_relaxed) || (pool.dense_ > kDenseNs && !cautious)) wake(begin);
+      if (pool.eager_.load(std::memory_order_relaxed) || pool.dense_ > kDenseNs) wake(begin);
     }
     void after(uint32_t ran) {
       if (!waiting || ran == total) return;
       const int64_t time = now(), left = (time - begin) / ran * (total - ran);
-      if (left > (cautious ? kWakeWorthCautiousNs : kWakeWorthNs)) wake(time);
+      if (left > kWakeWorthNs) wake(time);
     }
     void wake(int64_t time) {
       waiting = false;
       pool.dense_ = 0;
       pool.wakeChildren(0, parties);
-      costly = now() - time > kWakeCostlyNs;
-    }
-    void end() {  // of a section whose workers slept through it
-      pool.denseEnd_ = now();
-      pool.dense_ += pool.denseEnd_ - begin;
+      spent = now() - time;
     }
     Pool& pool;
     const int64_t begin;
     const int parties;
     const uint32_t total;
-    bool waiting = false, cautious = false, costly = false;
+    bool waiting = false;
+    int64_t spent = 0;
   };
 
   static int initialThreads() {
@@ -285,39 +282,35 @@ class Pool {
     }
   }
 
-  // Waits for the pieces that workers have begun, and judges whether the section was worth its threads.
-  void join(int64_t begin, Wake& wake, uint32_t total, uint32_t mine) {
+  // Waits for the pieces that workers have begun.
+  void join(const Wake& wake, uint32_t total, uint32_t mine) {
     const auto finished = [&] { return done_.load(std::memory_order_acquire) == total; };
-    for (int turns = 0; turns < 256; ++turns) {
-      if (finished()) {
-        if (wake.waiting) wake.end();
-        if (wake.costly || contended_.load(std::memory_order_relaxed)) restrain(false);
-        return;
-      }
-      relax();
-    }
     const int64_t waiting = now();
-    for (int turns = 0; !finished(); ++turns) {
+    for (int turns = 1; !finished(); ++turns) {
       relax();
-      if ((turns & 127) == 127) std::this_thread::yield();
+      if (turns > 256 && (turns & 127) == 0) std::this_thread::yield();
     }
-    // It took longer than the caller alone would have, beyond noise: a worker lost its core in the middle of a piece,
-    // for a time slice of the system (1 to 5 ms).
-    const bool stalled = mine && now() - begin > (waiting - begin) / mine * total + kStallNs;
-    if (stalled || wake.costly || contended_.load(std::memory_order_relaxed)) restrain(stalled);
+    const int64_t end = mine == total ? waiting : now();
+    if (wake.waiting) {  // the workers slept through it
+      denseEnd_ = end;
+      dense_ += end - wake.begin;
+    }
+    if (mine) settle(end - wake.begin, (waiting - wake.begin - wake.spent) / mine * total, end);
+    if (contended_.load(std::memory_order_relaxed)) {
+      contended_.store(false, std::memory_order_relaxed);
+      trustAt_.store(end + kDistrustNs, std::memory_order_relaxed);
+    }
   }
 
-  // Another process wants these cores. For a while workers don't spin (the system then has little to charge them for,
-  // and runs them at once when they are woken) and are woken for long sections only; after a stall, sections run on the
-  // caller alone. Trouble that comes back doubles the while.
-  void restrain(bool stalled) {
-    const int64_t time = now();
-    contended_.store(false, std::memory_order_relaxed);
-    const bool again = time < cautiousUntil_ + 8 * rest_;
-    rest_ = again ? std::min(kLongestRestNs, 2 * rest_) : kShortestRestNs;
-    cautiousUntil_ = time + 4 * rest_;
-    if (stalled) restUntil_ = time + rest_;
-    trustAt_.store(cautiousUntil_, std::memory_order_relaxed);
+  // Another process may want these cores: a worker that loses its core in the middle of a piece holds up the section for
+  // a time slice of the system (1 to 5 ms), and a wake may put the worker on the caller's own core. So it is counted
+  // what sections took against what the caller alone would have taken, by the pieces that it ran; where that adds up to
+  // a loss, sections run on the caller alone for ten times as long. Threads can't cost more than a tenth that way.
+  void settle(int64_t took, int64_t alone, int64_t time) {
+    balance_ = std::max(balance_ + took - alone, -kCreditNs);
+    if (balance_ < kPatienceNs) return;
+    restUntil_ = time + std::min(kRestPerLoss * balance_, kLongestRestNs);
+    balance_ = 0;
   }
 
   // Threads wake each other as a binary tree: a wake costs its caller 1 to 5 us, and there may be a hundred to wake.
