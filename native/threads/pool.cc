@@ -36,7 +36,8 @@ constexpr int64_t kMaxPiecesEach = 16;     // more pieces even out the end of a 
 constexpr int64_t kSpinNs = 50'000;        // a sleeping worker arrives 10 to 30 us late, a spinning one 0.1
 constexpr int64_t kPreemptedNs = 100'000;  // a spinning worker sees the clock jump by this: something took its core
 constexpr int64_t kWakeWorthNs = 60'000;   // work left from which a sleeper is worth waking: it takes 1 to 10 us …
-constexpr int64_t kDenseNs = 200'000;      // … or so much work in short sections with no long pause between them
+constexpr int64_t kDenseNs = 100'000;      // … or so much work in sections that fill a third of the time
+constexpr int64_t kDensestNs = 1'000'000;
 // The account of what threads gain and lose; see settle().
 constexpr int64_t kCreditNs = 500'000, kPatienceNs = 100'000;
 constexpr int64_t kRestPerLoss = 10, kLongestRestNs = 100'000'000;
@@ -126,6 +127,7 @@ class Pool {
     }
     generation_.store(generation, std::memory_order_seq_cst);
 
+    dense_ = std::max<int64_t>(0, dense_ - (begin - lastEnd_) / 2);
     Wake wake(*this, begin, parties, each);
     const uint32_t mine = work(generation, 0, [&wake](uint32_t ran) { wake.after(ran); });
     join(wake, each * static_cast<uint32_t>(parties), mine);
@@ -164,7 +166,8 @@ class Pool {
   int started_ = 0;
   int64_t balance_ = 0;  // nanoseconds lost to threads, less those won
   int64_t restUntil_ = 0;
-  int64_t dense_ = 0, denseEnd_ = 0;
+  int64_t dense_ = 0;  // time in sections, less half of the time between them: see Wake
+  int64_t lastEnd_ = 0;
   alignas(64) std::atomic<int64_t> trustAt_{0};  // workers don't spin before this time
   std::atomic<bool> contended_{false};           // a spinning worker lost its core
   std::atomic<int> threads_{0};
@@ -175,13 +178,14 @@ class Pool {
   uint32_t errorPiece_ = 0;
 
   // Decides, for one section, when sleeping workers are worth waking: they arrive 10 to 30 us later, and a wake costs
-  // the caller up to 10. Spinning workers need none.
+  // the caller 1 to 30. At once where sections fill a third of the time and more, so that a worker that has fallen
+  // asleep in a pause (a collection of garbage takes longer than it spins) is soon back; else when it is seen that much
+  // of this section is left. Spinning workers need no waking.
   struct Wake {
     Wake(Pool& pool_, int64_t begin_, int parties_, uint32_t each)
         : pool(pool_), begin(begin_), parties(parties_), total(each * static_cast<uint32_t>(parties_)) {
       if (!pool.childAsleep(0, parties)) return;
       waiting = true;
-      if (begin - pool.denseEnd_ > kSpinNs) pool.dense_ = 0;
       if (pool.eager_.load(std::memory_order_relaxed) || pool.dense_ > kDenseNs) wake(begin);
     }
     void after(uint32_t ran) {
@@ -191,7 +195,6 @@ class Pool {
     }
     void wake(int64_t time) {
       waiting = false;
-      pool.dense_ = 0;
       pool.wakeChildren(0, parties);
       spent = now() - time;
     }
@@ -291,10 +294,8 @@ class Pool {
       if (turns > 256 && (turns & 127) == 0) std::this_thread::yield();
     }
     const int64_t end = mine == total ? waiting : now();
-    if (wake.waiting) {  // the workers slept through it
-      denseEnd_ = end;
-      dense_ += end - wake.begin;
-    }
+    dense_ = std::min(kDensestNs, dense_ + end - wake.begin);
+    lastEnd_ = end;
     if (mine) settle(end - wake.begin, (waiting - wake.begin - wake.spent) / mine * total, end);
     if (contended_.load(std::memory_order_relaxed)) {
       contended_.store(false, std::memory_order_relaxed);
@@ -302,10 +303,11 @@ class Pool {
     }
   }
 
-  // Another process may want these cores: a worker that loses its core in the middle of a piece holds up the section for
-  // a time slice of the system (1 to 5 ms), and a wake may put the worker on the caller's own core. So it is counted
-  // what sections took against what the caller alone would have taken, by the pieces that it ran; where that adds up to
-  // a loss, sections run on the caller alone for ten times as long. Threads can't cost more than a tenth that way.
+  // Another process may want these cores: a worker that loses its core in the middle of a piece holds up the section
+  // for a time slice of the system (1 to 5 ms), and a wake may put the worker on the caller's own core. So it is
+  // counted what sections took against what the caller alone would have taken, by the pieces that it ran; where that
+  // adds up to a loss, sections run on the caller alone for ten times as long. Threads can't cost more than a tenth
+  // that way.
   void settle(int64_t took, int64_t alone, int64_t time) {
     balance_ = std::max(balance_ + took - alone, -kCreditNs);
     if (balance_ < kPatienceNs) return;
