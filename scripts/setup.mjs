@@ -80,6 +80,16 @@ const SYSTEM = [
   },
   { what: "Google Highway's headers", apt: 'libhwy-dev', brew: 'highway', found: () => header('hwy/highway.h') },
   {
+    what: "OpenBLAS's static library",
+    apt: 'libopenblas-pthread-dev',
+    found: () =>
+      process.platform !== 'linux' ||
+      process.arch !== 'x64' ||
+      library('libopenblas.a') ||
+      existsSync('/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblas.a'),
+    without: 'all matrix products are our own',
+  },
+  {
     what: 'clang-format 14',
     apt: 'clang-format-14',
     found: () => onPath('clang-format-14') || clangFormat() !== null,

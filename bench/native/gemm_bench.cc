@@ -2,7 +2,7 @@
 // the machine disturb it little), then ours with all threads in wall time.
 //
 //   cmake -S . -B build/bench -DTENFOLD_BENCH=ON && cmake --build build/bench --target gemm_bench
-//   build/bench/gemm_bench [square|transposed|thin|vector|batch|all] [f32|f64]
+//   build/bench/gemm_bench [square|transposed|uneven|middle|large|thin|vector|batch|all] [f32|f64]
 //
 // TENFOLD_TARGET chooses our instruction set, and OpenBLAS's core is made to match.
 #include <time.h>
@@ -17,14 +17,9 @@
 #include <string>
 #include <vector>
 
+#include "gemm/blas.h"
 #include "gemm/gemm.h"
 #include "threads/pool.h"
-
-extern "C" {
-void cblas_sgemm(int, int, int, int, int, int, float, const float*, int, const float*, int, float, float*, int);
-void cblas_dgemm(int, int, int, int, int, int, double, const double*, int, const double*, int, double, double*, int);
-char* openblas_get_corename();
-}
 
 using namespace tenfold;
 
@@ -37,20 +32,6 @@ double processorMicroseconds() {
 }
 double wallMicroseconds() {
   return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-template <class T> void openblas(const Gemm<T>& g, T* c) {
-  const int order = 101, a = g.transA ? 112 : 111, b = g.transB ? 112 : 111;
-  const int m = static_cast<int>(g.m), n = static_cast<int>(g.n), k = static_cast<int>(g.k);
-  const int lda = static_cast<int>(g.lda), ldb = static_cast<int>(g.ldb), ldc = static_cast<int>(g.ldc);
-  for (int64_t i = 0; i < g.batch; ++i) {
-    const T *x = g.a + i * g.aStride, *y = g.b + i * g.bStride;
-    if constexpr (sizeof(T) == 4) {
-      cblas_sgemm(order, a, b, m, n, k, 1, x, lda, y, ldb, 0, c + i * g.cStride, ldc);
-    } else {
-      cblas_dgemm(order, a, b, m, n, k, 1, x, lda, y, ldb, 0, c + i * g.cStride, ldc);
-    }
-  }
 }
 
 template <class Clock, class F> double perCall(Clock clock, int calls, const F& f) {
@@ -73,23 +54,28 @@ template <class T> void measure(int64_t m, int64_t n, int64_t k, int transposes,
   const double flop = 2.0 * static_cast<double>(batch * m * n * k);
   const int calls = static_cast<int>(std::clamp(2e8 / flop, 1.0, 1e5));
   const int threads = numThreads();
-  double own = INFINITY, blas = INFINITY, threaded = INFINITY;
+  Gemm<T> h = g;
+  h.c = reference.data();
+  double own = INFINITY, blas = INFINITY, ownThreaded = INFINITY, blasThreaded = INFINITY;
   for (int round = 0; round < (flop > 2e9 ? 6 : 15); ++round) {
     setNumThreads(1);
-    own = std::min(own, perCall(processorMicroseconds, calls, [&] { gemm(g); }));
-    blas = std::min(blas, perCall(processorMicroseconds, calls, [&] { openblas(g, reference.data()); }));
+    own = std::min(own, perCall(processorMicroseconds, calls, [&] { packedGemm(g); }));
+    blas = std::min(blas, perCall(processorMicroseconds, calls, [&] { openblasProduct(h); }));
     setNumThreads(threads);
-    threaded = std::min(threaded, perCall(wallMicroseconds, calls, [&] { gemm(g); }));
+    ownThreaded = std::min(ownThreaded, perCall(wallMicroseconds, calls, [&] { packedGemm(g); }));
+    blasThreaded = std::min(blasThreaded, perCall(wallMicroseconds, calls, [&] { openblasProduct(h); }));
   }
   double worst = 0, largest = 0;
   for (size_t i = 0; i < c.size(); ++i) {
     worst = std::max(worst, static_cast<double>(std::fabs(c[i] - reference[i])));
     largest = std::max(largest, static_cast<double>(std::fabs(reference[i])));
   }
-  std::printf("%3d x %5dx%5dx%5d %c%c  own %9.2f us %6.1f   openblas %9.2f us %6.1f   ratio %5.2f   %d threads %6.1f   difference %.0e\n",
-              static_cast<int>(batch), static_cast<int>(m), static_cast<int>(n), static_cast<int>(k), g.transA ? 'T' : 'N',
-              g.transB ? 'T' : 'N', own, flop / own / 1e3, blas, flop / blas / 1e3, blas / own, threads, flop / threaded / 1e3,
-              worst / largest);
+  std::printf(
+      "%3d x %5dx%5dx%5d %c%c  own %9.2f us %6.1f  openblas %9.2f us %6.1f  ratio %5.2f | %d threads  own %6.1f  openblas "
+      "%6.1f  ratio %5.2f | difference %.0e\n",
+      static_cast<int>(batch), static_cast<int>(m), static_cast<int>(n), static_cast<int>(k), g.transA ? 'T' : 'N',
+      g.transB ? 'T' : 'N', own, flop / own / 1e3, blas, flop / blas / 1e3, blas / own, threads, flop / ownThreaded / 1e3,
+      flop / blasThreaded / 1e3, blasThreaded / ownThreaded, worst / largest);
 }
 
 template <class T> void run(const std::string& set) {
@@ -101,6 +87,17 @@ template <class T> void run(const std::string& set) {
     if (is("transposed")) {
       measure<T>(128, 512, 784, t);
       for (const int64_t n : {32, 64, 128, 256, 512, 1024}) measure<T>(n, n, n, t);
+    }
+    if (is("uneven")) {
+      for (const int64_t n : {10, 20, 50, 84, 100, 120, 200, 300, 500, 1000}) measure<T>(n, n, n, t);
+    }
+    if (is("middle")) {
+      for (const int64_t n : {65, 72, 80, 88, 96, 100, 104}) measure<T>(n, n, n, t);
+      constexpr int64_t shapes[][3] = {{80, 100, 100}, {100, 80, 100}, {100, 100, 80}, {128, 84, 84}, {84, 128, 84}, {84, 84, 128}};
+      for (const auto& s : shapes) measure<T>(s[0], s[1], s[2], t);
+    }
+    if (is("large")) {
+      for (const int64_t n : {768, 1024, 1536, 2048}) measure<T>(n, n, n, t);
     }
     if (is("thin")) {
       constexpr int64_t shapes[][3] = {{128, 10, 512}, {4, 512, 512},   {16, 512, 512}, {512, 16, 512},
@@ -123,15 +120,7 @@ template <class T> void run(const std::string& set) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (!getenv("TENFOLD_GEMM_BENCH")) {  // OpenBLAS reads its environment before main
-    const std::string target = targetName(chosenTarget());
-    setenv("OPENBLAS_NUM_THREADS", "1", 1);
-    setenv("OPENBLAS_CORETYPE", target == "avx512" ? "SkylakeX" : target == "avx2" ? "Haswell" : target == "sse4" ? "Nehalem" : "ARMV8", 1);
-    unsetenv("OPENBLAS_L2_SIZE");
-    setenv("TENFOLD_GEMM_BENCH", "1", 1);
-    execv("/proc/self/exe", argv);
-  }
-  std::printf("own: %s, OpenBLAS: %s; GFLOP/s\n", targetName(chosenTarget()), openblas_get_corename());
+  std::printf("own: %s, beside: %s; GFLOP/s; ratio: our speed / OpenBLAS's\n", targetName(chosenTarget()), blasName());
   const std::string set = argc > 1 ? argv[1] : "all";
   if (argc > 2 && std::string(argv[2]) == "f64") {
     run<double>(set);

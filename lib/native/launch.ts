@@ -76,4 +76,4 @@ export function setNumThreads(n: number): void {
   addon.setNumThreads(n);
 }
 /** What the native library is: instruction set in use, matrix-product library, Node-API version. */
-export const nativeInfo = (): { target: string; napi: number } => addon.info();
+export const nativeInfo = (): { target: string; napi: number; blas: string } => addon.info();

@@ -30,7 +30,7 @@ export interface Addon {
   collected(slots: Int32Array): number;
   setNumThreads(n: number): void;
   getNumThreads(): number;
-  info(): { target: string; napi: number };
+  info(): { target: string; napi: number; blas: string };
 }
 
 /** Whether a file's tags, as prebuildify writes them (`tenfold.armv8.glibc.node`), are for this C library and processor. */

@@ -24,6 +24,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "gemm/blas.h"
 #include "gemm/dot-inl.h"
 #include "gemm/gemm.h"
 #include "gemm/micro-inl.h"
@@ -39,6 +40,8 @@ namespace tenfold {
 struct GemmFns {  // what each target exports
   void (*f32)(const Gemm<float>&);
   void (*f64)(const Gemm<double>&);
+  void (*packedF32)(const Gemm<float>&);
+  void (*packedF64)(const Gemm<double>&);
   void (*i64)(const Gemm<int64_t>&);
   void (*i32)(const Gemm<int32_t>&);
 };
@@ -53,7 +56,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 // A panel of a stays in L1 while the panels of a block of b stream past from L2 and L3. Blocks of 768 KB, which fit L2,
 // are 5 % slower at 2048, because a is read and packed again for each; depths of 384 are 3 % slower from 512 on.
 constexpr int64_t kDepth = 512;
-constexpr int64_t kBlockBytes = 1536 << 10;
+constexpr int64_t kBlockBytes = 4096 << 10;
 constexpr int64_t kGroupBytes = 256 << 10;  // of packed panels of a, for each thread
 static_assert(kGroupBytes >= kMaxRows * kDepth * 8);
 // Multiply-adds that are worth a thread: about 10 us with AVX-512.
@@ -163,39 +166,49 @@ struct Section {
     }
   }
 
-  void tiles(int64_t begin, int64_t end) const {
+  // Row panels [begin, end) by column panels [from, to): a group of row panels fills a part of L2, and each column panel
+  // is read for all of them before the next one comes.
+  void block(int64_t begin, int64_t end, int64_t from, int64_t to) const {
     const Factor<T>& f = x.left;
     // A turned left is read where it lies: as fast as from a packed panel, up to 2048.
-    const bool packs = f.packer || (!f.turned && columnPanels > 2);
+    const bool packs = f.packer || (!f.turned && to - from > 2);
     T* const group = packs ? static_cast<T*>(gemmScratch(Scratch::left, kGroupBytes)) : nullptr;
+    if (packs) packLeft(begin, end, group);
     const bool first = p0 == 0, last = p0 + depth >= x.k;
-    const int64_t groupRows =
-        kGroupBytes / static_cast<int64_t>(sizeof(T)) / most(depth, 1) / most(ceilDiv(x.m, rowPanels), 1);
-    int64_t row = begin / columnPanels, j = begin % columnPanels, groupBegin = row, groupEnd = row;
-    while (begin < end) {
-      const int64_t i0 = rowAt(row), rows = rowAt(row + 1) - i0;
-      if (packs && row == groupEnd) {
-        groupBegin = row;
-        groupEnd = least(row + groupRows, (end - 1) / columnPanels + 1);
-        packLeft(groupBegin, groupEnd, group);
+    for (int64_t j = from; j < to; ++j) {
+      const int64_t at = panelAt(j), width = panelAt(j + 1) - at, count = least(columns - at, width);
+      const T* b = packed ? packed + at * depth : x.right.at + p0 * x.right.ld + j0 + at;
+      int64_t bStep = packed ? width : x.right.ld;
+      if (!packed && !kMasks && count < width) {
+        b = lastPanel;
+        bStep = width;
       }
-      const T* const a = packs      ? group + (i0 - rowAt(groupBegin)) * depth
-                         : f.turned ? f.at + i0 * f.ld + p0
-                                    : f.at + p0 * f.ld + i0;
-      const int64_t aRow = packs || !f.turned ? 1 : f.ld, aStep = packs ? rows : f.turned ? 1 : f.ld;
-      for (; j < columnPanels && begin < end; ++j, ++begin) {
-        const int64_t at = panelAt(j), width = panelAt(j + 1) - at, count = least(columns - at, width);
-        const T* b = packed ? packed + at * depth : x.right.at + p0 * x.right.ld + j0 + at;
-        int64_t bStep = packed ? width : x.right.ld;
-        if (!packed && !kMasks && count < width) {
-          b = lastPanel;
-          bStep = width;
-        }
-        tile(static_cast<int>(rows), static_cast<int>(width / kLanes<T>), count, depth, a, aRow, aStep, b, bStep,
+      for (int64_t row = begin; row < end; ++row) {
+        const int64_t i0 = rowAt(row), rows = rowAt(row + 1) - i0;
+        const T* const a = packs      ? group + (i0 - rowAt(begin)) * depth
+                           : f.turned ? f.at + i0 * f.ld + p0
+                                      : f.at + p0 * f.ld + i0;
+        tile(static_cast<int>(rows), static_cast<int>(width / kLanes<T>), count, depth, a,
+             packs || !f.turned ? 1 : f.ld, packs ? rows : f.turned ? 1 : f.ld, b, bStep,
              x.outAt(i0, j0 + at, first, last));
       }
-      j = 0;
-      ++row;
+    }
+  }
+
+  void tiles(int64_t begin, int64_t end) const {
+    const int64_t groupRows =
+        most(1, kGroupBytes / static_cast<int64_t>(sizeof(T)) / most(depth, 1) / ceilDiv(x.m, rowPanels));
+    while (begin < end) {
+      const int64_t row = begin / columnPanels, j = begin % columnPanels, wholeRows = end / columnPanels - row;
+      if (j != 0 || wholeRows == 0) {  // part of a row
+        const int64_t count = least(columnPanels - j, end - begin);
+        block(row, row + 1, j, j + count);
+        begin += count;
+      } else {
+        const int64_t rows = least(groupRows, wholeRows);
+        block(row, row + rows, 0, columnPanels);
+        begin += rows * columnPanels;
+      }
     }
   }
 };
@@ -222,6 +235,9 @@ inline int tileVectors(int64_t m, int64_t vectors) {
   return 2 * vectors >= 7 * panels ? 4 : 3;
 }
 
+// maxRows(vectors)
+constexpr int kHighest[] = {0, maxRows(1), maxRows(2), maxRows(3), maxRows(4), maxRows(5), maxRows(6), maxRows(7), maxRows(8)};
+
 template <class T>
 void tiled(const Product<T>& x) {
   const int64_t depths = most(ceilDiv(x.k, kDepth), 1), depth = ceilDiv(x.k, depths);
@@ -229,7 +245,9 @@ void tiled(const Product<T>& x) {
   const int64_t blocks = ceilDiv(allVectors, kBlockBytes / static_cast<int64_t>(sizeof(T)) / kDepth / kLanes<T>);
   const int wide = tileVectors(x.m, allVectors), high = maxRows(wide);
   const int64_t rowPanels = ceilDiv(x.m, high);
-  const bool pack = x.right.packer || x.right.turned || rowPanels >= 16;
+  // Rows of right that are a multiple of 4 KB apart share one set of lines of L1, and drive each other out of it.
+  const bool collides = x.right.ld * static_cast<int64_t>(sizeof(T)) % 4096 == 0 && x.k > 16;
+  const bool pack = x.right.packer || x.right.turned || rowPanels >= (collides ? 4 : 16);
   const int64_t scratchColumns = pack ? ceilDiv(allVectors, blocks) : !kMasks && x.n % kLanes<T> ? wide : 0;
   T* const scratch = scratchColumns
                          ? static_cast<T*>(gemmScratch(
@@ -250,6 +268,47 @@ void tiled(const Product<T>& x) {
       }
       parallelFor(rowPanels * columnPanels, most(1, kGrainWork / tileWork), TileTask<T>{s}, 1);
     }
+  }
+}
+
+// Products below what is worth a second thread: tiles and nothing else, but for a b that can't be read where it lies.
+// What the general way does before its first tile costs 30 ns, as much as a product of 8 x 8.
+template <class T>
+bool isDirect(const Gemm<T>& g) {
+  const auto small = [](int64_t x) { return x <= 128; };
+  if (!small(g.m) || !small(g.n) || !small(g.k) || g.packA || g.packB || g.n == 1) return false;
+  return !g.transB || g.m > kMaxDotRows || g.k < 2 * kLanes<T>;
+}
+
+template <class T>
+void direct(const Gemm<T>& g, int64_t item) {
+  constexpr int lanes = static_cast<int>(kLanes<T>);
+  const int m = static_cast<int>(g.m), vectors = (static_cast<int>(g.n) + lanes - 1) / lanes;
+  const int wide = tileVectors(m, vectors), high = kHighest[wide];
+  const int rowPanels = m <= high ? 1 : (m + high - 1) / high, rest = rowPanels * high - m;
+  const T *const a = g.a + item * g.aStride, *const right = g.b + item * g.bStride;
+  T* const c = g.c + item * g.cStride;
+  const int64_t aRow = g.transA ? 1 : g.lda, aStep = g.transA ? g.lda : 1;
+  const bool row = g.biasKind == Bias::row, column = g.biasKind == Bias::column;
+  for (int v = 0; v < vectors;) {
+    const int j = v * lanes, panel = vectors - v < wide ? vectors - v : wide, width = panel * lanes;
+    const int columns = static_cast<int>(g.n) - j < width ? static_cast<int>(g.n) - j : width;
+    const T* b = right + (g.transB ? j * g.ldb : j);
+    int64_t bStep = g.ldb;
+    if (g.transB || (!kMasks && columns < width)) {
+      T* const copy = static_cast<T*>(gemmScratch(Scratch::right, static_cast<size_t>(g.k * width) * sizeof(T)));
+      (g.transB ? packTurned<T> : packStraight<T>)(copy, width, b, g.ldb, g.k, columns);
+      b = copy;
+      bStep = width;
+    }
+    for (int i = 0, done = 0; i < m; ++done) {
+      const int rows = high - (rest + done) / rowPanels;
+      tile(rows, panel, columns, g.k, a + i * aRow, aRow, aStep, b, bStep,
+           TileOut<T>{c + i * g.ldc + j, g.ldc, 1, g.accumulate, column ? g.bias + j : nullptr,
+                      row ? g.bias + i : nullptr, g.activation == Activation::relu});
+      i += rows;
+    }
+    v += panel;
   }
 }
 
@@ -288,31 +347,45 @@ void multiply(const Product<T>& x) {
 }
 
 template <class T>
+void multiplyItem(const Gemm<T>& g, int64_t item) {
+  if (isDirect(g)) {
+    direct(g, item);
+  } else {
+    multiply(productOf(g, item));
+  }
+}
+
+template <class T>
 struct ItemTask {
   const Gemm<T>& g;
   void operator()(int64_t begin, int64_t end) const {
-    for (int64_t i = begin; i < end; ++i) multiply(productOf(g, i));
+    for (int64_t i = begin; i < end; ++i) multiplyItem(g, i);
   }
 };
 
 template <class T>
-void run(const Gemm<T>& g) {
+void packed(const Gemm<T>& g) {
   if (g.batch <= 0 || g.m <= 0 || g.n <= 0) return;
-  if (g.batch == 1) return multiply(productOf(g, 0));
+  if (g.batch == 1) return multiplyItem(g, 0);
   // One b for all, and the rows of a and c follow each other: one taller product.
   if (g.bStride == 0 && !g.transA && g.aStride == g.m * g.lda && g.cStride == g.m * g.ldc && g.biasKind != Bias::row &&
       !g.packA && !g.packB) {
     Gemm<T> tall = g;
     tall.m *= g.batch;
     tall.batch = 1;
-    return multiply(productOf(tall, 0));
+    return multiplyItem(tall, 0);
   }
   const int64_t work = g.m * g.n * most(g.k, 1);
   if (g.batch < 4 * numThreads() && work > 16 * kGrainWork) {  // few large items: all threads on one after the other
-    for (int64_t i = 0; i < g.batch; ++i) multiply(productOf(g, i));
+    for (int64_t i = 0; i < g.batch; ++i) multiplyItem(g, i);
     return;
   }
   parallelFor(g.batch, most(1, kGrainWork / work), ItemTask<T>{g}, 1);
+}
+
+template <class T>
+void run(const Gemm<T>& g) {
+  if (!blasProduct(g, HWY_TARGET)) packed(g);
 }
 
 // Integers wrap, as PyTorch's do: the arithmetic is unsigned.
@@ -393,7 +466,9 @@ const Kernel kGemmKernels[] = {
 };
 
 extern const GemmFns kGemm;
-const GemmFns kGemm = {run<float>, run<double>, runInteger<int64_t, uint64_t>, runInteger<int32_t, uint32_t>};
+const GemmFns kGemm = {run<float>,     run<double>,
+                       packed<float>,  packed<double>,
+                       runInteger<int64_t, uint64_t>, runInteger<int32_t, uint32_t>};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace tenfold
@@ -410,6 +485,14 @@ void gemm(const Gemm<float>& g, int64_t target) {
 template <>
 void gemm(const Gemm<double>& g, int64_t target) {
   TENFOLD_FOR_TARGET(target, kGemm)->f64(g);
+}
+template <>
+void packedGemm(const Gemm<float>& g, int64_t target) {
+  TENFOLD_FOR_TARGET(target, kGemm)->packedF32(g);
+}
+template <>
+void packedGemm(const Gemm<double>& g, int64_t target) {
+  TENFOLD_FOR_TARGET(target, kGemm)->packedF64(g);
 }
 template <>
 void gemm(const Gemm<int64_t>& g, int64_t target) {

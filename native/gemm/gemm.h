@@ -55,4 +55,8 @@ struct Gemm {
 template <class T>
 void gemm(const Gemm<T>& g, int64_t target = chosenTarget());
 
+// The same, by our own product whatever BLAS is linked (gemm/blas.h); float and double.
+template <class T>
+void packedGemm(const Gemm<T>& g, int64_t target = chosenTarget());
+
 }  // namespace tenfold

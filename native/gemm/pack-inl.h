@@ -59,10 +59,9 @@ hn::Vec<D> loadBlocks(D d, const T* rows, int64_t step) {
 
 // Turns a full vector of rows: lanes rows of from, 16 / sizeof(T) values of k at a time. Row j of block r goes to lane
 // r * perBlock + j after a transposition inside each 16-byte block.
-template <class T>
-void turnVector(T* HWY_RESTRICT out, int64_t width, const T* from, int64_t ld, int64_t k) {
-  constexpr Vectors<T> d;
-  constexpr int64_t perBlock = 16 / sizeof(T), lanes = kLanes<T>;
+template <class T, class D>
+void turnVector(D d, T* HWY_RESTRICT out, int64_t width, const T* from, int64_t ld, int64_t k) {
+  constexpr int64_t perBlock = 16 / sizeof(T), lanes = hn::MaxLanes(D());
   int64_t p = 0;
   for (; p + perBlock <= k; p += perBlock, out += perBlock * width) {
     const auto r0 = loadBlocks(d, from + p, perBlock * ld), r1 = loadBlocks(d, from + p + ld, perBlock * ld);
@@ -92,11 +91,17 @@ void turnVector(T* HWY_RESTRICT out, int64_t width, const T* from, int64_t ld, i
 template <class T>
 void packTurned(T* HWY_RESTRICT out, int64_t width, const T* from, int64_t ld, int64_t k, int64_t count) {
   constexpr int64_t lanes = kLanes<T>;
+  constexpr hn::CappedTag<T, 16 / sizeof(T)> block;
+  constexpr int64_t perBlock = hn::MaxLanes(hn::CappedTag<T, 16 / sizeof(T)>());
   int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) turnVector(out + i, width, from + i * ld, ld, k);
+  for (; i + lanes <= count; i += lanes) turnVector(Vectors<T>(), out + i, width, from + i * ld, ld, k);
+  for (; i + perBlock <= count; i += perBlock) turnVector(block, out + i, width, from + i * ld, ld, k);
+  for (; i < count; ++i) {
+    for (int64_t p = 0; p < k; ++p) out[p * width + i] = from[i * ld + p];
+  }
   if (i == width) return;
   for (int64_t p = 0; p < k; ++p) {
-    for (int64_t j = i; j < width; ++j) out[p * width + j] = j < count ? from[j * ld + p] : T{0};
+    for (int64_t j = i; j < width; ++j) out[p * width + j] = 0;
   }
 }
 

@@ -6,6 +6,7 @@
 #include <new>
 #include <vector>
 
+#include "gemm/blas.h"
 #include "kernels/all.h"
 #include "loops/elementwise.h"
 #include "simd/cpu.h"
@@ -211,6 +212,7 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
   Napi::Object o = Napi::Object::New(info.Env());
   o["target"] = tenfold::targetName(state.target);
   o["napi"] = NAPI_VERSION;
+  o["blas"] = tenfold::blasName();
   return o;
 }
 
