@@ -17,16 +17,33 @@ if(NOT TENFOLD_BLAS STREQUAL "builtin")
   elseif(NOT TENFOLD_OPENBLAS)
     set(blas_reason "no libopenblas.a; Debian: libopenblas-pthread-dev")
   else()
-    # The library holds every kernel for each of 21 processors, 25 MB. What is never called is replaced by what stays, one
-    # table of kernels for each instruction set that we use, and PRESCOTT's for older ones, which compute nothing: 3 MB.
-    set(blas_link "")
+    # The library holds every kernel of BLAS for each of 21 processors, 25 MB; they hang on one table for each processor.
+    # What is never called is defined as 0 before the library is searched, so that nothing of it is linked: all but the
+    # products of real matrices; all of PRESCOTT's, whose table is for processors that OpenBLAS computes nothing on. 1 MB.
+    set(blas_symbols "")
     foreach(core ATHLON BARCELONA BOBCAT BULLDOZER PILEDRIVER STEAMROLLER EXCAVATOR ATOM NANO CORE2 PENRYN DUNNINGTON
             NEHALEM OPTERON OPTERON_SSE3 SANDYBRIDGE)
-      list(APPEND blas_link -Wl,--defsym=gotoblas_${core}=gotoblas_PRESCOTT)
+      string(APPEND blas_symbols "--defsym=gotoblas_${core}=gotoblas_PRESCOTT\n")
     endforeach()
-    list(APPEND blas_link -Wl,--defsym=gotoblas_ZEN=gotoblas_HASWELL
-      -Wl,--defsym=gotoblas_COOPERLAKE=gotoblas_SKYLAKEX
-      -Wl,--exclude-libs,ALL) # ours, not to be replaced by another OpenBLAS in the process, nor to replace it
+    string(APPEND blas_symbols "--defsym=gotoblas_ZEN=gotoblas_HASWELL\n"
+      "--defsym=gotoblas_COOPERLAKE=gotoblas_SKYLAKEX\n")
+    foreach(core PRESCOTT HASWELL SKYLAKEX)
+      execute_process(COMMAND ${CMAKE_AR} x ${TENFOLD_OPENBLAS} setparam_${core}.o
+        WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR} ERROR_QUIET)
+      execute_process(COMMAND ${CMAKE_NM} --undefined-only setparam_${core}.o
+        WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR} OUTPUT_VARIABLE kernels ERROR_QUIET)
+      string(REGEX MATCHALL "[A-Za-z0-9_]+_${core}" kernels "${kernels}")
+      if(NOT core STREQUAL "PRESCOTT")
+        list(FILTER kernels EXCLUDE REGEX "^[sd]gemm_")
+      endif()
+      foreach(kernel ${kernels})
+        string(APPEND blas_symbols "--defsym=${kernel}=0\n")
+      endforeach()
+    endforeach()
+    set(blas_symbols_file ${CMAKE_CURRENT_BINARY_DIR}/openblas-symbols)
+    file(CONFIGURE OUTPUT ${blas_symbols_file} CONTENT "${blas_symbols}" @ONLY)
+    # Ours is not to be replaced by another OpenBLAS in the process, nor to replace it.
+    set(blas_link -Wl,@${blas_symbols_file} -Wl,--exclude-libs,ALL)
 
     # Other variants of the library need an OpenMP or a Fortran runtime, other versions have other tables.
     include(CheckCXXSourceCompiles)

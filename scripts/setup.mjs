@@ -85,8 +85,9 @@ const SYSTEM = [
     found: () =>
       process.platform !== 'linux' ||
       process.arch !== 'x64' ||
-      library('libopenblas.a') ||
-      existsSync('/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblas.a'),
+      ['/usr/lib/x86_64-linux-gnu/openblas-pthread', '/usr/lib64', '/usr/lib', '/usr/local/lib'].some((folder) =>
+        existsSync(join(folder, 'libopenblas.a')),
+      ),
     without: 'all matrix products are our own',
   },
   {

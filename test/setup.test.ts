@@ -35,7 +35,7 @@ it.runIf(process.platform === 'linux')(
     command('apt-get', `echo "$DEBIAN_FRONTEND $*" >> ${log}; exit 1`);
     expect(script(['scripts/setup.mjs'], { PATH: folder, CXX: '' }).status).toBe(1);
     const calls = readFileSync(log, 'utf8').trim().split('\n');
-    expect(calls).toHaveLength(2); // no second install, for the update failed too
+    expect(calls.filter((c) => c.includes(' cmake '))).toHaveLength(1); // no second install, for the update failed too
     expect(calls[0]).toMatch(/^noninteractive install -y --no-install-recommends cmake g\+\+ make/);
     expect(calls[1]).toBe('noninteractive update');
   },

@@ -32,7 +32,8 @@ namespace {
   char** const users = environ;
   size_t count = 0;
   while (users && users[count]) ++count;
-  char** const ours = static_cast<char**>(std::malloc((count + 3) * sizeof(char*)));  // kept: a thread may be reading it
+  char** const ours =
+      static_cast<char**>(std::malloc((count + 3) * sizeof(char*)));  // kept: a thread may be reading it
   if (!ours) return;
   size_t n = 0;
   ours[n++] = oneThread;

@@ -166,8 +166,8 @@ struct Section {
     }
   }
 
-  // Row panels [begin, end) by column panels [from, to): a group of row panels fills a part of L2, and each column panel
-  // is read for all of them before the next one comes.
+  // Row panels [begin, end) by column panels [from, to): a group of row panels fills a part of L2, and each column
+  // panel is read for all of them before the next one comes.
   void block(int64_t begin, int64_t end, int64_t from, int64_t to) const {
     const Factor<T>& f = x.left;
     // A turned left is read where it lies: as fast as from a packed panel, up to 2048.
@@ -189,8 +189,11 @@ struct Section {
                            : f.turned ? f.at + i0 * f.ld + p0
                                       : f.at + p0 * f.ld + i0;
         tile(static_cast<int>(rows), static_cast<int>(width / kLanes<T>), count, depth, a,
-             packs || !f.turned ? 1 : f.ld, packs ? rows : f.turned ? 1 : f.ld, b, bStep,
-             x.outAt(i0, j0 + at, first, last));
+             packs || !f.turned ? 1 : f.ld,
+             packs      ? rows
+             : f.turned ? 1
+                        : f.ld,
+             b, bStep, x.outAt(i0, j0 + at, first, last));
       }
     }
   }
@@ -236,7 +239,8 @@ inline int tileVectors(int64_t m, int64_t vectors) {
 }
 
 // maxRows(vectors)
-constexpr int kHighest[] = {0, maxRows(1), maxRows(2), maxRows(3), maxRows(4), maxRows(5), maxRows(6), maxRows(7), maxRows(8)};
+constexpr int kHighest[] = {0,          maxRows(1), maxRows(2), maxRows(3), maxRows(4),
+                            maxRows(5), maxRows(6), maxRows(7), maxRows(8)};
 
 template <class T>
 void tiled(const Product<T>& x) {
@@ -466,9 +470,12 @@ const Kernel kGemmKernels[] = {
 };
 
 extern const GemmFns kGemm;
-const GemmFns kGemm = {run<float>,     run<double>,
-                       packed<float>,  packed<double>,
-                       runInteger<int64_t, uint64_t>, runInteger<int32_t, uint32_t>};
+const GemmFns kGemm = {run<float>,
+                       run<double>,
+                       packed<float>,
+                       packed<double>,
+                       runInteger<int64_t, uint64_t>,
+                       runInteger<int32_t, uint32_t>};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace tenfold

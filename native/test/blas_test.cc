@@ -39,7 +39,8 @@ void compare(Gemm<T> g, const std::vector<T>& c, const std::string& what) {
   CHECK(std::memcmp(blas.data(), blasThreaded.data(), c.size() * sizeof(T)) == 0, "%s: other bits with 3 threads",
         what.c_str());
   // Rounding of two orders of addition; terms are at most 1.
-  const double bound = 4 * std::sqrt(static_cast<double>(g.k + 1)) * static_cast<double>(std::numeric_limits<T>::epsilon());
+  const double bound =
+      4 * std::sqrt(static_cast<double>(g.k + 1)) * static_cast<double>(std::numeric_limits<T>::epsilon());
   int wrong = 0;
   for (size_t i = 0; i < c.size(); ++i) {
     const double x = static_cast<double>(own[i]), y = static_cast<double>(blas[i]);
@@ -50,9 +51,9 @@ void compare(Gemm<T> g, const std::vector<T>& c, const std::string& what) {
 
 template <class T>
 void compareAll() {
-  constexpr int64_t shapes[][3] = {{1, 1, 1},    {3, 5, 0},     {1, 40, 33},   {40, 1, 33},   {7, 9, 11},
-                                   {16, 16, 16}, {64, 48, 100}, {100, 84, 72}, {130, 70, 90}, {520, 40, 30},
-                                   {33, 1030, 7}, {600, 530, 50}};
+  constexpr int64_t shapes[][3] = {{1, 1, 1},     {3, 5, 0},     {1, 40, 33},   {40, 1, 33},
+                                   {7, 9, 11},    {16, 16, 16},  {64, 48, 100}, {100, 84, 72},
+                                   {130, 70, 90}, {520, 40, 30}, {33, 1030, 7}, {600, 530, 50}};
   for (const auto& s : shapes) {
     const int64_t m = s[0], n = s[1], k = s[2], batch = m * n * k < 100'000 ? 3 : 1, pad = 3;
     for (int bits = 0; bits < 16; ++bits) {
