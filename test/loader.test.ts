@@ -2,12 +2,12 @@
  * The loader of the native library: what it picks, and what it says where it can't. Platforms, C libraries and folders are
  * given to it; the files are real ones, made wrong as they go wrong in the field.
  */
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { TenfoldError } from '../lib/errors.js';
 import { madeFor } from '../lib/native/binary.js';
 import { here, type Host } from '../lib/native/host.js';
@@ -16,9 +16,13 @@ import { loadAddon } from '../lib/native/load.js';
 
 const built = join(dirname(fileURLToPath(import.meta.url)), '..', 'build', 'Release', 'tenfold.node');
 
+const folders: string[] = [];
+afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true })));
+
 /** An installed package with these files, each of its content. */
 function packageWith(files: Record<string, string | Buffer> = {}): string {
   const root = mkdtempSync(join(tmpdir(), 'tenfold-package-'));
+  folders.push(root);
   for (const [file, content] of Object.entries(files)) {
     mkdirSync(dirname(join(root, file)), { recursive: true });
     writeFileSync(join(root, file), content);

@@ -65,5 +65,5 @@ export function loadAddon(host: Host = here): Addon {
       failures.push({ file, error: error as Error });
     }
   }
-  throw new TenfoldError('native', explain(host, failures), { cause: failures[0]?.error });
+  throw new TenfoldError('native', explain(host, failures), failures[0] && { cause: failures[0].error });
 }

@@ -6,21 +6,18 @@ import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import ts from 'typescript';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { install, output, pack, platform, run } from './tarball.js';
-
-/** What programs/network.cjs prints, and PyTorch for the same network and seed. */
-const LEARNT = '0,1,1,0 0.0004\n';
+import { install, LEARNT, output, pack, platform, run } from './tarball.js';
 
 let tarball: string;
 let project: string;
 let installed: string;
-beforeAll(() => {
-  tarball = pack();
-  project = install(tarball);
+beforeAll(async () => {
+  tarball = await pack();
+  project = await install(tarball);
   installed = join(project, 'node_modules', 'tenfold');
 });
 
-const node = (...args: string[]): string => output(process.execPath, args, project);
+const node = (...args: string[]): Promise<string> => output(process.execPath, args, project);
 const filesUnder = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, withFileTypes: true }).flatMap((entry) =>
     entry.isFile()
@@ -110,14 +107,15 @@ describe("a user's TypeScript compiles", () => {
 });
 
 describe('trains, installed without network and scripts,', () => {
-  test('by import', () => expect(node('train.mjs')).toBe(LEARNT));
-  test('by require', () => expect(node('train.cjs')).toBe(LEARNT));
-  test('by both at once, as one library, in a worker too', () => expect(node('both.mjs')).toBe('one library\n'));
-  test('in two workers beside the main thread', () => expect(node('workers.mjs')).toBe('two workers\n'));
-  test('and again after its workers were ended at work', () =>
-    expect(node('workers.mjs', '--end')).toBe('two workers\n'));
-  test('with stack traces that lead to the source', () => {
-    const { stderr } = run(
+  test('by import', async () => expect(await node('train.mjs')).toBe(LEARNT));
+  test('by require', async () => expect(await node('train.cjs')).toBe(LEARNT));
+  test('by both at once, as one library, in a worker too', async () =>
+    expect(await node('both.mjs')).toBe('one library\n'));
+  test('in two workers beside the main thread', async () => expect(await node('workers.mjs')).toBe('two workers\n'));
+  test('and again after its workers were ended at work', async () =>
+    expect(await node('workers.mjs', '--end')).toBe('two workers\n'));
+  test('with stack traces that lead to the source', async () => {
+    const { stderr } = await run(
       process.execPath,
       ['--enable-source-maps', '-e', "require('tenfold').zeros([2]).reshape(3)"],
       project,
@@ -132,18 +130,18 @@ describe('leaves without a crash, with work in flight:', () => {
     ['exit', 0, null],
     ['throw', 1, null],
     ['kill', null, 'SIGTERM'],
-  ] as const)('%s', (way, status, signal) => {
-    const outcome = run(process.execPath, ['exit.mjs', way, project], project);
+  ] as const)('%s', async (way, status, signal) => {
+    const outcome = await run(process.execPath, ['exit.mjs', way, project], project);
     expect(outcome).toMatchObject({ status, signal, stdout: 'leaving\n' });
   });
 });
 
-test('says so where an optional file was dropped', () => {
-  const folder = install(tarball);
+test('says so where an optional file was dropped', async () => {
+  const folder = await install(tarball);
   const prebuilds = join(folder, 'node_modules', 'tenfold', 'prebuilds');
   renameSync(prebuilds, `${prebuilds}-gone`);
   for (const program of ['train.mjs', 'train.cjs']) {
-    const { status, stderr } = run(process.execPath, [program], folder);
+    const { status, stderr } = await run(process.execPath, [program], folder);
     expect(status).toBe(1);
     expect(stderr).toContain('tenfold: its native library could not be loaded');
     expect(stderr).toContain(`Found       nothing in ${prebuilds}`);

@@ -1,9 +1,10 @@
 /** The package's tarball as npm makes it, and folders in which it is installed, as users do that. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
 import { libcOfProcess } from '../../lib/native/libc.js';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -11,6 +12,12 @@ const programs = join(root, 'test', 'package', 'programs');
 
 /** Node's name for this platform, as prebuilds/ has it. */
 export const platform = `${process.platform}-${process.arch}`;
+
+/** Whether all there is to test is to be tested, which takes minutes (`npm run test:package -- all`). */
+export const everything = process.env.TENFOLD_PACKAGE === 'all';
+
+/** What programs/network.cjs answers, on every processor, and PyTorch for the same network and seed. */
+export const LEARNT = '0,1,1,0 0.0004\n';
 
 /** Environment of the programs: without what npm and vitest leave in theirs. */
 export const cleanEnv = Object.fromEntries(
@@ -24,32 +31,48 @@ export interface Outcome {
   stderr: string;
 }
 
-export function run(command: string, args: string[], cwd: string, env: NodeJS.ProcessEnv = {}): Outcome {
+/** Runs a program to its end; asynchronous, because vitest's processes have to answer each other meanwhile. */
+export function run(command: string, args: string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
   const shell = process.platform === 'win32' && command === 'npm';
-  return spawnSync(command, args, { cwd, env: { ...cleanEnv, ...env }, encoding: 'utf8', shell });
+  const child = spawn(command, args, { cwd, env: { ...cleanEnv, ...env }, shell, stdio: ['ignore', 'pipe', 'pipe'] });
+  const printed = { stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream].setEncoding('utf8').on('data', (text: string) => (printed[stream] += text));
+  }
+  return new Promise((resolve, reject) => {
+    child.on('error', reject).on('close', (status, signal) => resolve({ status, signal, ...printed }));
+  });
 }
 
 /** The same, of a command that must succeed; what it printed. */
-export function output(command: string, args: string[], cwd: string, env?: NodeJS.ProcessEnv): string {
-  const { status, signal, stdout, stderr } = run(command, args, cwd, env);
+export async function output(command: string, args: string[], cwd: string, env?: NodeJS.ProcessEnv): Promise<string> {
+  const { status, signal, stdout, stderr } = await run(command, args, cwd, env);
   if (status === 0) return stdout;
   throw new Error(`${command} ${args.join(' ')} ended with ${signal ?? status}:\n${stdout}\n${stderr}`);
 }
 
 /** Whether this process may cut programs off the network (root on Linux). */
-export const canCutNetwork = process.platform === 'linux' && run('unshare', ['-n', 'true'], root).status === 0;
+export const canCutNetwork = process.platform === 'linux' && spawnSync('unshare', ['-n', 'true']).status === 0;
 
 /** The same command without a network, where that can be had. */
 export const offline = (command: string, args: string[]): [string, string[]] =>
   canCutNetwork ? ['unshare', ['-n', command, ...args]] : [command, args];
 
-export const freshFolder = (): string => mkdtempSync(join(tmpdir(), 'tenfold-installed-'));
+/** Folders of this file's tests, which go when they are done. */
+const folders: string[] = [];
+afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+
+export function freshFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tenfold-installed-'));
+  folders.push(folder);
+  return folder;
+}
 
 /**
  * `npm pack` of the working tree, with the binary of build/Release standing for this platform's where prebuilds/ has none.
  * Returns the path of the tarball.
  */
-export function pack(): string {
+export async function pack(): Promise<string> {
   const stage = join(root, 'build', 'package');
   rmSync(stage, { recursive: true, force: true });
   mkdirSync(stage, { recursive: true });
@@ -64,8 +87,8 @@ export function pack(): string {
     const name = libc === null ? 'tenfold.node' : `tenfold.${libc}.node`;
     copyFileSync(join(root, 'build', 'Release', 'tenfold.node'), join(folder, name));
   }
-  const name = output('npm', ['pack', '--ignore-scripts', '--loglevel=error'], stage).trim();
-  return join(stage, name);
+  const name = await output('npm', ['pack', '--ignore-scripts', '--loglevel=error'], stage);
+  return join(stage, name.trim());
 }
 
 /** An empty project with the programs of programs/, so that they import the package as its users do. */
@@ -77,9 +100,9 @@ export function emptyProject(): string {
 }
 
 /** Installs the tarball in an empty project: no network, no scripts. */
-export function install(tarball: string): string {
+export async function install(tarball: string): Promise<string> {
   const folder = emptyProject();
   const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--offline'];
-  output(...offline('npm', ['install', tarball, ...flags]), folder);
+  await output(...offline('npm', ['install', tarball, ...flags]), folder);
   return folder;
 }

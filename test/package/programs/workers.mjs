@@ -23,16 +23,17 @@ function train(steps) {
 if (isMainThread) {
   const ending = process.argv.includes('--end');
   const workers = [1, 2].map(() => new Worker(new URL(import.meta.url), { workerData: ending ? Infinity : 200 }));
+  const exits = workers.map((worker) => once(worker, 'exit'));
   if (ending) {
     await Promise.all(workers.map((worker) => once(worker, 'message')));
     train(20);
     await Promise.all(workers.map((worker) => worker.terminate()));
   } else {
+    const answers = workers.map((worker) => once(worker, 'message'));
     const mine = train(200);
-    const theirs = await Promise.all(workers.map(async (worker) => (await once(worker, 'message'))[0]));
-    for (const loss of theirs) assert.strictEqual(loss, mine);
-    await Promise.all(workers.map((worker) => once(worker, 'exit')));
+    for (const [loss] of await Promise.all(answers)) assert.strictEqual(loss, mine);
   }
+  await Promise.all(exits);
   // The library is still good after they have gone.
   assert(train(10) > 0);
   console.log('two workers');
