@@ -37,24 +37,31 @@ export function didYouMean(word: string, known: Iterable<string>): string {
   return best ? `, did you mean '${best}'?` : '';
 }
 
+// Letters added, left out, changed, or swapped with the next one.
 function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
   for (let i = 1; i <= a.length; i++) {
-    const next = [i];
+    const before = rows[i - 1]!;
+    const row = [i];
     for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+      row[j] = Math.min(before[j]! + 1, row[j - 1]! + 1, before[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (swapped) row[j] = Math.min(row[j], rows[i - 2]![j - 2]! + 1);
     }
-    row = next;
+    rows.push(row);
   }
-  return row[b.length]!;
+  return rows[a.length]![b.length]!;
 }
 
-/** Checks that `options` holds known keys only; a misspelled option is refused, never ignored. */
-export function checkOptions(call: string, options: object, known: readonly string[]): void {
+/**
+ * Checks that `options` holds known keys only; a misspelled option is refused, never ignored. `shown` are those that the
+ * message names, where not all of them are options.
+ */
+export function checkOptions(call: string, options: object, known: readonly string[], shown = known): void {
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
       throw new TypeError(
-        `${call}: unknown option '${key}'${didYouMean(key, known) || ` (options: ${known.join(', ') || 'none'})`}`,
+        `${call}: unknown option '${key}'${didYouMean(key, shown) || ` (options: ${shown.join(', ') || 'none'})`}`,
       );
     }
   }

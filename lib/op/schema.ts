@@ -266,6 +266,7 @@ export function parseArguments(sig: Signature, args: readonly unknown[], call = 
       call,
       options,
       params.map((p) => p.name),
+      sig.optionNames,
     );
   }
   let at = 0; // next positional argument

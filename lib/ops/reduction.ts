@@ -703,7 +703,7 @@ export const cumprod = defineOp(
 // are formed without dividing, one element at a time.
 function cumprodBackward(grad: Tensor, x: Tensor, y: Tensor, dim: number): Tensor {
   if (x.shape.length === 0 || x.numel() === 0) return grad;
-  const zeros = x.detach().eq(0).any().item() as unknown as boolean;
+  const zeros = x.detach().eq(0).any().item<boolean>();
   if (!zeros && !x.requiresGrad) return reversedCumsum(grad.mul(y), dim).div(x);
   const at = wrapDim('cumprod', dim, x.shape.length);
   const n = x.shape[at]!;

@@ -339,17 +339,17 @@ export class Tensor {
   // ---- reading -------------------------------------------------------------------------------------------------------
 
   /**
-   * Value of a tensor with one element: a number, or a boolean for bool. An int64 beyond 2^53 throws; `itemBigInt()`
-   * reads it.
+   * Value of a tensor with one element: a number, or a boolean for bool (`mask.any().item<boolean>()`). An int64 beyond
+   * 2^53 throws; `itemBigInt()` reads it.
    */
-  item(): number | boolean extends never ? never : number {
+  item<T extends number | boolean = number>(): T {
     if (this.count !== 1) {
       throw new TenfoldError(
         'shape',
         `item: a tensor of ${this.count} elements has no single value; shape [${this.shape}]`,
       );
     }
-    return readElement(this, this.offset) as number;
+    return readElement(this, this.offset) as T;
   }
   /** Value of an int64 tensor with one element, exactly. */
   itemBigInt(): bigint {
@@ -494,4 +494,4 @@ tensorOps.sumTo = (t, shape) => {
   const summed = dims.length > 0 ? t.sum(dims, true) : t;
   return shift > 0 ? summed.reshape(shape) : summed;
 };
-tensorOps.hasNaN = (t) => t.isnan().any().item() as unknown as boolean;
+tensorOps.hasNaN = (t) => t.isnan().any().item<boolean>();
