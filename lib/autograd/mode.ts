@@ -1,5 +1,7 @@
 /** Switches of recording: noGrad, enableGrad, inferenceMode, detectAnomaly. */
 
+import { show } from '../errors.js';
+
 /** Whether ops record a graph. Read it through the module (`mode.grad`), so that it is always the current value. */
 export const mode = {
   grad: true,
@@ -8,8 +10,11 @@ export const mode = {
 };
 
 type Mode = keyof typeof mode;
+/** Who switches it, for messages. */
+const SWITCH = { grad: 'noGrad', inference: 'inferenceMode', anomaly: 'detectAnomaly' };
 
-function withMode<T>(name: Mode, value: boolean, fn: () => T): T {
+function withMode<T>(name: Mode, value: boolean, fn: () => T, call = SWITCH[name]): T {
+  if (typeof fn !== 'function') throw new TypeError(`${call}: expected a function, got ${show(fn)}`);
   const before = mode[name];
   mode[name] = value;
   let result: T;
@@ -23,9 +28,7 @@ function withMode<T>(name: Mode, value: boolean, fn: () => T): T {
     // The mode of an async function would leak into whatever runs between its awaits.
     mode[name] = before;
     result.catch(() => {});
-    throw new TypeError(
-      `${name === 'grad' ? 'noGrad/enableGrad' : name}: the function is async; await outside and put the synchronous part inside`,
-    );
+    throw new TypeError(`${call}: the function is async; await outside and put the synchronous part inside`);
   }
   mode[name] = before;
   return result;
@@ -45,14 +48,14 @@ function scope(name: Mode, value: boolean): Disposable {
 export function noGrad(): Disposable;
 export function noGrad<T>(fn: () => T): T;
 export function noGrad<T>(fn?: () => T): T | Disposable {
-  return fn ? withMode('grad', false, fn) : scope('grad', false);
+  return fn !== undefined ? withMode('grad', false, fn) : scope('grad', false);
 }
 
 /** Runs `fn` with recording on, also inside noGrad, as `with torch.enable_grad()`. */
 export function enableGrad(): Disposable;
 export function enableGrad<T>(fn: () => T): T;
 export function enableGrad<T>(fn?: () => T): T | Disposable {
-  return fn ? withMode('grad', true, fn) : scope('grad', true);
+  return fn !== undefined ? withMode('grad', true, fn, 'enableGrad') : scope('grad', true);
 }
 
 /** Whether ops record a graph now. */

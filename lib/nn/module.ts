@@ -223,7 +223,7 @@ export class Module {
         problems.push(
           `'${key}' has shape ${formatShape(value.shape)} where the module's has ${formatShape(target.shape)}`,
         );
-      } else checkTensor(value);
+      } else checkTensor(call, value);
     }
     if (problems.length > 0)
       throw new TenfoldError('state', `${call}: the state dict doesn't fit: ${problems.join('; ')}`);

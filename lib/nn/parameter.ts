@@ -1,9 +1,9 @@
 /** Parameter: a tensor that a module trains. */
-import { TenfoldError, show } from '../errors.js';
+import { TenfoldError, naming, show } from '../errors.js';
 import { DTYPES, codeOf, defaultFloat, isFloatCode, type DType } from '../dtype.js';
 import { formatTensor } from '../tensor/format.js';
 import { Tensor } from '../tensor/tensor.js';
-import type { Shape } from '../tensor/shape.js';
+import { checkSizes, type Shape } from '../tensor/shape.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -38,7 +38,12 @@ export class Parameter extends Tensor {
   /** Memory of its own, not yet filled: what outlives a step must not pin a slab that small tensors share. */
   static empty(shape: Shape, dtype: DType | null = null): Parameter {
     const code = dtype === null ? defaultFloat() : codeOf('Parameter', dtype);
-    return new Parameter(Tensor.raw(shape, code, true), isFloatCode(code));
+    checkSizes('Parameter', shape);
+    try {
+      return new Parameter(Tensor.raw(shape, code, true), isFloatCode(code));
+    } catch (error) {
+      throw naming('Parameter', error);
+    }
   }
 
   /** The values outside the graph. Setting it gives the parameter other values, shape or dtype; whoever holds it keeps it. */

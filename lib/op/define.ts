@@ -20,7 +20,7 @@
  * - The block is a function with the return type written out, so that the type of an op is its schema alone: Tensor's
  *   methods are typed by the ops, and the ops' bodies use Tensor's methods.
  */
-import { TenfoldError } from '../errors.js';
+import { TenfoldError, naming } from '../errors.js';
 import { DTYPES, isFloatCode } from '../dtype.js';
 import { mode } from '../autograd/mode.js';
 import { Node, unpack, type BackwardRule, type Edge } from '../autograd/graph.js';
@@ -195,12 +195,20 @@ export class OpRecord implements BackwardRule {
   /** A call with arguments in the order of the schema. */
   run(args: unknown[]): unknown {
     if (target !== null) return this.runInside(args);
-    if (this.kind === 'composite') return this.forward(...args);
+    if (this.kind === 'composite') return this.compose(args);
     if (this.kind === 'none') return this.writes ? this.overwrite(args) : this.compute(args);
     if (!mode.grad || !this.anyNeedsGrad(args)) return this.compute(args);
     const out = this.compute(args);
     this.record(args, out as Tensor | Tensor[]);
     return out;
+  }
+
+  private compose(args: unknown[]): unknown {
+    try {
+      return this.forward(...args);
+    } catch (error) {
+      throw naming(this.sig.name, error);
+    }
   }
 
   private overwrite(args: unknown[]): unknown {
@@ -397,6 +405,8 @@ export class OpRecord implements BackwardRule {
     mode.grad = false;
     try {
       writeTarget(call, self, this.forward, parsed);
+    } catch (error) {
+      throw naming(call, error);
     } finally {
       mode.grad = before;
     }
@@ -432,13 +442,6 @@ function valueOf(self: Tensor): Tensor {
   const node = gradFnOf(self);
   if (node !== null) copy.setNode(node, self.nr);
   return copy;
-}
-
-// Memory that is gone is found where its address is taken, which doesn't know the call.
-function naming(call: string, error: unknown): unknown {
-  return error instanceof TenfoldError && error.code === 'freed' && error.message.startsWith('tensor used')
-    ? new TenfoldError('freed', `${call}: ${error.message}`)
-    : error;
 }
 
 const about = (t: Tensor): { shape: readonly number[]; dtype: string; code: number } => ({

@@ -328,7 +328,7 @@ export function fits(sig: Signature, args: readonly unknown[]): boolean {
 /** A schema for what isn't an op, such as a module's constructor: reads a call's arguments into schema order. */
 export function signature<S extends string>(
   schema: S,
-): { readonly schema: S; read(args: readonly unknown[]): Values<S> } {
+): { readonly schema: S; read(args: readonly unknown[], call?: string): Values<S> } {
   const sig = parseSchema(schema);
-  return { schema, read: (args) => parseArguments(sig, args) as Values<S> };
+  return { schema, read: (args, call) => parseArguments(sig, args, call) as Values<S> };
 }

@@ -3,8 +3,8 @@ import { TenfoldError, checkOptions, show } from '../errors.js';
 import { Code, DTYPES, codeOf, defaultFloat, isFloatCode, type DType } from '../dtype.js';
 import { fillElements } from '../tensor/copy.js';
 import { elementsOf, type TypedArray } from '../tensor/elements.js';
-import { checkSizes, formatShape, numelOf, type Shape } from '../tensor/shape.js';
-import { Tensor, type Nested } from '../tensor/tensor.js';
+import { MAX_DIMS, checkSizes, formatShape, numelOf, type Shape } from '../tensor/shape.js';
+import { Tensor, checkTensor, type Nested } from '../tensor/tensor.js';
 import type { Scalar } from '../op/schema.js';
 
 /** Options of functions that make tensors. */
@@ -56,6 +56,9 @@ function arrayCode(call: string, array: ArrayBufferView): Code {
 // Shape of nested arrays, which must not be ragged; leaves go to `flat`.
 function flatten(data: unknown, shape: number[], depth: number, flat: unknown[]): void {
   if (Array.isArray(data)) {
+    if (depth === MAX_DIMS) {
+      throw new TenfoldError('shape', `tensor: arrays nested more than ${MAX_DIMS} deep, or one that holds itself`);
+    }
     if (shape.length === depth) {
       if (flat.length > 0) ragged(data, depth, shape);
       shape.push(data.length);
@@ -95,6 +98,7 @@ export function tensor(data: TensorData, options?: TensorOptions): Tensor {
 
 function fromData(data: TensorData, code: Code | null): Tensor {
   if (data instanceof Tensor) {
+    checkTensor('tensor', data);
     const copy = data.rawClone();
     return code === null || code === copy.code ? copy : copy.to(DTYPES[code]!);
   }
@@ -122,6 +126,8 @@ function fromData(data: TensorData, code: Code | null): Tensor {
     else if (guess !== c) guess = isFloatCode(guess) || isFloatCode(c) ? defaultFloat() : Code.i64;
   }
   own ??= guess < 0 ? defaultFloat() : (guess as Code);
+  const odd = isFloatCode(own) || own === Code.bool ? -1 : flat.findIndex((x) => !Number.isFinite(Number(x)));
+  if (odd >= 0) throw new TenfoldError('value', `tensor: ${show(flat[odd])} has no ${DTYPES[own]!} value`);
   if (
     own >= Code.f16 ||
     (own !== Code.i64 && own !== Code.bool && !isFloatCode(own) && flat.some((x) => !Number.isInteger(Number(x))))
@@ -129,9 +135,6 @@ function fromData(data: TensorData, code: Code | null): Tensor {
     const wide = Tensor.raw(shape, Code.f64);
     writeElements(elementsOf(wide), Code.f64, flat);
     return wide.to(DTYPES[own]!);
-  }
-  if (own === Code.i64 && flat.some((x) => typeof x === 'number' && !Number.isFinite(x))) {
-    throw new TenfoldError('value', 'tensor: NaN and infinity have no int64 value');
   }
   const out = Tensor.raw(shape, own);
   writeElements(elementsOf(out), own, flat);
@@ -213,7 +216,7 @@ function filled(
   code?: Code,
 ): Tensor {
   const o = readOptions(call, options);
-  const out = Tensor.raw(shape, o.code ?? code ?? defaultFloat());
+  const out = Tensor.rawFor(call, shape, o.code ?? code ?? defaultFloat());
   if (value !== null) fillElements(out, value);
   return o.requiresGrad ? out.requiresGrad_(true) : out;
 }
@@ -355,7 +358,7 @@ function sequence(
   checkSizes(call, [count]);
   const own = o.code ?? code;
   const wide = own === Code.i64 || own <= Code.f64 ? own : Code.f64;
-  const out = Tensor.raw([count], wide);
+  const out = Tensor.rawFor(call, [count], wide);
   const memory = elementsOf(out);
   if (wide === Code.i64) for (let i = 0; i < count; i++) (memory as BigInt64Array)[i] = BigInt(Math.trunc(at(i)));
   else for (let i = 0; i < count; i++) (memory as Float64Array)[i] = count === 1 && only !== undefined ? only : at(i);

@@ -164,16 +164,23 @@ function triangleIndices(
 ): Tensor {
   if (row < 0 || col < 0) throw new RangeError(`${call}: sizes must not be negative, got ${row} and ${col}`);
   const code = codeOf(call, dtype);
-  const [rows, columns]: [bigint[], bigint[]] = [[], []];
-  for (let i = 0; i < row; i++) {
+  const within = (i: number): [number, number] => {
     const [from, to] = inRow(i);
-    for (let k = Math.max(from, 0); k < Math.min(to, col); k++) {
-      rows.push(BigInt(i));
-      columns.push(BigInt(k));
+    return [Math.max(from, 0), Math.min(to, col)];
+  };
+  let count = 0;
+  // Counted before anything is made; what is too many for memory need not be counted out.
+  for (let i = 0; i < row && count < 2 ** 40; i++) count += Math.max(within(i)[1] - within(i)[0], 0);
+  const out = Tensor.raw([2, count], Code.i64);
+  const memory = elementsOf(out) as BigInt64Array;
+  let at = 0;
+  for (let i = 0; i < row; i++) {
+    const [from, to] = within(i);
+    for (let k = from; k < to; k++) {
+      memory[at] = BigInt(i);
+      memory[count + at++] = BigInt(k);
     }
   }
-  const out = Tensor.raw([2, rows.length], Code.i64);
-  (elementsOf(out) as BigInt64Array).set([...rows, ...columns]);
   return code === Code.i64 ? out : out.to(dtype);
 }
 /** Rows and columns of the lower triangle of a row × col matrix: int64 [2, n]. See torch.tril_indices. */

@@ -8,6 +8,7 @@ import { d, defineOp, type OpDef } from '../op/define.js';
 import { promote } from '../op/elementwise.js';
 import { renamed } from '../op/indexed.js';
 import { copyElements } from '../tensor/copy.js';
+import { elementsOf } from '../tensor/elements.js';
 
 // ---- joining ---------------------------------------------------------------------------------------------------------
 
@@ -388,13 +389,14 @@ export const repeatInterleave = defineOp(
           `repeatInterleave: outputSize is ${outputSize}, but the repeats add up to ${total}`,
         );
       }
-      const index = new BigInt64Array(total);
+      const index = Tensor.rawFor('repeatInterleave', [total], Code.i64);
+      const memory = elementsOf(index) as BigInt64Array;
       let next = 0;
       counts.forEach((n, i) => {
-        index.fill(BigInt(i), next, next + n);
+        memory.fill(BigInt(i), next, next + n);
         next += n;
       });
-      return x.indexSelect(at, Tensor.wrap(index, [total], Code.i64));
+      return x.indexSelect(at, index);
     },
     composite: true,
   }),

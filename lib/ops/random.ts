@@ -210,11 +210,15 @@ export interface RandomOptions extends TensorOptions {
   generator?: Generator | null;
 }
 
-function readRandom(call: string, args: readonly unknown[]): { rest: readonly unknown[]; options: RandomOptions } {
+function readRandom(
+  call: string,
+  args: readonly unknown[],
+  further: readonly string[] = [],
+): { rest: readonly unknown[]; options: RandomOptions } {
   const last = args.at(-1);
   const has = typeof last === 'object' && last !== null && !Array.isArray(last) && !(last instanceof Tensor);
   const options = has ? (last as RandomOptions) : {};
-  checkOptions(call, options, ['dtype', 'requiresGrad', 'device', 'generator', 'size', 'low', 'high', 'mean', 'std']);
+  checkOptions(call, options, ['dtype', 'requiresGrad', 'device', 'generator', ...further]);
   return { rest: has ? args.slice(0, -1) : args, options };
 }
 function sizesOf(call: string, rest: readonly unknown[]): Shape {
@@ -231,7 +235,7 @@ function sample(
 ): Tensor {
   const code = o.dtype ? codeOf(call, o.dtype) : fallback;
   if (!isFloatCode(code)) throw new TenfoldError('dtype', `${call}: needs a floating-point dtype, got ${DTYPES[code]}`);
-  const out = Tensor.raw(shape, code);
+  const out = Tensor.rawFor(call, shape, code);
   draw(k, call, out, o.generator ?? null, numbers);
   return o.requiresGrad ? out.requiresGrad_(true) : out;
 }
@@ -274,7 +278,7 @@ function needTensor(call: string, x: unknown): Tensor {
 function integers(call: string, low: number, high: number, shape: Shape, o: RandomOptions, fallback: Code): Tensor {
   for (const x of [low, high])
     if (!Number.isInteger(x)) throw new TypeError(`${call}: low and high must be integers, got ${show(x)}`);
-  const out = Tensor.raw(shape, o.dtype ? codeOf(call, o.dtype) : fallback);
+  const out = Tensor.rawFor(call, shape, o.dtype ? codeOf(call, o.dtype) : fallback);
   draw(K.random, call, out, o.generator ?? null, integerArguments(call, low, BigInt(high)));
   return o.requiresGrad ? out.requiresGrad_(true) : out;
 }
@@ -283,7 +287,7 @@ export function randint(high: number, size: readonly number[], options?: RandomO
 export function randint(low: number, high: number, size: readonly number[], options?: RandomOptions): Tensor;
 export function randint(options: RandomOptions & { low?: number; high: number; size: readonly number[] }): Tensor;
 export function randint(...args: unknown[]): Tensor {
-  const { rest, options } = readRandom('randint', args);
+  const { rest, options } = readRandom('randint', args, ['low', 'high', 'size']);
   const named = options as RandomOptions & { low?: number; high?: number; size?: readonly number[] };
   const numbers = rest.filter((x) => typeof x === 'number') as number[];
   const size = (rest.find(Array.isArray) ?? named.size) as number[] | undefined;
@@ -312,7 +316,7 @@ export function randintLike(
 export function randperm(n: number, options: RandomOptions = {}): Tensor {
   checkSizes('randperm', [n]);
   readRandom('randperm', [options]);
-  const out = Tensor.raw([n], Code.i64);
+  const out = Tensor.rawFor('randperm', [n], Code.i64);
   draw(K.randperm, 'randperm', out, options.generator ?? null, []);
   return options.dtype && options.dtype !== 'int64' ? out.to(options.dtype) : out;
 }
@@ -334,7 +338,7 @@ export function normal(
     (x) => typeof x === 'object' && x !== null && !Array.isArray(x) && !(x instanceof Tensor),
   );
   const o = (named ?? {}) as NormalOptions;
-  readRandom('normal', [o]);
+  readRandom('normal', [o], ['std', 'size']);
   const spread = (std === named ? undefined : (std as number | Tensor | undefined)) ?? o.std ?? 1;
   if (typeof mean === 'number' && typeof spread === 'number') {
     const shape = Array.isArray(size) ? (size as number[]) : o.size;

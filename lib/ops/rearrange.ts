@@ -313,15 +313,21 @@ export const combinations = defineOp('combinations(Tensor input, int r=2, bool w
       throw new TenfoldError('shape', `combinations: expected one dim, got shape ${formatShape(input.shape)}`);
     if (r < 0) throw new RangeError(`combinations: r must not be negative, got ${r}`);
     if (r === 0) return Tensor.raw([0], input.code);
-    const rows: number[] = [];
-    const choose = (chosen: readonly number[], from: number): void => {
-      if (chosen.length === r) rows.push(...chosen);
-      else for (let i = from; i < input.count; i++) choose([...chosen, i], withReplacement ? i : i + 1);
-    };
-    choose([], 0);
-    const index = Tensor.raw([rows.length], Code.i64);
-    (elementsOf(index) as BigInt64Array).set(rows.map(BigInt));
-    return input.indexSelect(0, index).view(rows.length / r, r);
+    // Of n, or of n + r − 1 with repeats: n (n − 1) … / r!
+    let rows = 1;
+    const from = withReplacement ? input.count + r - 1 : input.count;
+    for (let k = 0; k < r; k++) rows = Math.round((rows * Math.max(from - k, 0)) / (k + 1));
+    const index = Tensor.rawFor('combinations', [rows * r], Code.i64);
+    const memory = elementsOf(index) as BigInt64Array;
+    const chosen = Array.from({ length: r }, (_, k) => (withReplacement ? 0 : k));
+    for (let row = 0; row < rows; row++) {
+      chosen.forEach((i, k) => (memory[row * r + k] = BigInt(i)));
+      // The last position that can go on does, and those behind it start from there.
+      let k = r - 1;
+      while (k >= 0 && chosen[k] === input.count - (withReplacement ? 1 : r - k)) k--;
+      for (let next = (chosen[k] ?? 0) + 1; k >= 0 && k < r; k++) chosen[k] = withReplacement ? next : next++;
+    }
+    return input.indexSelect(0, index).view(rows, r);
   },
   composite: true,
 }));

@@ -39,7 +39,7 @@ function compose(call: string, value: unknown, options: SaveOptions, copy: boole
   const pieces = [bytes];
   for (const { name } of entries) {
     const t = tensors.get(name)!;
-    checkTensor(t);
+    checkTensor('save', t);
     if (t.count > 0) pieces.push(bytesOf(t.dense && !copy ? t : t.rawClone()));
   }
   return pieces;

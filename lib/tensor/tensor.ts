@@ -2,7 +2,7 @@
  * Tensor: shape, strides and dtype over a storage, and its place in the graph. Operators are added to it by the blocks in
  * lib/ops; here is only what they stand on.
  */
-import { TenfoldError, checkOptions, show } from '../errors.js';
+import { TenfoldError, checkOptions, naming, show } from '../errors.js';
 import { Code, DTYPES, SIZE, isFloatCode, type DType } from '../dtype.js';
 import { mode } from '../autograd/mode.js';
 import { runBackward } from '../autograd/engine.js';
@@ -58,6 +58,14 @@ export class Tensor {
     const count = numelOf(shape);
     const storage = own ? allocateOwn(count * SIZE[code]!) : allocate(count * SIZE[code]!);
     return new Tensor(storage, 0, internShape(shape), denseStrides(shape), code, count, true, null);
+  }
+  /** raw() for a call that users make: an error names it. */
+  static rawFor(call: string, shape: Shape, code: Code): Tensor {
+    try {
+      return Tensor.raw(shape, code);
+    } catch (error) {
+      throw naming(call, error);
+    }
   }
   /** A dense tensor of the shape and strides of a dense one. */
   static rawLike(t: Tensor, code: Code): Tensor {
@@ -266,6 +274,8 @@ export class Tensor {
     inputs?: Tensor[],
   ): void {
     let named: { gradient?: Tensor; retainGraph?: boolean; createGraph?: boolean; inputs?: Tensor[] } = {};
+    if (gradient !== undefined && typeof gradient !== 'object')
+      throw new TypeError(`backward: 'gradient' must be a tensor or options, got ${show(gradient)}`);
     if (gradient && !(gradient instanceof Tensor)) named = gradient;
     else if (typeof retainGraph === 'object' && retainGraph !== null) named = retainGraph;
     checkOptions('backward', named, ['gradient', 'retainGraph', 'createGraph', 'inputs']);
@@ -349,6 +359,7 @@ export class Tensor {
         `item: a tensor of ${this.count} elements has no single value; shape [${this.shape}]`,
       );
     }
+    checkTensor('item', this);
     return readElement(this, this.offset) as T;
   }
   /** Value of an int64 tensor with one element, exactly. */
@@ -359,23 +370,25 @@ export class Tensor {
         `itemBigInt: a tensor of ${this.count} elements has no single value; shape [${this.shape}]`,
       );
     }
+    checkTensor('itemBigInt', this);
     return this.code === Code.i64
       ? new BigInt64Array(this.storageBuffer(), this.byteStart(this.offset), 1)[0]!
       : BigInt(this.item());
   }
   /** Elements as nested arrays; a number for a 0-dim tensor. */
   tolist(): Nested {
+    checkTensor('tolist', this);
     const flat = this.dense ? this : this.rawClone();
     const at = { i: flat.offset };
     const build = (dim: number): Nested => {
       if (dim === this.shape.length) return readElement(flat, at.i++);
       return Array.from({ length: this.shape[dim]! }, () => build(dim + 1));
     };
-    checkTensor(this);
     return build(0);
   }
   /** A dense copy of the elements: Float32Array for float32, BigInt64Array for int64, Uint8Array for bool, …; halves as Float32Array. */
   toTypedArray(): TypedArray {
+    checkTensor('toTypedArray', this);
     const half = this.code >= Code.f16;
     const source = half ? tensorOps.cast(this, Code.f32) : this.dense ? this : this.rawClone();
     return elementsOf(source).slice() as TypedArray;
@@ -387,6 +400,7 @@ export class Tensor {
         'shape',
         'asTypedArray: the tensor is not contiguous; use toTypedArray(), or contiguous() first',
       );
+    checkTensor('asTypedArray', this);
     expose(this.storage);
     return elementsOf(this);
   }
@@ -401,10 +415,17 @@ export class Tensor {
   }
   /** What PyTorch prints. */
   toString(): string {
+    checkTensor('toString', this);
     return formatTensor(this);
   }
+  /** For console.log and error reports, which must not fail over a tensor that is gone. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return formatTensor(this);
+    try {
+      return this.toString();
+    } catch (error) {
+      if (!(error instanceof TenfoldError && error.code === 'freed')) throw error;
+      return `tensor(freed, size=(${this.shape.join(', ')}), dtype=${this.dtype})`;
+    }
   }
   /** Nested arrays, so that JSON.stringify works. */
   toJSON(): Nested {
@@ -445,8 +466,15 @@ export function addressOf(t: Tensor): number {
   return storage.address + t.offset * SIZE[t.code]!;
 }
 
-export function checkTensor(t: Tensor): void {
-  if (t.storage.guarded) checkStorage(t.storage);
+/** Refuses freed and detached memory, in the name of a call. */
+export function checkTensor(call: string, t: Tensor): void {
+  if (t.storage.guarded) {
+    try {
+      checkStorage(t.storage);
+    } catch (error) {
+      throw naming(call, error);
+    }
+  }
 }
 
 /** Gradient that backward starts from: what was given, checked, or 1 for a single element. */

@@ -126,9 +126,11 @@ const conv = signature(
   "Conv(int inChannels, int outChannels, int[] kernelSize, int[] stride=1, int[]|string padding=0, int[] dilation=1, int groups=1, bool bias=true, string paddingMode='zeros', *, dtype? dtype=null)",
 );
 type ConvArguments = Arguments<typeof conv.schema>;
-function convFields(args: ConvArguments): ConvFields {
-  const [inChannels, outChannels, kernelSize, stride, padding, dilation, groups, bias, paddingMode, dtype] =
-    conv.read(args);
+function convFields(call: string, args: ConvArguments): ConvFields {
+  const [inChannels, outChannels, kernelSize, stride, padding, dilation, groups, bias, paddingMode, dtype] = conv.read(
+    args,
+    call,
+  );
   return {
     inChannels,
     outChannels,
@@ -161,7 +163,7 @@ function transposeFields(call: string, args: ConvTransposeArguments): ConvFields
     dilation,
     paddingMode,
     dtype,
-  ] = convTranspose.read(args);
+  ] = convTranspose.read(args, call);
   if (paddingMode !== 'zeros')
     throw new TenfoldError('value', `${call}: paddingMode must be 'zeros', got '${paddingMode}'`);
   return {
@@ -212,7 +214,7 @@ abstract class ConvTransposeNd extends ConvNd {
 /** Convolution of [n, in, l] by weight [out, in / groups, …]; padding by numbers, 'same' or 'valid'. See torch.nn.Conv1d. */
 export class Conv1d extends ConvNd {
   constructor(...args: ConvArguments) {
-    super(1, false, convFields(args));
+    super(1, false, convFields('Conv1d', args));
   }
   override forward(input: Tensor): Tensor {
     const { weight, bias, stride, padding, dilation, groups } = this;
@@ -224,7 +226,7 @@ export class Conv1d extends ConvNd {
 /** Convolution of [n, in, h, w] by weight [out, in / groups, …]; padding by numbers, 'same' or 'valid'. See torch.nn.Conv2d. */
 export class Conv2d extends ConvNd {
   constructor(...args: ConvArguments) {
-    super(2, false, convFields(args));
+    super(2, false, convFields('Conv2d', args));
   }
   override forward(input: Tensor): Tensor {
     const { weight, bias, stride, padding, dilation, groups } = this;
@@ -236,7 +238,7 @@ export class Conv2d extends ConvNd {
 /** Convolution of [n, in, d, h, w] by weight [out, in / groups, …]; padding by numbers, 'same' or 'valid'. See torch.nn.Conv3d. */
 export class Conv3d extends ConvNd {
   constructor(...args: ConvArguments) {
-    super(3, false, convFields(args));
+    super(3, false, convFields('Conv3d', args));
   }
   override forward(input: Tensor): Tensor {
     const { weight, bias, stride, padding, dilation, groups } = this;
