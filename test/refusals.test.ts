@@ -1,0 +1,308 @@
+/**
+ * What bad input gets: an error of the right kind whose message names the call, what it got and what would do, before
+ * anything is changed. Files have their own (serialization.test.ts), and so have PyTorch's bad calls (operators/).
+ */
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import * as tf from '../lib/index.js';
+import type { Tensor } from '../lib/index.js';
+
+// Calls that TypeScript would refuse are made as JavaScript makes them.
+/* eslint-disable @typescript-eslint/no-explicit-any */
+type Any = any;
+const t: Any = tf;
+const { nn, optim } = t;
+const F = nn.functional;
+const { DataLoader, TensorDataset } = t.utils.data;
+/* eslint-enable @typescript-eslint/no-explicit-any */
+
+const z = (...size: number[]): Any => tf.zeros(size);
+const ints = (...values: number[]): Any => tf.tensor(values.map(BigInt));
+const leaf = (...size: number[]): Any => tf.ones(size).requiresGrad_();
+const gone = (...size: number[]): Any => {
+  const x = z(...size);
+  x.dispose();
+  return x;
+};
+
+/** What is called, the kind of error (a code for TenfoldError), a part of the message. */
+type Row = [call: () => unknown, kind: string, message: string];
+
+const SHAPES: Row[] = [
+  [() => z(2, 3).add(z(4)), 'shape', "add: shapes [2, 3] and [4] can't broadcast: sizes 3 and 4 at dim 1 differ"],
+  [() => z(3).mul_(z(2, 3)), 'shape', "mul_: the result's shape [2, 3] is not self's [3]"],
+  [() => t.where(z(2).eq(0), z(3), 0), 'shape', "where: shapes [2] and [3] can't broadcast"],
+  [() => z(2, 3).matmul(z(4, 5)), 'shape', 'matmul: [2, 3] @ [4, 5]: inner sizes 3 and 4 differ'],
+  [() => z().matmul(z(2)), 'shape', 'matmul: both operands need at least 1 dim, got [] @ [2]'],
+  [() => t.bmm(z(2, 3, 4), z(3, 4, 5)), 'shape', 'bmm: batches of 2 and 3 differ'],
+  [() => z(2, 3).expand(2, 4), 'shape', "expand: size 3 at dim 1 can't become 4"],
+  [() => t.cat([z(2, 3), z(3, 2)]), 'shape', 'cat: shapes [2, 3] and [3, 2] must agree in all dims but dim 0'],
+  [() => t.cat([]), 'shape', 'cat: expected at least one tensor'],
+  [() => t.stack([z(2), z(3)]), 'shape', 'stack: all tensors must have one shape, got [2] and, at 1, [3]'],
+  [() => z(2, 3).reshape(4), 'shape', "reshape: shape [4] doesn't hold the 6 elements of [2, 3]"],
+  [() => z(6).reshape(-1, -1), 'shape', 'reshape: only one size can be -1'],
+  [() => z(0).view(-1, 0), 'shape', 'view: the size for -1 in [-1,0] is ambiguous'],
+  [() => z(2, 3).t().view(6), 'shape', 'without a copy; use reshape'],
+  [() => t.einsum('ij,jk->ik', z(2, 3), z(4, 5)), 'shape', "einsum: index 'j' has size 4 in operand 1 and 3 before"],
+  [() => F.linear(z(2, 3), z(4, 5)), 'shape', "linear: input [2, 3] doesn't end in the 5 features"],
+  [() => F.conv2d(z(1, 3, 4, 4), z(2, 4, 1, 1)), 'shape', 'conv2d: a weight of shape [2, 4, 1, 1]'],
+  [() => F.conv2d(z(1, 3, 2, 2), z(2, 3, 5, 5)), 'shape', 'is larger than the padded input'],
+  [() => F.mseLoss(z(2), z(3)), 'shape', "mseLoss: shapes [2] and [3] can't broadcast"],
+  [() => F.crossEntropy(z(2, 3), ints(0, 1, 2)), 'shape', 'crossEntropy: target has shape [3], expected [2]'],
+  [() => F.batchNorm(z(1, 3), null, null, { training: true }), 'shape', 'batchNorm: more than one value per channel'],
+  [() => new nn.LSTM(2, 2).forward(z(3)), 'shape', 'LSTM: input must be [l, n, 2] or [l, 2], got [3]'],
+  [() => z(2).tril(), 'shape', 'tril: needs at least 2 dims, got [2]'],
+  [() => z(2).item(), 'shape', 'item: a tensor of 2 elements has no single value'],
+  [() => +z(2), 'shape', 'item: a tensor of 2 elements has no single value'],
+];
+
+const DTYPES: Row[] = [
+  [() => z(2, 2).matmul(ints(1, 2)), 'dtype', 'must have one dtype, got float32 and int64'],
+  [() => ints(1).mean(), 'dtype', "mean: needs a floating-point dtype, got int64; give { dtype: 'float32' }"],
+  [() => ints(1).softmax(0), 'dtype', 'softmax: needs a floating-point dtype, got int64'],
+  [() => z(1).bitwiseAnd(z(1)), 'dtype', 'bitwiseAnd: needs integers or bool'],
+  [() => z(1).gt(0).sub(z(1).gt(0)), 'dtype', 'sub: not defined for bool; use logicalXor'],
+  [() => ints(1).div_(2), 'dtype', "div_: a float32 result can't be written into a int64 tensor"],
+  [() => ints(1).add_(1.5), 'dtype', "add_: a float32 result can't be written into a int64 tensor"],
+  [() => ints(2).pow(-1), 'value', 'pow: integers to negative integer powers are not allowed'],
+  [() => ints(1).requiresGrad_(), 'dtype', 'requiresGrad_: only floating-point tensors can require grad'],
+  [() => F.crossEntropy(z(2, 3), z(2)), 'dtype', 'crossEntropy: target must hold classes as int64, got float32'],
+  [() => F.embedding(z(2), z(3, 2)), 'dtype', 'embedding: the input must hold classes as int64 or int32'],
+  [() => F.linear(z(2, 3), z(4, 3).double()), 'dtype', 'linear: input, weight and bias must have one dtype'],
+  [() => z(3).gather(0, z(1)), 'dtype', 'gather: the index must be int64, got float32'],
+  [() => z(2).maskedFill(z(2), 1), 'dtype', 'maskedFill: the mask must be bool, got float32; use mask.bool()'],
+  [() => z(1).to('float31'), 'TypeError', "to: unknown dtype 'float31', did you mean 'float32'?"],
+  [() => z(2).add('x'), 'TypeError', "add: 'other' must be a tensor or a number, got 'x'"],
+  [() => z(2).add(null), 'TypeError', "add: 'other' must be a tensor or a number, got null"],
+  [() => z(2).add([1, 2]), 'TypeError', "add: 'other' must be a tensor or a number, got [1, 2]"],
+  [() => z(2).add(), 'TypeError', "add: missing argument 'other'"],
+  [() => z(2).sum(1.5), 'TypeError', "sum: 'dim' must be an integer or a list of integers or null, got 1.5"],
+  [() => t.cat([z(2), 3]), 'TypeError', "cat: 'tensors' must be a list of tensors"],
+  [() => new nn.Linear(2, 2).forward([1, 2]), 'TypeError', "linear: 'input' must be a tensor, got [1, 2]; wrap it"],
+  [() => t.manualSeed(1.5), 'TypeError', 'manualSeed: expected an integer, got 1.5'],
+  [() => t.noGrad(3), 'TypeError', 'noGrad: expected a function, got 3'],
+  [() => t.enableGrad({}), 'TypeError', 'enableGrad: expected a function, got an object'],
+  [() => leaf(1).registerHook(3), 'TypeError', 'registerHook: expected a function, got 3'],
+  [() => F.binaryCrossEntropy(z(2).add(2), z(2)), 'value', 'binaryCrossEntropy: input must hold probabilities'],
+];
+
+const RANGES: Row[] = [
+  [() => z(2, 3).sum(2), 'RangeError', 'sum: dim 2 is out of range for a tensor of 2 dimensions (expected -2 to 1)'],
+  [() => z(2, 3).softmax(-3), 'RangeError', 'softmax: dim -3 is out of range'],
+  [() => z(2, 3).transpose(0, 5), 'RangeError', 'transpose: dim 5 is out of range'],
+  [() => z(1).unsqueeze(3), 'RangeError', 'unsqueeze: dim 3 is out of range'],
+  [() => z(2, 3).permute(0, 0), 'value', 'permute: a dim appears twice'],
+  [() => z(2, 3).sum([0, 0]), 'value', 'sum: dim 0 appears twice'],
+  [() => z(2).select(0, 2), 'RangeError', 'select: index 2 is out of range for dim 0 of size 2'],
+  [() => z(2).at(2), 'RangeError', 'at: index 2 is out of range'],
+  [() => z(2, 3).index(0, 5), 'RangeError', 'index: index 5 is out of range for dim 1 of size 3'],
+  [() => z(2).index(0, 0), 'RangeError', 'index: too many indices: 2 for a tensor of 1 dimension'],
+  [() => z(2).index(ints(0, -3)), 'RangeError', 'index: index -3 is out of range'],
+  [() => z(3).index(z(2).eq(0)), 'RangeError', "index: a mask of shape [2] doesn't fit dim 0, whose size is 3"],
+  [() => z(2, 3).gather(1, ints(3).reshape(1, 1)), 'RangeError', 'gather: index 3 is out of range for dim 1 of size 3'],
+  [() => z(2, 3).scatter(1, ints(3).reshape(1, 1), 1), 'RangeError', 'scatter: index 3 is out of range'],
+  [() => z(2).indexSelect(0, ints(2)), 'RangeError', 'indexSelect: index 2 is out of range'],
+  [() => z(4).narrow(0, 2, 5), 'RangeError', 'narrow: start 2 and length 5 are out of range for dim 0 of size 4'],
+  [() => z(4).slice(0, 0, 4, 0), 'RangeError', 'slice: step must be at least 1, got 0'],
+  [() => z(2).topk(3), 'RangeError', 'topk: k = 3 is out of range for dim 0 of size 2'],
+  [() => z(4).split(-1), 'RangeError', 'split: the size of a part must be positive, got -1'],
+  [() => z(4).chunk(0), 'RangeError', 'chunk: the number of chunks must be positive, got 0'],
+  [() => z(4).asStrided([2 ** 40], [1]), 'RangeError', 'asStrided: size [1099511627776]'],
+  [
+    () => F.crossEntropy(z(2, 3), ints(0, 5)),
+    'RangeError',
+    'crossEntropy: expected targets from 0 to 2, got 5 in row 1',
+  ],
+  [() => F.embedding(ints(0, 9), z(3, 2)), 'RangeError', 'embedding: index 9 is out of range for dim 0 of size 3'],
+  [() => F.oneHot(ints(3), 2), 'RangeError', 'oneHot: class 3 is out of range for 2 classes'],
+  [() => F.dropout(z(2), 1.5), 'value', 'dropout: p must be between 0 and 1, got 1.5'],
+  [() => t.arange(0, 5, 0), 'RangeError', 'arange: step must not be 0'],
+  [() => t.polygamma(-1, z(1)), 'RangeError', 'polygamma: n must not be negative, got -1'],
+  [() => t.setNumThreads(0), 'RangeError', 'setNumThreads: expected an integer from 1 to 1024, got 0'],
+];
+
+const itself: unknown[] = [];
+itself.push(itself);
+const ARRAYS: Row[] = [
+  [() => t.tensor([[1, 2], [3]]), 'shape', 'tensor: ragged nested arrays: at depth 1 there is an array of 1'],
+  [() => t.tensor([[1, 2], 3]), 'shape', 'tensor: ragged nested arrays: at depth 1 there is 3'],
+  [() => t.tensor([1, [2]]), 'shape', 'tensor: ragged nested arrays'],
+  [() => t.tensor(itself), 'shape', 'tensor: arrays nested more than 64 deep, or one that holds itself'],
+  [() => t.tensor(['a']), 'TypeError', "tensor: elements must be numbers, booleans or bigints, got 'a'"],
+  [() => t.tensor([1, undefined]), 'TypeError', 'tensor: elements must be numbers, booleans or bigints, got undefined'],
+  [() => t.tensor(null), 'TypeError', 'tensor: elements must be numbers, booleans or bigints, got null'],
+  [() => t.tensor([new Date()]), 'TypeError', 'got a Date'],
+  [() => t.tensor([1], { dtype: 'float8' }), 'TypeError', "tensor: unknown dtype 'float8'"],
+  [() => t.tensor([NaN], { dtype: 'int64' }), 'value', 'tensor: NaN has no int64 value'],
+  [() => t.tensor([1, -Infinity], { dtype: 'uint8' }), 'value', 'tensor: -Infinity has no uint8 value'],
+];
+
+// Sizes whose product is beyond 2^53, beyond what an ArrayBuffer holds, and beyond counting.
+const SIZES: Row[] = [
+  ...[NaN, Infinity, -1, 1.5, '3'].map((size): Row => [
+    () => t.zeros(size),
+    'RangeError',
+    'zeros: sizes must be non-negative integers',
+  ]),
+  [() => t.zeros(2 ** 40), 'memory', 'zeros: out of memory: a tensor of 4398046511104 bytes'],
+  [() => t.rand(2 ** 20, 2 ** 20), 'memory', 'rand: out of memory'],
+  [() => t.zeros(2 ** 53), 'memory', 'zeros: [9007199254740992] is too large'],
+  [() => t.zeros(2 ** 31, 2 ** 31, 2 ** 31), 'memory', 'is too large'],
+  [() => t.zeros(1e308), 'memory', 'zeros: [1e+308] is too large'],
+  [() => t.arange(2 ** 45), 'memory', 'arange: out of memory'],
+  [() => t.arange(Infinity), 'TypeError', 'arange: expected finite numbers, got Infinity'],
+  [() => t.eye(2 ** 25), 'memory', 'eye: out of memory'],
+  [() => t.randperm(2 ** 44), 'memory', 'randperm: out of memory'],
+  [
+    () =>
+      z(1)
+        .expand(2 ** 40)
+        .add(1),
+    'memory',
+    'add: out of memory',
+  ],
+  [() => z(2 ** 10).tile(2 ** 31, 2 ** 31), 'memory', 'tile: out of memory'],
+  [() => z(2 ** 22, 1).matmul(z(1, 2 ** 22)), 'memory', 'matmul: out of memory'],
+  [() => z(2).repeatInterleave(2 ** 45), 'memory', 'repeatInterleave: out of memory'],
+  [() => t.combinations(z(10_000), 4), 'memory', 'combinations: out of memory'],
+  [() => t.trilIndices(2 ** 30, 2 ** 30), 'memory', 'trilIndices: out of memory'],
+  [() => t.cdist(z(2 ** 22, 1), z(2 ** 22, 1)), 'memory', 'cdist: out of memory'],
+  [() => F.pad(z(2), [2 ** 50, 0]), 'memory', 'pad: out of memory'],
+  [() => F.oneHot(ints(2 ** 45)), 'memory', 'oneHot: out of memory'],
+  [() => new nn.Linear(2 ** 25, 2 ** 25), 'memory', 'Parameter: out of memory'],
+  [() => new nn.Linear(-1, 2), 'RangeError', 'Parameter: sizes must be non-negative integers, got -1 in [2,-1]'],
+];
+
+const LIFE: Row[] = [
+  ...['sum', 'clone', 'exp_', 'sort', 'normal_', 'tolist', 'toTypedArray', 'asTypedArray', 'toString'].map((name): Row => [
+    () => gone(3)[name](),
+    'freed',
+    `${name}: tensor used after it was freed`,
+  ]),
+  [() => gone().item(), 'freed', 'item: tensor used after it was freed'],
+  [() => z(3).add(gone(3)), 'freed', 'add: tensor used'],
+  [() => z(3).copy_(gone(3)), 'freed', 'copy_: tensor used'],
+  [() => z(3, 3).matmul(gone(3)), 'freed', 'matmul: tensor used'],
+  [() => F.conv2d(z(1, 1, 3, 3), gone(1, 1, 1, 1)), 'freed', 'conv2d: tensor used'],
+  [() => F.embedding(ints(0), gone(2, 2)), 'freed', 'embedding: tensor used'],
+  [() => t.tensor(gone(3)), 'freed', 'tensor: tensor used'],
+  [() => { const x = leaf(3); const y = x.exp(); const s = y.sum(); y.dispose(); s.backward(); }, 'freed', 'tensor used'],
+  [() => { const s = leaf(3).square().sum(); s.backward(); s.backward(); }, 'graph', 'backward: <SumBackward0> has already run'],
+  [() => { const x = leaf(3); const s = x.square(); s.sum().backward(); s.sum().backward(); }, 'graph', '{ retainGraph: true }'],
+  [() => z(1).sum().backward(), 'graph', "backward: the tensor doesn't require grad"],
+  [() => leaf(3).mul(2).backward(), 'graph', 'backward: a gradient can be left out only for a single element'],
+  [() => leaf(3).mul(2).backward(z(2)), 'shape', 'backward: a gradient of shape [2] for a tensor of shape [3]'],
+  [() => leaf(3).sum().backward('x'), 'TypeError', "backward: 'gradient' must be a tensor or options, got 'x'"],
+  [() => t.autograd.grad(leaf(3).sum(), leaf(3)), 'graph', 'autograd.grad: input 0 was not used'],
+  ...[
+    (x: Any) => x.add_(1), (x: Any) => x.normal_(), (x: Any) => x.bernoulli_(0.5), (x: Any) => x.zero_(),
+    (x: Any) => x.copy_(z(3)), (x: Any) => x.indexPut_([0], 1), (x: Any) => x.clampMin_(2), (x: Any) => x.eq_(0),
+    (x: Any) => F.relu(x, { inplace: true }), (x: Any) => F.dropout(x, { inplace: true }),
+  ].map((change): Row => [() => change(leaf(3)), 'inplace', "a leaf tensor that requires grad can't be changed in place"]),
+  [() => leaf(3).select(0, 0).add_(1), 'inplace', 'add_: a view of a leaf tensor that requires grad'],
+  [() => { const y = leaf(3).exp(); const s = y.square().sum(); y.add_(1); s.backward(); }, 'graph', 'was changed by an in-place operation'],
+  [() => { const w = z(3); const s = leaf(3).mul(w).sum(); w.add_(1); s.backward(); }, 'graph', 'at version 1, expected version 0'],
+  [() => z(3).expand(2, 3).add_(1), 'inplace', 'it was expanded); clone() it first'],
+  [() => { leaf(3).grad = z(2); }, 'shape', 'grad: a gradient of shape [2] for a tensor of shape [3]'],
+]; // prettier-ignore
+
+const loader = (options: object) => (): unknown => new DataLoader(new TensorDataset(z(4)), options);
+const OPTIONS: Row[] = [
+  [() => t.sum(z(2), { dmi: 1 }), 'TypeError', "sum: unknown option 'dmi', did you mean 'dim'?"],
+  [() => z(2).sum({ keep_dim: true }), 'TypeError', "sum: unknown option 'keep_dim', did you mean 'keepdim'?"],
+  [() => z(2).sum({ where: 1 }), 'TypeError', "sum: unknown option 'where' (options: dim, keepdim, dtype)"],
+  [() => z(2).sum({ dtype: 'flot32' }), 'TypeError', "sum: unknown dtype 'flot32', did you mean 'float32'?"],
+  [() => t.zeros(2, { dtyp: 'int64' }), 'TypeError', "zeros: unknown option 'dtyp', did you mean 'dtype'?"],
+  [() => t.rand(2, { low: 3 }), 'TypeError', "rand: unknown option 'low' (options: dtype, requiresGrad, device, generator)"],
+  [() => t.tensor([1], { requires_grad: true }), 'TypeError', "did you mean 'requiresGrad'?"],
+  [() => F.crossEntropy(z(2, 3), ints(0, 1), { lableSmoothing: 1 }), 'TypeError', "did you mean 'labelSmoothing'?"],
+  [() => F.crossEntropy(z(2, 3), ints(0, 1), { reduction: 'avg' }), 'value', "reduction must be 'none', 'mean' or 'sum'"],
+  [() => leaf(3).sum().backward({ retainGrap: true }), 'TypeError', "did you mean 'retainGraph'?"],
+  [() => new nn.Linear(2, 3, { bais: false }), 'TypeError', "Linear: unknown option 'bais', did you mean 'bias'?"],
+  [() => new nn.Conv2d(1, 1, 3, { strides: 2 }), 'TypeError', "Conv2d: unknown option 'strides', did you mean 'stride'?"],
+  [() => new nn.ConvTranspose1d(1, 1, 3, { outpad: 1 }), 'TypeError', "ConvTranspose1d: unknown option 'outpad'"],
+  [() => new nn.Dropout({ prob: 0.5 }), 'TypeError', "Dropout: unknown option 'prob' (options: p, inplace)"],
+  [() => new nn.Linear(2.5, 2), 'TypeError', "Linear: 'inFeatures' must be an integer, got 2.5"],
+  [() => new nn.Conv2d(3, 4, 3, { groups: 2 }), 'value', "Conv2d: 3 channels in and 4 out can't form 2 groups"],
+  [() => new nn.MultiheadAttention(5, 2), 'value', 'MultiheadAttention: embedDim 5 is not divisible by 2 heads'],
+  [() => new nn.Sequential(3), 'TypeError', 'Sequential: expected a module, got 3'],
+  [() => new optim.SGD([leaf(2)], { learningRate: 0.1 }), 'TypeError', "SGD: unknown option 'learningRate' (options: lr,"],
+  [() => new optim.Adam([leaf(2)], { lr: 0.1, beta: 1 }), 'TypeError', "Adam: unknown option 'beta', did you mean 'betas'?"],
+  [() => new optim.Adam([leaf(2)], { lr: -1 }), 'RangeError', 'Adam: lr must be at least 0, got -1'],
+  [() => new optim.SGD([leaf(2)], { lr: NaN }), 'RangeError', 'SGD: lr must be at least 0, got NaN'],
+  [() => new optim.SGD([leaf(2)], { lr: '0.1' }), 'TypeError', "SGD: lr must be a number, got '0.1'"],
+  [() => new optim.SGD([], { lr: 0.1 }), 'value', 'SGD: the list of parameters is empty'],
+  [() => new optim.SGD(z(2), { lr: 1 }), 'TypeError', 'SGD: params must be a list of tensors or of groups'],
+  [loader({ batchsize: 2 }), 'TypeError', "DataLoader: unknown option 'batchsize', did you mean 'batchSize'?"],
+  [loader({ batchSize: 0 }), 'RangeError', 'DataLoader: batchSize must be a positive integer or null, got 0'],
+  [loader({ shuffle: 'yes' }), 'TypeError', "DataLoader: shuffle must be a boolean, got 'yes'"],
+  [() => new TensorDataset(z(4), z(3)), 'shape', 'TensorDataset: first dims 4, 3 differ'],
+  [() => nn.utils.clipGradNorm_([leaf(2)], 1, { norm_type: 2 }), 'TypeError', "did you mean 'normType'?"],
+  [() => t.setPrintOptions({ precisoin: 3 }), 'TypeError', "did you mean 'precision'?"],
+]; // prettier-ignore
+
+describe.each(Object.entries({ SHAPES, DTYPES, RANGES, ARRAYS, SIZES, LIFE, OPTIONS }))('%s', (_, rows) => {
+  it.each(rows.map(([call, kind, message]) => ({ call, kind, message })))('$message', ({ call, kind, message }) => {
+    let error: unknown;
+    try {
+      call();
+    } catch (e) {
+      error = e;
+    }
+    expect(error).toBeInstanceOf(Error);
+    const { name, code, message: text } = error as tf.TenfoldError;
+    expect(text).toContain(message);
+    expect(name === 'TenfoldError' ? code : name).toBe(kind);
+    expect(text, 'names the call').toMatch(/^[\w.]+: /);
+  });
+});
+
+describe('nothing is half changed', () => {
+  const base = (): Any => tf.arange(6, { dtype: 'float32' }).reshape(2, 3);
+  it.each<[string, (x: Any) => unknown]>([
+    ['add_', (x) => x.add_(z(4))],
+    ['copy_', (x) => x.copy_(z(4))],
+    ['indexPut_', (x) => x.indexPut_([ints(0, 1, 9)], 7)],
+    ['scatter_', (x) => x.scatter_(1, ints(0, 3).reshape(1, 2), 7)],
+    ['indexAdd_', (x) => x.indexAdd_(0, ints(0, 2), tf.ones(2, 3))],
+    ['indexCopy_', (x) => x.indexCopy_(0, ints(0, 2), tf.ones(2, 3))],
+    ['put_', (x) => x.put_(ints(0, 6), tf.ones(2))],
+    ['maskedScatter_', (x) => x.maskedScatter_(x.gt(-1), tf.ones(3))],
+    ['uniform_', (x) => x.uniform_(2, 1)],
+    ['fill_', (x) => x.fill_(z(2))],
+  ])('%s', (_, change) => {
+    const x = base();
+    expect(() => change(x)).toThrow();
+    expect(x).toEqual(base());
+  });
+
+  it('random numbers: a refused call takes none', () => {
+    tf.manualSeed(1);
+    expect(() => t.rand(2 ** 41)).toThrow();
+    expect(() => t.randperm(2 ** 44)).toThrow();
+    const after = tf.rand(3);
+    tf.manualSeed(1);
+    expect(after).toEqual(tf.rand(3));
+  });
+
+  it('a module whose state dict fits in part', () => {
+    const model = new nn.Linear(2, 2);
+    const before = (model.weight as Tensor).tolist();
+    expect(() => model.loadStateDict({ weight: z(2, 2), bias: z(3) })).toThrow("'bias' has shape [3]");
+    expect((model.weight as Tensor).tolist()).toEqual(before);
+  });
+});
+
+it('a freed tensor can be looked at, and freed again', () => {
+  const x = gone(2, 3);
+  expect(inspect({ x })).toBe('{ x: tensor(freed, size=(2, 3), dtype=float32) }');
+  expect(() => x.dispose()).not.toThrow();
+});
+
+it('what an in-place op without derivative overwrites gets no gradient', () => {
+  const x = leaf(3);
+  const y = x.mul(2);
+  y.select(0, 1).normal_();
+  y.sum().backward();
+  expect(x.grad.tolist()).toEqual([2, 0, 2]);
+});
