@@ -234,7 +234,7 @@ const OPTIONS: Row[] = [
   [() => new optim.SGD([], { lr: 0.1 }), 'value', 'SGD: the list of parameters is empty'],
   [() => new optim.SGD(z(2), { lr: 1 }), 'TypeError', 'SGD: params must be a list of tensors or of groups'],
   [loader({ batchsize: 2 }), 'TypeError', "DataLoader: unknown option 'batchsize', did you mean 'batchSize'?"],
-  [loader({ batchSize: 0 }), 'RangeError', 'DataLoader: batchSize must be a positive integer, or null, got 0'],
+  [loader({ batchSize: 0 }), 'RangeError', 'DataLoader: batchSize must be a positive integer, got 0 (null: no batches)'],
   [loader({ shuffle: 'yes' }), 'TypeError', "DataLoader: shuffle must be a boolean, got 'yes'"],
   [() => new TensorDataset(z(4), z(3)), 'shape', 'TensorDataset: first dims 4, 3 differ'],
   [() => nn.utils.clipGradNorm_([leaf(2)], 1, { norm_type: 2 }), 'TypeError', "did you mean 'normType'?"],
