@@ -210,13 +210,26 @@ describe.runIf(process.platform === 'linux')('the C library', () => {
   });
 
   test("of a program, by its dynamic linker's name", () => {
-    const program = (linker: string): string => join(packageWith({ program: `\x7fELF…\0${linker}\0rest` }), 'program');
+    /** An ELF header, one segment at its end, and far behind, as patchelf leaves it, the name that it points to. */
+    const program = (linker: string): string => {
+      const elf = Buffer.alloc(9000);
+      elf.write('\x7fELF\x02\x01', 'latin1');
+      elf.writeBigUInt64LE(64n, 32);
+      elf.writeUInt16LE(56, 54);
+      elf.writeUInt16LE(1, 56);
+      elf.writeUInt32LE(linker === '' ? 1 : 3, 64);
+      elf.writeBigUInt64LE(8192n, 72);
+      elf.writeBigUInt64LE(BigInt(linker.length + 1), 96);
+      elf.write(linker, 8192);
+      return join(packageWith({ program: elf }), 'program');
+    };
     expect(libcOfProgram(process.execPath)).toBe(libcOfProcess());
     expect(libcOfProgram(program('/lib/ld-musl-x86_64.so.1'))).toBe('musl');
     expect(libcOfProgram(program('/lib64/ld-linux-x86-64.so.2'))).toBe('glibc');
     expect(libcOfProgram(program('/nix/store/x-glibc-2.38/lib/ld-linux-aarch64.so.1'))).toBe('glibc');
     expect(libcOfProgram(program(''))).toBeNull();
     expect(libcOfProgram('/no/such/program')).toBeNull();
+    expect(libcOfProgram(join(packageWith({ short: '\x7fELF' }), 'short'))).toBeNull();
   });
 });
 
