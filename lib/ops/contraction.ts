@@ -7,6 +7,7 @@ import { d, defineOp, type OpDef } from '../op/define.js';
 import type { Scalar } from '../op/schema.js';
 import { product } from './matrix.js';
 import { where } from './arithmetic.js';
+import { cat } from './joining.js';
 
 const times = (x: Tensor, factor: Scalar): Tensor => (Number(factor) === 1 ? x : x.mul(factor));
 const dims = (call: string, name: string, t: Tensor, n: number): void => {
@@ -221,17 +222,10 @@ export const cross = defineOp('cross(Tensor self, Tensor other, int? dim=null)',
     const a = self.expand([...shape]).unbind(at) as [Tensor, Tensor, Tensor];
     const b = other.expand([...shape]).unbind(at) as [Tensor, Tensor, Tensor];
     const part = (i: number, j: number): Tensor => a[i]!.mul(b[j]!).sub(a[j]!.mul(b[i]!)).unsqueeze(at);
-    return joined([part(1, 2), part(2, 0), part(0, 1)], at);
+    return cat([part(1, 2), part(2, 0), part(0, 1)], at);
   },
   composite: true,
 }));
-function joined(parts: readonly Tensor[], dim: number): Tensor {
-  const shape = [...parts[0]!.shape];
-  shape[dim] = parts.length;
-  const out = Tensor.zeros(shape, parts[0]!.code);
-  parts.forEach((p, i) => out.narrow(dim, i, 1).copy_(p));
-  return out;
-}
 
 /** p-norm distances of all pairs of rows: [..., n, d], [..., m, d] → [..., n, m]. See torch.cdist. */
 export const cdist = defineOp('cdist(Tensor input, Tensor x2, float p=2, any computeMode=null)', (): OpDef => ({

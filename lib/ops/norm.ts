@@ -1,0 +1,93 @@
+/** Vector norms. */
+import { TenfoldError, show } from '../errors.js';
+import type { DType } from '../dtype.js';
+import { kernel, type Kernel } from '../native/launch.js';
+import { wrapDims } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { d, defineOp, type OpDef } from '../op/define.js';
+import { floatOnly, notEmpty, reduce, withDims, type Dims } from '../op/reduce.js';
+import { where } from './arithmetic.js';
+
+const K = {
+  norm: kernel('norm'),
+  sumAbs: kernel('sumAbs'),
+  sumPow: kernel('sumPow'),
+  maxAbs: kernel('maxAbs'),
+  minAbs: kernel('minAbs'),
+};
+
+/**
+ * Vector norm over all elements or dims: ord 2 (Euclidean), 1, ±Infinity, 0 (number of non-zeros), or any p. See
+ * torch.linalg.vector_norm.
+ */
+export const vectorNorm = defineOp(
+  'vectorNorm(Tensor input, float ord=2, int[]? dim=null, bool keepdim=false, *, dtype? dtype=null)',
+  (): OpDef => ({
+    forward(x: Tensor, ord: number, dim: Dims, keepdim: boolean, dtype: DType | null) {
+      const source = dtype === null ? x : x.to(dtype);
+      floatOnly('vectorNorm', source);
+      const dims = wrapDims('vectorNorm', dim, x.shape.length);
+      const run = (k: Kernel, params: number[] = []): Tensor =>
+        reduce(k, 'vectorNorm', source, dims, keepdim, source.code, source.code, params);
+      if (ord === 2) return run(K.norm);
+      if (ord === 1) return run(K.sumAbs);
+      if (ord === Infinity || ord === -Infinity) {
+        notEmpty('vectorNorm', x, dims);
+        return run(ord > 0 ? K.maxAbs : K.minAbs);
+      }
+      if (ord === 0) return source.ne(0).sum(dims, keepdim).to(source.dtype);
+      return run(K.sumPow, [ord]).pow(1 / ord);
+    },
+    backward: {
+      input: d('input', 'result', (grad, x, y, call) => normBackward(grad, x, y, call.ord, call.dim, call.keepdim)),
+    },
+    gradName: 'LinalgVectorNormBackward0',
+  }),
+);
+function normBackward(grad: Tensor, x: Tensor, y: Tensor, p: number, dim: Dims, keepdim: boolean): Tensor {
+  const g = withDims(grad, x.shape, dim, keepdim);
+  const n = withDims(y, x.shape, dim, keepdim);
+  if (p === 0) return x.mul(0);
+  if (p === 1) return g.mul(x.sign());
+  if (p === 2) return where(n.eq(0), 0, x.mul(g.div(n)));
+  if (Math.abs(p) === Infinity) {
+    const mask = x.abs().eq(n).logicalOr(x.isnan().logicalAnd(n.isnan()));
+    return x
+      .sign()
+      .mul(mask)
+      .mul(g.div(mask.sum(wrapDims('norm', dim, x.shape.length), true)));
+  }
+  const scale = g.div(n.pow(p - 1));
+  if (p >= 2) return where(n.eq(0), 0, x.mul(x.abs().pow(p - 2)).mul(scale));
+  const slope = x
+    .sign()
+    .mul(x.abs().pow(p - 1))
+    .mul(scale);
+  return where(p < 1 ? x.eq(0).logicalOr(n.eq(0)) : n.eq(0), 0, slope);
+}
+
+/** The order that a name stands for. */
+function orderOf(p: unknown): number {
+  if (p === 'nuc')
+    throw new TenfoldError('value', "norm: the nuclear norm ('nuc') needs singular values, which aren't there yet");
+  const order = p === 'fro' || p === null ? 2 : p === 'inf' ? Infinity : p === '-inf' ? -Infinity : p;
+  if (typeof order !== 'number') throw new TypeError(`norm: p must be a number or 'fro', got ${show(p)}`);
+  return order;
+}
+/**
+ * Norm of all elements or over dims; p is a number, 'fro' (2), Infinity or -Infinity ('nuc' is in linalg). See
+ * torch.norm.
+ */
+export const norm = defineOp(
+  "norm(Tensor self, any p='fro', int[]? dim=null, bool keepdim=false, dtype? dtype=null)",
+  (): OpDef => ({
+    forward: (x: Tensor, p: unknown, dim: Dims, keepdim: boolean, dtype: DType | null) =>
+      vectorNorm(x, orderOf(p), dim, keepdim, { dtype }),
+    backward: {
+      self: d('self', 'result', (grad, x, y, call) =>
+        normBackward(grad, x, y, orderOf(call.p), call.dim, call.keepdim),
+      ),
+    },
+    gradName: 'NormBackward1',
+  }),
+);

@@ -1,0 +1,128 @@
+/** Running reductions along a dim: sums, products, extrema. */
+import { TenfoldError } from '../errors.js';
+import { COMPUTE, Code, DTYPES, type DType } from '../dtype.js';
+import { kernel, launchRaw, type Kernel } from '../native/launch.js';
+import { numelOf, wrapDim } from '../tensor/shape.js';
+import { Tensor, addressOf } from '../tensor/tensor.js';
+import { d, defineOp, type OpDef } from '../op/define.js';
+import { floatOnly, named, sumCode } from '../op/reduce.js';
+import { where } from './arithmetic.js';
+import { cat } from './joining.js';
+
+const K = {
+  cumsum: kernel('cumsum'),
+  cumprod: kernel('cumprod'),
+  logcumsumexp: kernel('logcumsumexp'),
+  cummax: kernel('cummax'),
+  cummin: kernel('cummin'),
+};
+
+function scan(k: Kernel, call: string, x: Tensor, dim: number, index: Tensor | null = null): Tensor {
+  const at = wrapDim(call, dim, x.shape.length);
+  const id = k[COMPUTE[x.code]!]!;
+  if (id < 0) throw new TenfoldError('dtype', `${call}: not defined for ${x.dtype}`);
+  const compute = COMPUTE[x.code]!;
+  const source = x.code === compute ? (x.dense ? x : x.rawClone()) : x.to(DTYPES[compute]!).contiguous();
+  const out = Tensor.raw(x.shape, compute);
+  const n = x.shape.length === 0 ? 1 : x.shape[at]!;
+  launchRaw(
+    id,
+    numelOf(x.shape.slice(0, at)),
+    n,
+    numelOf(x.shape.slice(at + 1)),
+    addressOf(source),
+    addressOf(out),
+    index === null ? 0 : addressOf(index),
+  );
+  return compute === x.code ? out : out.to(x.dtype);
+}
+const running = (name: 'cumsum' | 'cumprod', backward: OpDef['backward']): (() => OpDef) => {
+  return (): OpDef => ({
+    forward(x: Tensor, dim: number, dtype: DType | null) {
+      const code = sumCode(x, dtype, name);
+      return scan(K[name], name, x.code === code ? x : x.to(DTYPES[code]!), dim);
+    },
+    backward: backward!,
+  });
+};
+const reversedCumsum = (x: Tensor, dim: number): Tensor =>
+  x.shape.length === 0 ? x : x.flip(dim).cumsum(dim).flip(dim);
+
+/** Running sum along a dim. Integers give int64. See torch.cumsum. */
+export const cumsum = defineOp(
+  'cumsum[_](Tensor self, int dim, *, dtype? dtype=null)',
+  running('cumsum', { self: d((grad, call) => reversedCumsum(grad, call.dim)) }),
+);
+/** Running product along a dim. Integers give int64. See torch.cumprod. */
+export const cumprod = defineOp(
+  'cumprod[_](Tensor self, int dim, *, dtype? dtype=null)',
+  running('cumprod', { self: d('self', 'result', (grad, x, y, call) => cumprodBackward(grad, x, y, call.dim)) }),
+);
+// d y_k / d x_i is the product of x_j for j <= k, j != i: y_k / x_i where x_i is not 0. Where zeros exist, the products
+// are formed without dividing, one element at a time.
+function cumprodBackward(grad: Tensor, x: Tensor, y: Tensor, dim: number): Tensor {
+  if (x.shape.length === 0 || x.numel() === 0) return grad;
+  const zeros = x.detach().eq(0).any().item<boolean>();
+  if (!zeros && !x.requiresGrad) return reversedCumsum(grad.mul(y), dim).div(x);
+  const at = wrapDim('cumprod', dim, x.shape.length);
+  const n = x.shape[at]!;
+  const parts: Tensor[] = [];
+  let before: Tensor | null = null; // product of x_j for j < i
+  for (let i = 0; i < n; i++) {
+    const ones = x.narrow(at, i, 1).mul(0).add(1);
+    const rest = i + 1 < n ? cat([ones, x.narrow(at, i + 1, n - i - 1)], at).cumprod(at) : ones;
+    const part: Tensor = rest.mul(grad.narrow(at, i, n - i)).sum(at, true);
+    parts.push(before === null ? part : part.mul(before));
+    before = before === null ? x.narrow(at, i, 1) : before.mul(x.narrow(at, i, 1));
+  }
+  return cat(parts, at);
+}
+/** Running log Σ eˣ along a dim. See torch.logcumsumexp. */
+export const logcumsumexp = defineOp('logcumsumexp(Tensor self, int dim)', (): OpDef => ({
+  forward(x: Tensor, dim: number) {
+    floatOnly('logcumsumexp', x);
+    return scan(K.logcumsumexp, 'logcumsumexp', x, dim);
+  },
+  backward: {
+    // Positive and negative gradients apart, in logarithms, so that nothing overflows.
+    self: d('self', 'result', (grad, x, y, call) => {
+      const empty = y.eq(-Infinity); // no term yet: nothing to differentiate
+      const part = (g: Tensor): Tensor => {
+        const there = g.gt(0).logicalAnd(empty.logicalNot());
+        const log = where(
+          there,
+          where(there, g, 1)
+            .log()
+            .sub(where(there, y, 0)),
+          -Infinity,
+        );
+        const sums = x.shape.length === 0 ? log : log.flip(call.dim).logcumsumexp(call.dim).flip(call.dim);
+        return sums.add(x).exp();
+      };
+      return part(grad).sub(part(grad.neg()));
+    }),
+  },
+}));
+const runningExtreme = (name: 'cummax' | 'cummin'): (() => OpDef) => {
+  return (): OpDef => ({
+    forward(x: Tensor, dim: number) {
+      const indices = Tensor.raw(x.shape, Code.i64);
+      return named(['values', 'indices'], [scan(K[name], name, x, dim, indices), indices]);
+    },
+    backward: {
+      self: d('result1', (grads, indices, call) =>
+        call.self.shape.length === 0
+          ? grads[0]
+          : Tensor.zeros(call.self.shape, grads[0].code).scatterAdd(
+              wrapDim(name, call.dim, call.self.shape.length),
+              indices,
+              grads[0],
+            ),
+      ),
+    },
+  });
+};
+/** Running maximum along a dim, and its index. See torch.cummax. */
+export const cummax = defineOp('cummax(Tensor self, int dim) -> (values, indices)', runningExtreme('cummax'));
+/** Running minimum along a dim, and its index. See torch.cummin. */
+export const cummin = defineOp('cummin(Tensor self, int dim) -> (values, indices)', runningExtreme('cummin'));

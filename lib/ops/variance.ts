@@ -1,0 +1,119 @@
+/** Variance and standard deviation. */
+import { kernel } from '../native/launch.js';
+import { numelOf, wrapDims } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { d, defineOp, overload, type OpDef } from '../op/define.js';
+import { floatOnly, named, reduce, withDims, type Dims } from '../op/reduce.js';
+import { where } from './arithmetic.js';
+
+const K = {
+  var: kernel('var'),
+  std: kernel('std'),
+};
+
+interface Spread {
+  dims: readonly number[];
+  correction: number;
+}
+function spread(call: string, x: Tensor, dim: Dims, unbiased: boolean, correction: number | null): Spread {
+  floatOnly(call, x);
+  return { dims: wrapDims(call, dim, x.shape.length), correction: correction ?? (unbiased ? 1 : 0) };
+}
+const varianceBackward = (grad: Tensor, x: Tensor, dim: Dims, keepdim: boolean, correction: number): Tensor => {
+  const dims = wrapDims('var', dim, x.shape.length);
+  const n = numelOf(dims.map((i) => x.shape[i]!));
+  const g = withDims(grad, x.shape, dim, keepdim);
+  return g.mul(2 / Math.max(n - correction, 0)).mul(x.sub(x.mean(dims, true)));
+};
+const correctionOf = (call: { correction: number | null; unbiased: boolean }): number =>
+  call.correction ?? (call.unbiased ? 1 : 0);
+
+const varUnbiased = defineOp('var(Tensor self, bool unbiased)', (): OpDef => ({
+  forward: (x: Tensor, unbiased: boolean) => varDims(x, null, unbiased),
+  composite: true,
+}));
+const stdUnbiased = defineOp('std(Tensor self, bool unbiased)', (): OpDef => ({
+  forward: (x: Tensor, unbiased: boolean) => stdDims(x, null, unbiased),
+  composite: true,
+}));
+/** Variance of all elements or over dims, with n − correction (1 unless unbiased is false) in the denominator. See torch.var. */
+const varDims = defineOp(
+  'var(Tensor self, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null)',
+  (): OpDef => ({
+    forward(x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) {
+      const s = spread('var', x, dim, unbiased, correction);
+      return reduce(K.var, 'var', x, s.dims, keepdim, x.code, x.code, [s.correction]);
+    },
+    backward: {
+      self: d('self', (grad, x, call) => varianceBackward(grad, x, call.dim, call.keepdim, correctionOf(call))),
+    },
+  }),
+);
+
+/** Standard deviation; as var. See torch.std. */
+const stdDims = defineOp(
+  'std(Tensor self, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null)',
+  (): OpDef => ({
+    forward(x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) {
+      const s = spread('std', x, dim, unbiased, correction);
+      return reduce(K.std, 'std', x, s.dims, keepdim, x.code, x.code, [s.correction]);
+    },
+    backward: {
+      self: d('self', 'result', (grad, x, y, call) =>
+        varianceBackward(where(y.eq(0), 0, grad.div(y.mul(2))), x, call.dim, call.keepdim, correctionOf(call)),
+      ),
+    },
+  }),
+);
+type Unbiased = (input: Tensor, unbiased: boolean) => Tensor;
+/**
+ * Variance of all elements or over dims, with n − correction (1 unless unbiased is false) in the denominator; also
+ * var(t, unbiased). See torch.var.
+ */
+const variance: typeof varDims & Unbiased = Object.assign(
+  overload<(...args: unknown[]) => Tensor>('var', varDims, varUnbiased),
+  {
+    schema: varDims.schema,
+  },
+) as never;
+export { variance as var };
+/** Standard deviation; as var. See torch.std. */
+export const std: typeof stdDims & Unbiased = Object.assign(
+  overload<(...args: unknown[]) => Tensor>('std', stdDims, stdUnbiased),
+  {
+    schema: stdDims.schema,
+  },
+) as never;
+/** Variance and mean. See torch.var_mean. */
+const varMeanDims = defineOp(
+  'varMean(Tensor input, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null) -> (var, mean)',
+  (): OpDef => ({
+    forward: (x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) =>
+      named(['var', 'mean'], [variance(x, dim, unbiased, keepdim, { correction }), x.mean(dim, keepdim)]),
+    composite: true,
+  }),
+);
+/** Standard deviation and mean. See torch.std_mean. */
+const stdMeanDims = defineOp(
+  'stdMean(Tensor input, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null) -> (std, mean)',
+  (): OpDef => ({
+    forward: (x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) =>
+      named(['std', 'mean'], [x.std(dim, unbiased, keepdim, { correction }), x.mean(dim, keepdim)]),
+    composite: true,
+  }),
+);
+
+const varMeanUnbiased = defineOp('varMean(Tensor input, bool unbiased) -> (var, mean)', (): OpDef => ({
+  forward: (x: Tensor, unbiased: boolean) => varMeanDims(x, null, unbiased),
+  composite: true,
+}));
+const stdMeanUnbiased = defineOp('stdMean(Tensor input, bool unbiased) -> (std, mean)', (): OpDef => ({
+  forward: (x: Tensor, unbiased: boolean) => stdMeanDims(x, null, unbiased),
+  composite: true,
+}));
+/** Variance and mean; also varMean(t, unbiased). See torch.var_mean. */
+export const varMean: typeof varMeanDims & ((input: Tensor, unbiased: boolean) => ReturnType<typeof varMeanDims>) =
+  overload('varMean', varMeanDims, varMeanUnbiased);
+/** Standard deviation and mean; also stdMean(t, unbiased). See torch.std_mean. */
+export const stdMean: typeof stdMeanDims & ((input: Tensor, unbiased: boolean) => ReturnType<typeof stdMeanDims>) =
+  overload('stdMean', stdMeanDims, stdMeanUnbiased);
