@@ -92,8 +92,9 @@ template <class T> void run(const std::string& set) {
       for (const int64_t n : {10, 20, 50, 84, 100, 120, 200, 300, 500, 1000}) measure<T>(n, n, n, t);
     }
     if (is("middle")) {
-      for (const int64_t n : {65, 72, 80, 88, 96, 100, 104}) measure<T>(n, n, n, t);
-      constexpr int64_t shapes[][3] = {{80, 100, 100}, {100, 80, 100}, {100, 100, 80}, {128, 84, 84}, {84, 128, 84}, {84, 84, 128}};
+      for (const int64_t n : {56, 65, 72, 80, 84, 88, 96, 100}) measure<T>(n, n, n, t);
+      constexpr int64_t shapes[][3] = {{32, 100, 100}, {100, 100, 32},  {16, 100, 300}, {16, 512, 512}, {64, 64, 4096}, {64, 100, 128}, {128, 68, 100},
+                                       {70, 196, 70},  {100, 80, 100}, {84, 128, 84},  {84, 84, 128}};
       for (const auto& s : shapes) measure<T>(s[0], s[1], s[2], t);
     }
     if (is("large")) {

@@ -1,20 +1,7 @@
 // The packed product: blocks of k and of columns that fit the caches, cut into tiles that the threads share.
 //
-// There is no BLAS behind it. Measured on one core of a Zen 5 against OpenBLAS 0.3.21 with the kernels of the same
-// instruction set (bench/native/gemm_bench.cc; our speed / OpenBLAS's, GFLOP/s ours):
-//
-//   f32, AVX-512   n = 16 0.8 (92)   32 0.9 (199)   64 1.0 (228)   128 1.1 to 1.2 (221)   256 1.05 (224)
-//                  512 1.05 to 1.1 (228)   1024 1.01 (197)   2048 0.96 (190)
-//                  512 with transposed a 0.98, b 1.06, both 1.0   1024 and 2048 with transposed a 0.92
-//                  128x512x784 (one layer of an MLP) 1.05, transposed a 1.0, b 1.1, both 1.04
-//                  [4, 512] @ [512, 512] 5.2, b transposed 4.4   [64, 4096] @ [4096, 64] 1.4   [2048, 64] @ [64,
-//                  64] 1.2 matrix times vector, n = 2048 3 to 6, n = 512 0.95 to 4.6, n = 64 0.5 to 1
-//   f64, AVX-512   64 0.96   128 to 384 1.3   512 1.1   1024 0.95
-//   f32, AVX2      16 to 48 1.3 to 1.6   64 to 512 0.96 to 1.5   1024 0.9
-//   f32, SSE4      128 to 1024 1.01 to 1.09
-//
-// Where OpenBLAS is ahead, with a large transposed a, using it from our threads would cost what it gains: it packs b
-// anew for every tile, and tiles must be cut alike for any number of threads, since its rounding depends on the cut.
+// Where OpenBLAS is linked and is the faster one, it computes instead: gemm/blas.h. How both compare is in
+// docs/architecture.md, measured by bench/native/gemm_bench.cc.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gemm/gemm.cc"
 #include "simd/targets.h"
@@ -53,8 +40,9 @@ namespace tenfold {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// A panel of a stays in L1 while the panels of a block of b stream past from L2 and L3. Blocks of 768 KB, which fit L2,
-// are 5 % slower at 2048, because a is read and packed again for each; depths of 384 are 3 % slower from 512 on.
+// A group of panels of a fills a part of L2, and one panel of b is read for all of them, so that blocks of b may be
+// large: a is read and packed again for each. With blocks of 1.5 MB and a transposed a, 1024 is 10 % slower; depths of
+// 384 are 3 % slower from 512 on.
 constexpr int64_t kDepth = 512;
 constexpr int64_t kBlockBytes = 4096 << 10;
 constexpr int64_t kGroupBytes = 256 << 10;  // of packed panels of a, for each thread
@@ -275,28 +263,34 @@ void tiled(const Product<T>& x) {
   }
 }
 
+// Whether a short product of two transposed factors is better computed as that of the two as they lie, which is c's
+// transpose: turning the m rows of c costs less than packing b.
+inline bool turnsResult(int64_t m, int64_t k, bool leftTurned, bool rightStraight) {
+  return !leftTurned && !rightStraight && m <= 64 && 2 * m <= k;
+}
+
 // Products below what is worth a second thread: tiles and nothing else, but for a b that can't be read where it lies.
 // What the general way does before its first tile costs 30 ns, as much as a product of 8 x 8.
 template <class T>
 bool isDirect(const Gemm<T>& g) {
   const auto small = [](int64_t x) { return x <= 128; };
   if (!small(g.m) || !small(g.n) || !small(g.k) || g.packA || g.packB || g.n == 1) return false;
+  if (turnsResult(g.m, g.k, !g.transA, !g.transB)) return false;
   return !g.transB || g.m > kMaxDotRows || g.k < 2 * kLanes<T>;
 }
 
 template <class T>
 void direct(const Gemm<T>& g, int64_t item) {
   constexpr int lanes = static_cast<int>(kLanes<T>);
-  const int m = static_cast<int>(g.m), vectors = (static_cast<int>(g.n) + lanes - 1) / lanes;
-  const int wide = tileVectors(m, vectors), high = kHighest[wide];
-  const int rowPanels = m <= high ? 1 : (m + high - 1) / high, rest = rowPanels * high - m;
+  const int m = static_cast<int>(g.m), n = static_cast<int>(g.n), vectors = (n + lanes - 1) / lanes;
+  const int widest = m <= maxRows(kMaxVectors) ? kMaxVectors : kSums < 24 ? 2 : 4;
+  const int panels = vectors <= widest ? 1 : (vectors + widest - 1) / widest;
   const T *const a = g.a + item * g.aStride, *const right = g.b + item * g.bStride;
   T* const c = g.c + item * g.cStride;
   const int64_t aRow = g.transA ? 1 : g.lda, aStep = g.transA ? g.lda : 1;
   const bool row = g.biasKind == Bias::row, column = g.biasKind == Bias::column;
-  for (int v = 0; v < vectors;) {
-    const int j = v * lanes, panel = vectors - v < wide ? vectors - v : wide, width = panel * lanes;
-    const int columns = static_cast<int>(g.n) - j < width ? static_cast<int>(g.n) - j : width;
+  for (int panel = 0, j = 0; panel < panels; ++panel) {
+    const int wide = (vectors + panel) / panels, width = wide * lanes, columns = n - j < width ? n - j : width;
     const T* b = right + (g.transB ? j * g.ldb : j);
     int64_t bStep = g.ldb;
     if (g.transB || (!kMasks && columns < width)) {
@@ -305,14 +299,15 @@ void direct(const Gemm<T>& g, int64_t item) {
       b = copy;
       bStep = width;
     }
-    for (int i = 0, done = 0; i < m; ++done) {
-      const int rows = high - (rest + done) / rowPanels;
-      tile(rows, panel, columns, g.k, a + i * aRow, aRow, aStep, b, bStep,
+    const int rowPanels = m <= kHighest[wide] ? 1 : (m + kHighest[wide] - 1) / kHighest[wide];
+    for (int rowPanel = 0, i = 0; rowPanel < rowPanels; ++rowPanel) {
+      const int rows = (m + rowPanel) / rowPanels;
+      tile(rows, wide, columns, g.k, a + i * aRow, aRow, aStep, b, bStep,
            TileOut<T>{c + i * g.ldc + j, g.ldc, 1, g.accumulate, column ? g.bias + j : nullptr,
                       row ? g.bias + i : nullptr, g.activation == Activation::relu});
       i += rows;
     }
-    v += panel;
+    j += width;
   }
 }
 
@@ -346,6 +341,8 @@ void multiply(const Product<T>& x) {
   // Vectors along m rather than n where n would leave most of a vector empty and a can be read along m.
   if (!packer && x.m > x.n && (x.n == 1 || (4 * x.n <= 3 * kLanes<T> && !x.left.turned)))
     return multiply(transposed(x));
+  if (!packer && x.m > kMaxDotRows && turnsResult(x.m, x.k, x.left.turned, !x.right.turned))
+    return tiled(transposed(x));
   if (!packer && x.right.turned && x.m <= kMaxDotRows && x.k >= 2 * kLanes<T>) return dots(x);
   tiled(x);
 }

@@ -39,12 +39,21 @@ export const PLATFORMS = {
   'linux-x64': {
     ...{ system: 'linux', arch: 'x64', libc: 'glibc', strip: 'strip' },
     commands: { 'g++': 'g++', strip: 'binutils' },
-    options: () => [toolchain('linux-x64'), highway(), `TENFOLD_SYSROOT=${oldLibc('amd64')}`],
+    options: () => [
+      toolchain('linux-x64'),
+      highway(),
+      `TENFOLD_SYSROOT=${oldLibc('amd64')}`,
+      'TENFOLD_BLAS=openblas', // Debian: libopenblas-pthread-dev
+    ],
     runners() {
       const debian11 = inside(debian(OLD_DEBIAN, 'amd64', RUNTIME), 'lib64/ld-linux-x86-64.so.2', 'x86_64-linux-gnu');
       return [
         { name: `Debian 11's libraries, Node ${NODES[20]}`, command: debian11, node: linuxNode('x64', 20) },
-        ...[20, 22, 24, 26].map((major) => ({ name: `Node ${NODES[major]}`, command: [], node: linuxNode('x64', major) })),
+        ...[20, 22, 24, 26].map((major) => ({
+          name: `Node ${NODES[major]}`,
+          command: [],
+          node: linuxNode('x64', major),
+        })),
       ];
     },
   },
