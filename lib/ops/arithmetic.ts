@@ -3,7 +3,8 @@ import { TenfoldError } from '../errors.js';
 import { Code, defaultFloat, isFloatCode } from '../dtype.js';
 import { kernel } from '../native/launch.js';
 import { Tensor } from '../tensor/tensor.js';
-import { d, defineOp, overload, type Op, type OpDef } from '../op/define.js';
+import { d, defineOp, type Op, type OpDef } from '../op/define.js';
+import { overload } from '../op/overload.js';
 import { To, binary, elementwise, promote, type Operand } from '../op/elementwise.js';
 import type { Scalar } from '../op/schema.js';
 

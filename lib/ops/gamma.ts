@@ -2,7 +2,8 @@
 import { isFloatCode } from '../dtype.js';
 import { kernel } from '../native/launch.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { d, defineOp, overload, type Formula, type Op, type OpDef } from '../op/define.js';
+import { d, defineOp, type Formula, type Op, type OpDef } from '../op/define.js';
+import { overload } from '../op/overload.js';
 import { To, unary } from '../op/elementwise.js';
 import { where } from './arithmetic.js';
 

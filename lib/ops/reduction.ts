@@ -4,7 +4,8 @@ import { COMPUTE, Code, DTYPES, codeOf, isFloatCode, type DType } from '../dtype
 import { kernel, launchRaw, type Kernel } from '../native/launch.js';
 import { numelOf, wrapDim, wrapDims, type Shape } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
-import { d, defineOp, overload, type OpDef } from '../op/define.js';
+import { d, defineOp, type OpDef } from '../op/define.js';
+import { overload } from '../op/overload.js';
 import {
   asBlock,
   floatOnly,

@@ -2,7 +2,8 @@
 import { kernel } from '../native/launch.js';
 import { numelOf, wrapDims } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { d, defineOp, overload, type OpDef } from '../op/define.js';
+import { d, defineOp, type OpDef } from '../op/define.js';
+import { overload } from '../op/overload.js';
 import { floatOnly, named, reduce, withDims, type Dims } from '../op/reduce.js';
 import { where } from './arithmetic.js';
 

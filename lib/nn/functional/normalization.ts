@@ -5,7 +5,7 @@ import { mode } from '../../autograd/mode.js';
 import { kernel, launchRaw } from '../../native/launch.js';
 import { formatShape, numelOf, sameShape, type Shape } from '../../tensor/shape.js';
 import { Tensor, addressOf } from '../../tensor/tensor.js';
-import { all, defineOp, type OpDef } from '../../op/define.js';
+import { all, defineOp, type Formula, type OpDef } from '../../op/define.js';
 import { cat } from '../../ops/index.js';
 import { throughFormula } from './formula.js';
 
@@ -17,6 +17,18 @@ function kernelId(k: Int32Array, call: string, x: Tensor): number {
   if (id < 0) throw new TenfoldError('dtype', `${call}: needs a floating-point dtype, got ${x.dtype}`);
   return id;
 }
+
+/** The gradients of a normalization, written as a formula. */
+type Grads = (grad: Tensor, x: Tensor, weight: Tensor | null, eps: number) => Tensor[];
+/**
+ * Derivatives of a backward kernel through its formula, for its inputs grad, input and weight. Those between them, the
+ * `statistics`, are functions of the input, which the formula takes into account.
+ */
+const secondDerivative = (formula: Grads, statistics: number): Formula =>
+  all(['grad', 'input', 'weight'], (grads, { grad, input, weight }, call) => {
+    const [g, x, w] = throughFormula([grad, input, weight], ([a, b, c]) => formula(a!, b!, c ?? null, call.eps), grads);
+    return [g!, x!, ...new Array<null>(statistics).fill(null), w!];
+  });
 
 // ---- layer normalization ---------------------------------------------------------------------------------------------
 
@@ -49,14 +61,7 @@ const layerNormBackward = defineOp(
       );
       return out;
     },
-    backward: all(['grad', 'input', 'weight'], (grads, { grad, input, weight }, call) => {
-      const [g, x, w] = throughFormula(
-        [grad, input, weight],
-        ([a, b, c]) => layerNormGrads(a!, b!, c ?? null, call.eps),
-        grads,
-      );
-      return [g!, x!, null, null, w!];
-    }),
+    backward: secondDerivative(layerNormGrads, 2),
   }),
 );
 /** Rows [rows, n] to mean 0 and variance 1, then times weight plus bias [n]. */
@@ -176,14 +181,7 @@ const rmsNormBackward = defineOp(
       );
       return out;
     },
-    backward: all(['grad', 'input', 'weight'], (grads, { grad, input, weight }, call) => {
-      const [g, x, w] = throughFormula(
-        [grad, input, weight],
-        ([a, b, c]) => rmsNormGrads(a!, b!, c ?? null, call.eps),
-        grads,
-      );
-      return [g!, x!, null, w!];
-    }),
+    backward: secondDerivative(rmsNormGrads, 1),
   }),
 );
 const nativeRmsNorm = defineOp(
@@ -367,14 +365,7 @@ const batchNormBackward = defineOp(
       );
       return out;
     },
-    backward: all(['grad', 'input', 'weight'], (grads, { grad, input, weight }, call) => {
-      const [g, x, w] = throughFormula(
-        [grad, input, weight],
-        ([a, b, c]) => batchNormGrads(a!, b!, c ?? null, call.eps),
-        grads,
-      );
-      return [g!, x!, null, null, w!];
-    }),
+    backward: secondDerivative(batchNormGrads, 2),
   }),
 );
 /** (x − mean) · rstd · weight + bias by the batch's own statistics. */

@@ -182,9 +182,25 @@ function transposeFields(call: string, args: ConvTransposeArguments): ConvFields
 }
 
 /** Transposed convolutions: the size that they give, where several are possible. */
+type TransposedConvolution = (
+  input: Tensor,
+  weight: Tensor,
+  bias: Tensor | null,
+  stride: readonly number[],
+  padding: readonly number[],
+  outputPadding: readonly number[],
+  groups: number,
+  dilation: readonly number[],
+) => Tensor;
+
 abstract class ConvTransposeNd extends ConvNd {
+  protected transposed(f: TransposedConvolution, input: Tensor, outputSize: readonly number[] | null): Tensor {
+    const { weight, bias, stride, padding, dilation, groups } = this;
+    const outputPadding = this.paddingFor(input, outputSize);
+    return f(input, weight, bias, stride, padding as readonly number[], outputPadding, groups, dilation);
+  }
   /** outputPadding that gives `outputSize`. */
-  protected paddingFor(input: Tensor, outputSize: readonly number[] | null): readonly number[] {
+  private paddingFor(input: Tensor, outputSize: readonly number[] | null): readonly number[] {
     if (outputSize === null) return this.outputPadding;
     const { kernelSize, stride, dilation } = this;
     const padding = this.padding as readonly number[];
@@ -253,18 +269,7 @@ export class ConvTranspose1d extends ConvTransposeNd {
     super(1, true, transposeFields('ConvTranspose1d', args));
   }
   override forward(input: Tensor, outputSize: readonly number[] | null = null): Tensor {
-    const { weight, bias, stride, padding, dilation, groups } = this;
-    const outputPadding = this.paddingFor(input, outputSize);
-    return F.convTranspose1d(
-      input,
-      weight,
-      bias,
-      stride,
-      padding as readonly number[],
-      outputPadding,
-      groups,
-      dilation,
-    );
+    return this.transposed(F.convTranspose1d, input, outputSize);
   }
 }
 
@@ -274,18 +279,7 @@ export class ConvTranspose2d extends ConvTransposeNd {
     super(2, true, transposeFields('ConvTranspose2d', args));
   }
   override forward(input: Tensor, outputSize: readonly number[] | null = null): Tensor {
-    const { weight, bias, stride, padding, dilation, groups } = this;
-    const outputPadding = this.paddingFor(input, outputSize);
-    return F.convTranspose2d(
-      input,
-      weight,
-      bias,
-      stride,
-      padding as readonly number[],
-      outputPadding,
-      groups,
-      dilation,
-    );
+    return this.transposed(F.convTranspose2d, input, outputSize);
   }
 }
 
@@ -295,17 +289,6 @@ export class ConvTranspose3d extends ConvTransposeNd {
     super(3, true, transposeFields('ConvTranspose3d', args));
   }
   override forward(input: Tensor, outputSize: readonly number[] | null = null): Tensor {
-    const { weight, bias, stride, padding, dilation, groups } = this;
-    const outputPadding = this.paddingFor(input, outputSize);
-    return F.convTranspose3d(
-      input,
-      weight,
-      bias,
-      stride,
-      padding as readonly number[],
-      outputPadding,
-      groups,
-      dilation,
-    );
+    return this.transposed(F.convTranspose3d, input, outputSize);
   }
 }

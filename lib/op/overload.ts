@@ -1,0 +1,26 @@
+/** Several ops under one name. */
+import { Tensor } from '../tensor/tensor.js';
+import type { AnyOp, OpRecord } from './define.js';
+import { fits, parseArguments } from './schema.js';
+
+/**
+ * One name for several ops, as PyTorch's overloads: the first whose schema takes the arguments is called. The type is
+ * what the caller states, usually an intersection of the ops' types.
+ */
+export function overload<F>(name: string, ...ops: { schema: string }[]): F {
+  const records = ops.map((o) => (o as unknown as AnyOp).op);
+  const pick = (args: unknown[]): OpRecord => {
+    for (const r of records) if (fits(r.sig, args)) return r;
+    // No schema fits: let the one with as many arguments say what is wrong.
+    const nearest = records.find((r) => r.sig.positional >= args.length) ?? records[0]!;
+    parseArguments(nearest.sig, args, name);
+    throw new TypeError(`${name}: arguments fit none of ${records.map((r) => r.sig.schema).join('; ')}`);
+  };
+  if (records.filter((r) => r.sig.params[0]?.name === 'self').length > 1) {
+    (Tensor.prototype as unknown as Record<string, unknown>)[name] = function (this: Tensor, ...args: unknown[]) {
+      const all = [this, ...args];
+      return pick(all).call(all);
+    };
+  }
+  return ((...args: unknown[]) => pick(args).call(args)) as F;
+}
