@@ -34,18 +34,21 @@ double wallMicroseconds() {
   return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-template <class Clock, class F> double perCall(Clock clock, int calls, const F& f) {
+template <class Clock, class F>
+double perCall(Clock clock, int calls, const F& f) {
   const double begin = clock();
   for (int i = 0; i < calls; ++i) f();
   return (clock() - begin) / calls;
 }
 
-template <class T> void measure(int64_t m, int64_t n, int64_t k, int transposes, int64_t batch = 1) {
+template <class T>
+void measure(int64_t m, int64_t n, int64_t k, int transposes, int64_t batch = 1) {
   Gemm<T> g;
   g.m = m, g.n = n, g.k = k, g.batch = batch;
   g.transA = transposes & 1, g.transB = transposes & 2;
   g.aStride = m * k, g.bStride = k * n, g.cStride = m * n;
-  std::vector<T> a(static_cast<size_t>(batch * m * k)), b(static_cast<size_t>(batch * k * n)), c(static_cast<size_t>(batch * m * n)), reference(c);
+  std::vector<T> a(static_cast<size_t>(batch * m * k)), b(static_cast<size_t>(batch * k * n)),
+      c(static_cast<size_t>(batch * m * n)), reference(c);
   for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<T>(std::sin(static_cast<double>(i)));
   for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<T>(std::cos(static_cast<double>(i)));
   g.a = a.data(), g.lda = g.transA ? m : k;
@@ -71,14 +74,16 @@ template <class T> void measure(int64_t m, int64_t n, int64_t k, int transposes,
     largest = std::max(largest, static_cast<double>(std::fabs(reference[i])));
   }
   std::printf(
-      "%3d x %5dx%5dx%5d %c%c  own %9.2f us %6.1f  openblas %9.2f us %6.1f  ratio %5.2f | %d threads  own %6.1f  openblas "
+      "%3d x %5dx%5dx%5d %c%c  own %9.2f us %6.1f  openblas %9.2f us %6.1f  ratio %5.2f | %d threads  own %6.1f  "
+      "openblas "
       "%6.1f  ratio %5.2f | difference %.0e\n",
       static_cast<int>(batch), static_cast<int>(m), static_cast<int>(n), static_cast<int>(k), g.transA ? 'T' : 'N',
-      g.transB ? 'T' : 'N', own, flop / own / 1e3, blas, flop / blas / 1e3, blas / own, threads, flop / ownThreaded / 1e3,
-      flop / blasThreaded / 1e3, blasThreaded / ownThreaded, worst / largest);
+      g.transB ? 'T' : 'N', own, flop / own / 1e3, blas, flop / blas / 1e3, blas / own, threads,
+      flop / ownThreaded / 1e3, flop / blasThreaded / 1e3, blasThreaded / ownThreaded, worst / largest);
 }
 
-template <class T> void run(const std::string& set) {
+template <class T>
+void run(const std::string& set) {
   const auto is = [&](const char* name) { return set == "all" || set == name; };
   if (is("square")) {
     for (const int64_t n : {2, 4, 8, 16, 32, 48, 64, 100, 128, 192, 256, 384, 512, 1024, 2048}) measure<T>(n, n, n, 0);
@@ -93,15 +98,17 @@ template <class T> void run(const std::string& set) {
     }
     if (is("middle")) {
       for (const int64_t n : {56, 65, 72, 80, 84, 88, 96, 100}) measure<T>(n, n, n, t);
-      constexpr int64_t shapes[][3] = {{32, 100, 100}, {100, 100, 32},  {16, 100, 300}, {16, 512, 512}, {64, 64, 4096}, {64, 100, 128}, {128, 68, 100},
-                                       {70, 196, 70},  {100, 80, 100}, {84, 128, 84},  {84, 84, 128}};
+      constexpr int64_t shapes[][3] = {{32, 100, 100}, {100, 100, 32}, {16, 100, 300}, {16, 512, 512}, {64, 64, 4096},
+                                       {64, 100, 128}, {128, 68, 100}, {70, 196, 70},  {100, 80, 100}, {84, 128, 84},
+                                       {84, 84, 128},  {32, 32, 32},   {48, 48, 48},   {64, 64, 64},   {64, 32, 64},
+                                       {64, 200, 64},  {96, 48, 200},  {32, 40, 200}};
       for (const auto& s : shapes) measure<T>(s[0], s[1], s[2], t);
     }
     if (is("large")) {
       for (const int64_t n : {768, 1024, 1536, 2048}) measure<T>(n, n, n, t);
     }
     if (is("thin")) {
-      constexpr int64_t shapes[][3] = {{128, 10, 512}, {4, 512, 512},   {16, 512, 512}, {512, 16, 512},
+      constexpr int64_t shapes[][3] = {{128, 10, 512},  {4, 512, 512},  {16, 512, 512}, {512, 16, 512},
                                        {784, 512, 128}, {2048, 64, 64}, {64, 2048, 64}, {64, 64, 4096}};
       for (const auto& s : shapes) measure<T>(s[0], s[1], s[2], t);
     }

@@ -87,3 +87,22 @@ TEST(blas_runs_the_kernels_of_our_target) {
   if (target == "avx512") CHECK(name == "openblas SkylakeX", "%s", name.c_str());
   if (target == "avx2") CHECK(name == "openblas Haswell", "%s", name.c_str());
 }
+
+TEST(blas_computes_what_it_is_faster_at) {
+  if (chosenTarget() != HWY_AVX3) return;
+  const int64_t n = 100;
+  const std::vector<float> a = values<float>(n * n, 1), b = values<float>(n * n, 2), bias(static_cast<size_t>(n));
+  std::vector<float> routed(a.size()), blas(a.size()), own(a.size());
+  Gemm<float> g;
+  g.m = g.n = g.k = g.lda = g.ldb = g.ldc = n;
+  g.a = a.data(), g.b = b.data();
+  const auto equal = [&](const std::vector<float>& x) {
+    return std::memcmp(routed.data(), x.data(), x.size() * sizeof(float)) == 0;
+  };
+  g.c = blas.data(), openblasProduct(g);
+  g.c = own.data(), packedGemm(g);
+  g.c = routed.data(), gemm(g);
+  CHECK(equal(blas) && !equal(own), "100 x 100 x 100 is not OpenBLAS's");
+  g.bias = bias.data(), g.biasKind = Bias::column, gemm(g);  // zeros
+  CHECK(equal(own), "with a bias it is not ours");
+}
