@@ -102,7 +102,7 @@ void dotRows(int64_t columns, int64_t k, const T* a, int64_t lda, const T* b, in
     dotTile<T, Rows, 4>(k, a, lda, b, ldb, out);
     step(4);
   }
-  for (; j < columns; step(1)) {  // the missing rows of b are this one again, and their results are dropped
+  while (j < columns) {  // the missing rows of b are this one again, and their results are dropped
     T c[Rows * 4];
     TileOut<T> one{c, 4, 1, false, nullptr, nullptr, false};
     dotTile<T, Rows, 4>(k, a, lda, b, 0, one);
@@ -114,6 +114,7 @@ void dotRows(int64_t columns, int64_t k, const T* a, int64_t lda, const T* b, in
       if (out.rowBias) x += out.rowBias[i];
       *to = out.relu && x < 0 ? T{0} : x;
     }
+    step(1);
   }
 }
 

@@ -13,7 +13,7 @@
 #define TENFOLD_ACTIVATION_LISTS
 // float32, float64; x
 #define TENFOLD_ACTIVATIONS(OP)                                                                      \
-  OP(relu, 1, Max(Zero(d), x))                                                                       \
+  OP(relu, 1, Greater(Zero(d), x))                                                                   \
   OP(silu, 2, Mul(x, Sigmoid(d, x)))                                                                 \
   OP(gelu, 2, Mul(x, GeluGate(d, x)))                                                                \
   OP(geluTanh, 2, Mul(x, GeluTanhGate(d, x)))                                                        \
@@ -22,7 +22,7 @@
   OP(hardtanh, 1, ClampTo(d, x, C(d, p[0]), C(d, p[1]))) /* min, max */                              \
   OP(hardsigmoid, 1, Div(Clamp06(d, x), C(d, 6)))                                                    \
   OP(hardswish, 1, Div(Mul(x, Clamp06(d, x)), C(d, 6)))                                              \
-  OP(logsigmoid, 2, Sub(Min(Zero(d), x), Log1p(d, Exp(d, Neg(Abs(x))))))                             \
+  OP(logsigmoid, 2, Sub(Lesser(Zero(d), x), Log1p(d, Exp(d, Neg(Abs(x))))))                          \
   OP(softplus, 2, Softplus(d, x, p[0], p[1]))                         /* beta, threshold */          \
   OP(leakyRelu, 1, IfThenElse(Gt(x, Zero(d)), x, Mul(x, C(d, p[0])))) /* negative slope */           \
   OP(elu, 2, Elu(d, x, p[0], p[1], p[2]))                             /* alpha, scale, inputScale */ \
@@ -100,7 +100,7 @@ HWY_INLINE V SiluBackward(D d, V grad, V x) {
 // tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2); 1 in float and double from 20 on.
 template <class D, class V>
 HWY_INLINE V TanhSoftplus(D d, V x) {
-  const V e = Exp(d, Min(C(d, 20), x));
+  const V e = Exp(d, Lesser(C(d, 20), x));
   const V n = Mul(e, Add(e, C(d, 2)));
   return Div(n, Add(n, C(d, 2)));
 }

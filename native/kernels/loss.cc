@@ -31,7 +31,7 @@
   OP(smoothL1LossBackward, 1, Mul(Mul(C(d, p[0]), grad), Slope(d, Sub(x, y), p[1], 1))) /* factor, beta */  \
   OP(huberLossBackward, 1, Mul(Mul(C(d, p[0]), grad), Slope(d, Sub(x, y), p[1], p[1]))) /* factor, delta */ \
   OP(binaryCrossEntropyBackward, 1,                                                                         \
-     Mul(Mul(C(d, p[0]), grad), Div(Sub(x, y), Max(C(d, 1e-12f), Mul(Sub(C(d, 1), x), x)))))                \
+     Mul(Mul(C(d, p[0]), grad), Div(Sub(x, y), Greater(C(d, 1e-12f), Mul(Sub(C(d, 1), x), x)))))            \
   OP(binaryCrossEntropyWithLogitsBackward, 2, Mul(Mul(C(d, p[0]), grad), Sub(Sigmoid(d, x), y)))            \
   OP(softMarginLossBackward, 2, Neg(Mul(Mul(C(d, p[0]), grad), Mul(y, Sigmoid(d, Neg(Mul(x, y)))))))
 // grad, x, y, weight of the positive class
@@ -76,14 +76,14 @@ HWY_INLINE V Slope(D d, V x, double width, double height) {
 // Logarithms end at -100, as PyTorch's do, so that a sure and wrong prediction costs much but not infinitely much.
 template <class D, class V>
 HWY_INLINE V BinaryCrossEntropy(D d, V x, V y) {
-  const V logYes = Max(C(d, -100), Log(d, x));
-  const V logNo = Max(C(d, -100), Log1p(d, Neg(x)));
+  const V logYes = Greater(C(d, -100), Log(d, x));
+  const V logNo = Greater(C(d, -100), Log1p(d, Neg(x)));
   return NegMulAdd(y, logYes, Mul(Sub(y, C(d, 1)), logNo));
 }
 // log(1 + e^-x)
 template <class D, class V>
 HWY_INLINE V SoftplusNegative(D d, V x) {
-  return Add(Max(Zero(d), Neg(x)), Log1p(d, Exp(d, Neg(Abs(x)))));
+  return Add(Greater(Zero(d), Neg(x)), Log1p(d, Exp(d, Neg(Abs(x)))));
 }
 
 namespace vectors {

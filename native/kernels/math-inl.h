@@ -140,11 +140,11 @@ HWY_INLINE V ReduceByLn2(D d, V x, V& n) {
   const V r = NegMulAdd(n, C(d, 0.693359375, 6.93147180369123816490e-01), x);
   return NegMulAdd(n, C(d, -2.12194440054690583e-4, 1.90821492927058770002e-10), r);
 }
-// Clamps that let NaN pass: Min and Max give their second argument where one is NaN.
+// Lets NaN pass.
 template <class D, class V>
 HWY_INLINE V ClampTo(D d, V x, V low, V high) {
   (void)d;
-  return Max(low, Min(high, x));
+  return Greater(low, Lesser(high, x));
 }
 
 // 1.1 / 1.1
@@ -263,7 +263,7 @@ TENFOLD_DOUBLE_MATH(Log10) {
 // 1.5 / 2.5: 1 - 2 / (exp(2 |x|) + 1), and a polynomial below 0.6; in doubles e / (e + 2), e = exp(2 |x|) - 1
 template <class D, class V>
 HWY_INLINE V Tanh(D d, V x) {
-  const V y = Min(C(d, 10, 20), Abs(x));
+  const V y = Lesser(C(d, 10, 20), Abs(x));
   V n;
   if constexpr (kIsFloat<D>) {
     const V r = ReduceByLn2(d, Add(y, y), n);

@@ -49,7 +49,7 @@ HWY_INLINE V ExpMinusSquare(D d, V y) {
 }
 // 1 / 4
 TENFOLD_DOUBLE_MATH(Erfc) {
-  const V y = Min(C(d, 28), Abs(x));
+  const V y = Lesser(C(d, 28), Abs(x));
   const V tail = Mul(ExpMinusSquare(d, y), Erfcx(d, y));
   const V far = IfThenElse(Lt(x, Zero(d)), Sub(C(d, 2), tail), tail);
   return IfThenElse(Lt(y, C(d, 0.5)), Sub(C(d, 1), ErfSmall(d, x)), far);
@@ -58,7 +58,7 @@ TENFOLD_DOUBLE_MATH(Erfc) {
 template <class D, class V>
 HWY_INLINE V Erf(D d, V x) {
   if constexpr (kIsFloat<D>) {
-    const V y = Min(C(d, 3.93), Abs(x));
+    const V y = Lesser(C(d, 3.93), Abs(x));
     const V z = Mul(y, y);
     const V near = MulAdd(y,
                           Poly(d, z, 0.1283791658, -0.3761262667, 0.1128359472, -0.02685421201, 0.005189087423,
@@ -68,9 +68,9 @@ HWY_INLINE V Erf(D d, V x) {
         Poly(d, Sub(y, C(d, 2.5)), 0.0004069548029, -0.002178210478, 0.005445562302, -0.008351377588, 0.008623658150,
              -0.006110774683, 0.002794295856, -0.0005573744655, -0.0002539732465, 0.0002680456062, -8.464015092e-5,
              -1.670600069e-5, 1.701801930e-5, -6.634913131e-7, -1.076475386e-6);
-    return CopySignToAbs(IfThenElse(Gt(y, C(d, 1)), Min(C(d, 1), Sub(C(d, 1), rest)), near), x);
+    return CopySignToAbs(IfThenElse(Gt(y, C(d, 1)), Lesser(C(d, 1), Sub(C(d, 1), rest)), near), x);
   } else {
-    const V y = Min(C(d, 6), Abs(x));
+    const V y = Lesser(C(d, 6), Abs(x));
     const V far = Sub(C(d, 1), Mul(Exp(d, Neg(Mul(y, y))), Erfcx(d, y)));
     return CopySign(IfThenElse(Lt(y, C(d, 1)), ErfSmall(d, y), far), x);
   }
@@ -196,11 +196,11 @@ HWY_INLINE V FloorDivide(D d, V x, V y) {
 // -----------------------------------------------------------------------------------------------------
 struct LibLgamma {
   static double Of(double x) {
-#if defined(__GLIBC__) || defined(__APPLE__)
+#ifndef _WIN32
     int sign;  // lgamma would write the sign to a global
     return lgamma_r(x, &sign);
 #else
-    return std::lgamma(x);
+    return std::abs(x) < 1e-200 ? -std::log(std::abs(x)) : std::lgamma(x);  // Windows' own is infinite there
 #endif
   }
 };
@@ -228,13 +228,13 @@ TENFOLD_DOUBLE_MATH(I0) {
   const V y = Abs(x);
   const V z = Mul(C(d, 0.25), Mul(y, y));
   const V near =
-      Poly(d, Min(C(d, 16), z), 1.0, 1.0, 2.5e-01, 2.77777777777777762e-02, 1.73611111111111101e-03,
+      Poly(d, Lesser(C(d, 16), z), 1.0, 1.0, 2.5e-01, 2.77777777777777762e-02, 1.73611111111111101e-03,
            6.94444444444444444e-05, 1.92901234567901239e-06, 3.93675988914084175e-08, 6.15118732678256523e-10,
            7.59405842812662392e-12, 7.59405842812662337e-14, 6.27608134555919329e-16, 4.358389823304995e-18,
            2.57892888952958276e-20, 1.31578004567835862e-22, 5.8479113141260385e-25, 2.28434035708048379e-27,
            7.90429189301205402e-30, 2.43959626327532528e-32, 6.75788438580422547e-35, 1.68947109645105643e-37,
            3.83100021870987849e-40, 7.91528970807826165e-43);
-  const V far = Poly(d, Sub(Div(C(d, 16), Max(C(d, 8), y)), C(d, 1)), 0.402176509445008076, 0.00336055198366772350,
+  const V far = Poly(d, Sub(Div(C(d, 16), Greater(C(d, 8), y)), C(d, 1)), 0.402176509445008076, 0.00336055198366772350,
                      0.000136216074391871920, 0.0000111430338025836824, 1.48384758630969766e-6, 2.97359565815281593e-7,
                      8.87215461894462477e-8, 3.93292657109125207e-8, 2.15568111098987425e-8, 7.53238641755512282e-9,
                      -6.80598007512967783e-9, -1.33197985920199408e-8, -5.16251788093901273e-9, 7.32331073512289311e-9,

@@ -15,7 +15,7 @@
   OP(addcmul, 1, MulAdd(Mul(C(d, p[0]), b), c, a))   \
   OP(addcdiv, 1, Add(a, Div(Mul(C(d, p[0]), b), c))) \
   OP(lerp, 1, Lerp(d, a, b, c))                      \
-  OP(clamp, 1, IfThenElse(Or(IsNaN(a), Or(IsNaN(b), IsNaN(c))), Add(Add(a, b), c), Min(Max(a, b), c)))
+  OP(clamp, 1, IfThenElse(Or(IsNaN(a), Or(IsNaN(b), IsNaN(c))), Add(Add(a, b), c), Lesser(Greater(a, b), c)))
 #define TENFOLD_LERP_SCALAR(OP) OP(lerpScalar, 1, Lerp(d, a, b, C(d, p[0])))
 // int32, int64
 #define TENFOLD_TERNARY_INT(OP)                      \

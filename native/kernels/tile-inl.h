@@ -36,6 +36,25 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int kMaxParams = 4;
 
+// The lesser and the greater of two, and the second where one is NaN, so that Greater(low, Lesser(high, x)) lets NaN
+// pass. That is how x86's instructions have it; Highway leaves NaN to the processor, and NEON's give the number.
+template <class V>
+HWY_INLINE V Lesser(V a, V b) {
+#if HWY_ARCH_X86
+  return hn::Min(a, b);
+#else
+  return hn::IfThenElse(hn::Lt(a, b), a, b);
+#endif
+}
+template <class V>
+HWY_INLINE V Greater(V a, V b) {
+#if HWY_ARCH_X86
+  return hn::Max(a, b);
+#else
+  return hn::IfThenElse(hn::Gt(a, b), a, b);
+#endif
+}
+
 // The first `count` (fewer than a vector) elements at `from`, zeros behind them; touches nothing else.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE hn::Vec<D> LoadFirst(D d, const T* from, size_t count) {

@@ -57,8 +57,8 @@
   OP(roundDecimals, 2, RoundDecimals(d, x, p[0]))                                                    \
   OP(nanToNum, 1, NanToNum(d, x, p))                                                                 \
   OP(clampScalar, 1, ClampTo(d, x, C(d, p[0]), C(d, p[1])))                                          \
-  OP(clampMinScalar, 1, Max(C(d, p[0]), x))                                                          \
-  OP(clampMaxScalar, 1, Min(C(d, p[0]), x))
+  OP(clampMinScalar, 1, Greater(C(d, p[0]), x))                                                      \
+  OP(clampMaxScalar, 1, Lesser(C(d, p[0]), x))
 
 // int32, int64
 #define TENFOLD_UNARY_INT(OP)                                                                    \

@@ -42,7 +42,7 @@ inline int64_t magnitude(int64_t stride) { return stride < 0 ? -stride : stride;
 // to[j * toStep + i] = from[i * fromStep + j] for i < n, j < lines: 16-byte squares at a time where elements are large
 // enough for it to pay.
 template <class U>
-void transpose(U* to, int64_t toStep, const U* from, int64_t fromStep, int64_t n, int64_t lines) {
+HWY_ATTR void transpose(U* to, int64_t toStep, const U* from, int64_t fromStep, int64_t n, int64_t lines) {
   int64_t i = 0;
   if constexpr (sizeof(U) >= 4) {
     namespace hn = hwy::HWY_NAMESPACE;

@@ -2,21 +2,78 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <immintrin.h>
+#include <intrin.h>
+#elif defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 namespace tenfold {
 
-bool supports(int64_t target) {
-  if (!HWY_ENABLED(target)) return false;
+namespace {
+
 #if defined(__x86_64__) || defined(_M_X64)
-  __builtin_cpu_init();
-  const bool sse4 = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt") &&
-                    __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("aes");
-  const bool avx2 = sse4 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
-  const bool avx3 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-                    __builtin_cpu_supports("avx512cd");
-  return target == HWY_AVX3 ? avx3 : target == HWY_AVX2 ? avx2 : target == HWY_SSE4 ? sse4 : false;
+struct Registers {
+  uint32_t a, b, c, d;
+};
+
+// Not __builtin_cpu_supports(): it needs a part of the compiler's runtime that not every one has.
+Registers cpuid(uint32_t leaf, uint32_t subleaf = 0) {
+#if defined(_MSC_VER) && !defined(__clang__)
+  int r[4];
+  __cpuidex(r, static_cast<int>(leaf), static_cast<int>(subleaf));
+  return {uint32_t(r[0]), uint32_t(r[1]), uint32_t(r[2]), uint32_t(r[3])};
+#else
+  Registers r;
+  __cpuid_count(leaf, subleaf, r.a, r.b, r.c, r.d);
+  return r;
+#endif
+}
+
+// Which registers the operating system saves when it changes threads: bits 1 and 2 are SSE's and AVX's, 5 to 7
+// AVX-512's.
+uint32_t savedRegisters() {
+#if defined(_MSC_VER) && !defined(__clang__)
+  return static_cast<uint32_t>(_xgetbv(0));
+#else
+  uint32_t low, high;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return low;
+#endif
+}
+
+constexpr bool has(uint32_t bits, std::initializer_list<int> wanted) {
+  for (const int bit : wanted) {
+    if (!(bits >> bit & 1)) return false;
+  }
+  return true;
+}
+
+// The targets that this processor and its operating system can run, as a sum of Highway's bits.
+int64_t detect() {
+  const Registers basic = cpuid(1), extended = cpuid(0).a >= 7 ? cpuid(7) : Registers{};
+  // pclmul, ssse3, sse4.1, sse4.2, popcnt, aes
+  if (!has(basic.c, {1, 9, 19, 20, 23, 25})) return 0;
+  int64_t targets = HWY_SSE4;
+  // fma, osxsave, avx, f16c; bmi, avx2, bmi2
+  if (!has(basic.c, {12, 27, 28, 29}) || !has(extended.b, {3, 5, 8})) return targets;
+  const uint32_t saved = savedRegisters();
+  if (!has(saved, {1, 2})) return targets;
+  targets |= HWY_AVX2;
+  // avx512 f, dq, cd, bw, vl
+  if (has(extended.b, {16, 17, 28, 30, 31}) && has(saved, {5, 6, 7})) targets |= HWY_AVX3;
+  return targets;
+}
+#endif
+
+}  // namespace
+
+bool supports(int64_t target) {
+#if defined(__x86_64__) || defined(_M_X64)
+  static const int64_t detected = detect();
+  return (HWY_ENABLED(detected) & target) != 0;
 #else
   return target == HWY_STATIC_TARGET;
 #endif

@@ -44,5 +44,5 @@ const char* targetName(int64_t target);
 #define TENFOLD_FOR_TARGET(target, NAME) \
   ((target) == HWY_AVX3 ? &TENFOLD_N_AVX3::NAME : (target) == HWY_AVX2 ? &TENFOLD_N_AVX2::NAME : &N_SSE4::NAME)
 #else
-#define TENFOLD_FOR_TARGET(target, NAME) (HWY_CHOOSE_STATIC(NAME))
+#define TENFOLD_FOR_TARGET(target, NAME) ((void)(target), &HWY_STATIC_DISPATCH(NAME))
 #endif

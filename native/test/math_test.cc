@@ -150,6 +150,11 @@ const std::vector<double>& doubles() {
 
 }  // namespace
 
+// musl is not to be told otherwise; the wider functions of it that can't be the measure are left out below.
+#if defined(__linux__) && !defined(__GLIBC__)
+#define TENFOLD_MUSL
+#endif
+
 #define HOLD(NAME, FLOAT_ULPS, DOUBLE_ULPS, ...)                     \
   TEST(math_##NAME) {                                                \
     const auto reference = [](auto x, auto) { return __VA_ARGS__; }; \
@@ -183,7 +188,7 @@ HOLD(sinh, 0.51, 3, std::sinh(x))
 HOLD(cosh, 0.51, 3, std::cosh(x))
 HOLD(tanh, 1.5, 2.5, std::tanh(x))
 HOLD(asinh, 0.51, 3, std::asinh(x))
-HOLD(acosh, 0.51, 3, std::acosh(x))
+HOLD(acosh, 0.51, 3, x < 1 ? std::numeric_limits<decltype(x)>::quiet_NaN() : std::acosh(x))
 HOLD(atanh, 0.51, 3, std::atanh(x))
 // 1 / (1 + exp(-x)) overflows to 0 where the value is subnormal, in PyTorch as here.
 HOLD_SLACK(sigmoid, 2.1, 2.1, 1.2e-38, 2.3e-308, 1 / (1 + std::exp(-x)))
@@ -197,7 +202,11 @@ HOLD(trunc, 0, 0, std::trunc(x))
 HOLD(round, 0, 0, std::nearbyint(x))
 
 // In doubles these are the C library's own, or run into cancellation at a zero; the slack is absolute.
+#ifdef TENFOLD_MUSL
+HOLD_SLACK(lgamma, 2, 20, 1e-9, 1e-15, std::lgamma(x))
+#else
 HOLD_SLACK(lgamma, 2, 8, 1e-9, 1e-15, std::lgamma(x))
+#endif
 
 namespace {
 // The arguments of the second input, at odds with the first's.
@@ -237,8 +246,11 @@ HOLD_2(add, 0.5, 0.501, x + y)
 HOLD_2(sub, 0.5, 0.501, x - y)
 HOLD_2(mul, 0.5, 0.501, x* y)
 HOLD_2(div, 0.5, 0.501, x / y)
+#ifndef TENFOLD_MUSL  // its powl gives 0 for (-1e-323)^89, not -0, and its hypotl is off by a unit in double's last
+                      // place
 HOLD_2(pow, 0.51, 1, std::pow(x, y))
 HOLD_2(hypot, 0.51, 1, std::hypot(x, y))
+#endif
 HOLD_2(atan2, 0.51, 3, std::atan2(x, y))
 HOLD_2(fmod, 0, 0, std::fmod(x, y))
 HOLD_2(copysign, 0, 0, std::copysign(x, y))

@@ -29,9 +29,9 @@ const READERS = { linux: readElf, win32: readPe, darwin: readMachO };
 const GLIBC_LIBRARIES = /^(libc|libm|libdl|libpthread|librt|libgcc_s)\.so\.\d+$|^ld-linux-[\w-]+\.so\.\d+$/;
 const MUSL_LIBRARIES = /^libc\.(so|musl-\w+\.so\.1)$/;
 
-/** What musl defines: its symbols carry no versions, so they are looked up. */
+/** What musl 1.2.3 defines: its symbols carry no versions, so they are looked up. */
 function muslSymbols(arch) {
-  const text = output('nm', ['--dynamic', '--defined-only', muslLoader(arch)]);
+  const text = output('nm', ['--dynamic', '--defined-only', muslLoader(arch, 'bookworm')]);
   return new Set([...text.matchAll(/ (\w+)$/gm)].map((m) => m[1]));
 }
 
@@ -42,10 +42,12 @@ function readElf(file, { arch, libc }) {
     env: { LC_ALL: 'C' },
   });
   const needed = [...text.matchAll(/\(NEEDED\).*\[(.+)\]/g)].map((m) => m[1]);
-  const symbols = [...text.matchAll(/^ *\d+: \w+ +\w+ +\w+ +(\w+) +\w+ +(\w+) (\S+)/gm)].map(([, bind, section, name]) => {
-    const [symbol, version = ''] = name.split(/@+/);
-    return { symbol, version, weak: bind === 'WEAK', undefined: section === 'UND' };
-  });
+  const symbols = [...text.matchAll(/^ *\d+: \w+ +\w+ +\w+ +(\w+) +\w+ +(\w+) (\S+)/gm)].map(
+    ([, bind, section, name]) => {
+      const [symbol, version = ''] = name.split(/@+/);
+      return { symbol, version, local: bind === 'LOCAL', weak: bind === 'WEAK', undefined: section === 'UND' };
+    },
+  );
   const wanted = symbols.filter((s) => s.undefined && !isNodeApi(s.symbol));
 
   const allowed = libc === 'musl' ? MUSL_LIBRARIES : GLIBC_LIBRARIES;
@@ -57,14 +59,18 @@ function readElf(file, { arch, libc }) {
   const versions = wanted.flatMap((s) => /^GLIBC_([\d.]+)$/.exec(s.version)?.[1] ?? []).sort(byVersion);
   const floor = versions.at(-1);
   if (floor && byVersion(floor, GLIBC_FLOOR) > 0) {
-    const newer = wanted.filter((s) => byVersion(s.version, `GLIBC_${GLIBC_FLOOR}`) > 0 && s.version.startsWith('GLIBC_'));
-    problems.push(`needs glibc ${floor} for ${newer.map((s) => s.symbol).join(', ')}; at most ${GLIBC_FLOOR} is allowed`);
+    const newer = wanted.filter(
+      (s) => byVersion(s.version, `GLIBC_${GLIBC_FLOOR}`) > 0 && s.version.startsWith('GLIBC_'),
+    );
+    problems.push(
+      `needs glibc ${floor} for ${newer.map((s) => s.symbol).join(', ')}; at most ${GLIBC_FLOOR} is allowed`,
+    );
   }
-  const stack = /GNU_STACK.* (R?W?E?) +0x\w+$/m.exec(text);
+  const stack = /GNU_STACK.* (R?W?E?) +(?:0x)?\w+$/m.exec(text);
   if (!stack || stack[1].includes('E')) problems.push('has an executable stack');
   if (/TEXTREL/.test(text)) problems.push('has relocations in its code');
   if (/\((RPATH|RUNPATH)\)/.test(text)) problems.push('has a library search path');
-  const exported = symbols.filter((s) => !s.undefined).map((s) => s.symbol);
+  const exported = symbols.filter((s) => !s.undefined && !s.local).map((s) => s.symbol);
   return { needed, exported, floor: libc === 'musl' ? 'musl' : `glibc ${floor}`, problems };
 }
 
@@ -88,7 +94,8 @@ function readPe(file) {
   return { needed, exported, floor: 'Windows 10', problems };
 }
 
-const MACOS_LIBRARIES = /^\/(usr\/lib\/lib(System|c\+\+|c\+\+abi)\.|System\/Library\/Frameworks\/Accelerate\.framework\/)/;
+const MACOS_LIBRARIES =
+  /^\/(usr\/lib\/lib(System|c\+\+|c\+\+abi)\.|System\/Library\/Frameworks\/Accelerate\.framework\/)/;
 
 /** Runs on a Mac only: otool and nm are Apple's. */
 function readMachO(file) {
@@ -114,7 +121,8 @@ export function inspect(file) {
   if (bytes > MOST_BYTES) problems.push(`is ${bytes} bytes, more than ${MOST_BYTES}`);
   for (const name of ENTRY_POINTS) if (!exported.includes(name)) problems.push(`doesn't export ${name}`);
   const others = exported.filter((name) => !ENTRY_POINTS.includes(name));
-  if (others.length > 0) problems.push(`also exports ${others.slice(0, 5).join(', ')}${others.length > 5 ? ', …' : ''}`);
+  if (others.length > 0)
+    problems.push(`also exports ${others.slice(0, 5).join(', ')}${others.length > 5 ? ', …' : ''}`);
   return { file, bytes, floor, needed, problems: unique(problems) };
 }
 
@@ -122,10 +130,21 @@ export function inspect(file) {
 export function report(rows) {
   const table = [
     ['file', 'bytes', 'needs', 'libraries'],
-    ...rows.map((r) => [relative(root, r.file).split(sep).join('/'), String(r.bytes), r.floor, r.needed.join(' ')]),
+    ...rows.map((r) => [
+      relative(root, r.file).split(sep).join('/'),
+      String(r.bytes),
+      r.floor,
+      unique(r.needed.map((name) => name.replace(/^api-ms-win-crt-.*/, 'ucrt'))).join(' '),
+    ]),
   ];
   const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
-  for (const row of table) console.log(row.map((cell, column) => cell.padEnd(widths[column])).join('  ').trimEnd());
+  for (const row of table)
+    console.log(
+      row
+        .map((cell, column) => cell.padEnd(widths[column]))
+        .join('  ')
+        .trimEnd(),
+    );
   const wrong = rows.flatMap((r) => r.problems.map((p) => `  ${relative(root, r.file)} ${p}`));
   if (wrong.length > 0) throw new SetupError(`not fit for the package:\n${wrong.join('\n')}`);
 }

@@ -13,7 +13,12 @@ const cache = join(root, 'build', 'cache');
 
 /** Runs a command and returns what it prints; a failure shows what it said. */
 export function output(command, args, { env = {}, cwd = root } = {}) {
-  const result = spawnSync(command, args, { cwd, encoding: 'utf8', env: { ...process.env, ...env }, maxBuffer: 1 << 28 });
+  const result = spawnSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+    maxBuffer: 1 << 28,
+  });
   if (result.status !== 0) {
     const why = result.error?.message ?? `${result.stdout}${result.stderr}`.trim();
     throw new SetupError(`\`${command} ${args.join(' ')}\` failed:\n${why}`);
@@ -35,9 +40,10 @@ function cached(name, fill) {
 
 // ---- this system's packages -------------------------------------------------------------------------------------------
 
-/** Sees to commands by installing the Debian packages that hold them: `{ command: package }`. */
+/** Sees to commands, or programs by their paths, by installing the Debian packages that hold them: `{ command: package }`. */
 export function ensureCommands(wanted) {
-  const missing = () => Object.entries(wanted).flatMap(([command, name]) => (onPath(command) ? [] : [name]));
+  const there = (command) => (command.startsWith('/') ? existsSync(command) : onPath(command));
+  const missing = () => Object.entries(wanted).flatMap(([command, name]) => (there(command) ? [] : [name]));
   const packages = [...new Set(missing())];
   if (packages.length === 0) return;
   const prefix = aptPrefix();
@@ -48,7 +54,9 @@ export function ensureCommands(wanted) {
   if (missing().length === 0) return;
   const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
   throw new SetupError(
-    `commands are missing: ${Object.keys(wanted).filter((command) => !onPath(command)).join(', ')}\n` +
+    `commands are missing: ${Object.keys(wanted)
+      .filter((command) => !there(command))
+      .join(', ')}\n` +
       `Install them on a Debian machine with:\n  ${sudo}apt-get install -y --no-install-recommends ${packages.join(' ')}`,
   );
 }
@@ -116,10 +124,14 @@ export function debian(suite, arch, packages) {
   });
 }
 
-/** musl's C library, which is its loader too, for x64 or arm64. */
-export function muslLoader(arch) {
+/** musl's C library, which is its loader too, for x64 or arm64, of a Debian release: bookworm has 1.2.3, trixie 1.2.5. */
+export function muslLoader(arch, suite) {
   const [debianArch, machine] = { x64: ['amd64', 'x86_64'], arm64: ['arm64', 'aarch64'] }[arch];
-  return join(debian(thisDebian(), debianArch, ['musl']), 'lib', `ld-musl-${machine}.so.1`);
+  const system = debian(suite, debianArch, ['musl']);
+  const [found] = ['lib', 'usr/lib']
+    .map((folder) => join(system, folder, `ld-musl-${machine}.so.1`))
+    .filter(existsSync);
+  return found;
 }
 
 // ---- npm packages and Python wheels -----------------------------------------------------------------------------------
@@ -149,6 +161,22 @@ export function wheel(name, platform) {
     const file = readdirSync(into).find((entry) => entry.endsWith('.whl'));
     output('python3', ['-m', 'zipfile', '-e', join(into, file), into]);
     rmSync(join(into, file));
+  });
+}
+
+/** A folder with Zig's compilers for a target, such as x86_64-linux-musl: programs that a build system can call. */
+export function zigTools(target) {
+  const zig = executable(wheel('ziglang', 'manylinux2010_x86_64'), 'ziglang', 'zig');
+  return cached(join('zig', target), (into) => {
+    for (const [name, command] of [
+      ['cc', `cc -target ${target}`],
+      ['c++', `c++ -target ${target}`],
+      ['dlltool', 'dlltool'],
+    ]) {
+      const keep = `ZIG_GLOBAL_CACHE_DIR='${join(cache, 'zig', 'cache')}'`;
+      const script = `#!/bin/sh\nexport ${keep} ZIG_LOCAL_CACHE_DIR="$ZIG_GLOBAL_CACHE_DIR"\nexec '${zig}' ${command} "$@"\n`;
+      writeFileSync(join(into, name), script, { mode: 0o755 });
+    }
   });
 }
 

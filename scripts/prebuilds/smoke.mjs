@@ -24,7 +24,9 @@ async function check(what, body) {
 }
 
 function close(actual, expected, tolerance = 1e-5) {
-  const [a, b] = [actual, expected].map((x) => (x instanceof tf.Tensor ? x.tolist() : x)).map((x) => [x].flat(Infinity));
+  const [a, b] = [actual, expected]
+    .map((x) => (x instanceof tf.Tensor ? x.tolist() : x))
+    .map((x) => [x].flat(Infinity));
   if (a.length !== b.length) throw new Error(`${a.length} numbers, not ${b.length}`);
   for (let i = 0; i < a.length; ++i) {
     const far = Math.abs(a[i] - b[i]) > tolerance * Math.max(1, Math.abs(b[i]));
@@ -63,7 +65,12 @@ async function main() {
     close(tf.randn([3]), [1.540996, -0.293429, -2.178789], 1e-6);
   });
   for (const dtype of ['float32', 'float64', 'int32', 'int64']) {
-    for (const [m, k, n] of [[1, 1, 1], [3, 5, 7], [17, 33, 9], [70, 130, 65]]) {
+    for (const [m, k, n] of [
+      [1, 1, 1],
+      [3, 5, 7],
+      [17, 33, 9],
+      [70, 130, 65],
+    ]) {
       await check(`matmul ${m}×${k}×${n}, ${dtype}`, () => {
         const a = Array.from({ length: m * k }, (_, i) => (i * 7919) % 11);
         const b = Array.from({ length: k * n }, (_, i) => ((i * 104729) % 13) - 6);
@@ -79,18 +86,34 @@ async function main() {
       const numbers = x.to(dtype).tolist();
       for (const f of ['exp', 'sin', 'cos', 'tanh', 'atan', 'sinh', 'cosh', 'expm1'])
         close(x.to(dtype)[f](), numbers.map(Math[f]), tolerance);
-      close(x.to(dtype).mul(2).add(1).div(3), numbers.map((v) => (2 * v + 1) / 3), tolerance);
+      close(
+        x.to(dtype).mul(2).add(1).div(3),
+        numbers.map((v) => (2 * v + 1) / 3),
+        tolerance,
+      );
     });
   }
   await check('sums over strides', () => {
     const x = tf.arange(0, 24).reshape(2, 3, 4).transpose(0, 2);
-    close(x.sum(1), [[12, 48], [15, 51], [18, 54], [21, 57]]);
+    close(x.sum(1), [
+      [12, 48],
+      [15, 51],
+      [18, 54],
+      [21, 57],
+    ]);
     close(x.to('float32').mean(), 11.5);
   });
   await check('convolution', () => {
     const x = tf.arange(0, 32).reshape(1, 2, 4, 4).to('float32');
     const w = tf.ones([1, 2, 3, 3]);
-    close(tf.nn.functional.conv2d(x, w), [[[[234, 252], [306, 324]]]]);
+    close(tf.nn.functional.conv2d(x, w), [
+      [
+        [
+          [234, 252],
+          [306, 324],
+        ],
+      ],
+    ]);
   });
   await check('sort, indices, conditions', () => {
     const x = tf.tensor([3, 1, NaN, 2]);
@@ -119,7 +142,7 @@ async function main() {
     if (!(loss < 0.12)) throw new Error(`its loss is still ${loss}`);
   });
   await check('a worker computes the same', async () => {
-    const worker = new Worker(new URL(import.meta.url));
+    const worker = new Worker(new URL(import.meta.url), { stdout: true, stderr: true }); // under wine Node has none to share
     const [loss] = await new Promise((resolve, reject) => {
       worker.once('message', (message) => resolve([message]));
       worker.once('error', reject);

@@ -17,7 +17,9 @@ function runOn(runner, program, args, { env = {}, mayFail = false } = {}) {
     maxBuffer: 1 << 28,
   });
   if (result.status === 0 || (mayFail && result.status === 1)) return result.stdout;
-  const end = result.signal ? `was ended by ${result.signal}` : (result.error?.message ?? `ended with ${result.status}`);
+  const end = result.signal
+    ? `was ended by ${result.signal}`
+    : (result.error?.message ?? `ended with ${result.status}`);
   throw new SetupError(`${runner.name}: ${program} ${end}\n${result.stdout}${result.stderr}`);
 }
 
@@ -33,7 +35,11 @@ export function nativeTests(platform, folder) {
   const start = performance.now();
   const suffix = platform.system === 'win32' ? '.exe' : '';
   const text = runOn(runner, join(folder, 'cmake', `native_tests${suffix}`), []);
-  return { runner: runner.name, tests: 'native tests', result: `${text.trim().split('\n').at(-1)} (${seconds(start)} s)` };
+  return {
+    runner: runner.name,
+    tests: 'native tests',
+    result: `${text.trim().split('\n').at(-1)} (${seconds(start)} s)`,
+  };
 }
 
 /** Runs smoke.mjs by each Node of the platform; what to say of each. */
@@ -44,7 +50,8 @@ export function smokeTests(platform, binary, folder) {
     rmSync(report, { force: true });
     const script = join(root, 'scripts', 'prebuilds', 'smoke.mjs');
     const env = { TENFOLD_BINARY: binary, TENFOLD_TARGET: '' };
-    const text = runOn(runner, runner.node, [script, report], { env, mayFail: true });
+    const [program, ...args] = [...(runner.loader ?? []), runner.node, script, report];
+    const text = runOn(runner, program, args, { env, mayFail: true });
     if (!existsSync(report)) throw new SetupError(`${runner.name}: smoke.mjs ended without a result\n${text}`);
     const { failed, passed, target } = JSON.parse(readFileSync(report, 'utf8'));
     if (failed.length > 0) throw new SetupError(`${runner.name}: smoke.mjs failed\n  ${failed.join('\n  ')}`);
