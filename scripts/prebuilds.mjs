@@ -2,7 +2,7 @@
  * Makes the prebuilt binaries of the package, each with one command, on a Debian 12 machine (x64):
  *
  *   npm run prebuilds -- linux-x64 win32-x64     these
- *   npm run prebuilds -- all                     all that can be made here
+ *   npm run prebuilds -- all                     all that can be made here; those for macOS need a Mac
  *   npm run prebuilds -- linux-x64 --no-tests    without running it
  *
  * A binary goes to prebuilds/<system>-<arch>/. What the build needs and the machine lacks is fetched (prebuilds/fetch.mjs);
@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { SetupError, bin, buildLibrary, ensureNpm, guarded, root, run } from './setup.mjs';
 import { inspect, report } from './prebuilds/check.mjs';
 import { ensureCommands } from './prebuilds/fetch.mjs';
-import { PLATFORMS } from './prebuilds/platforms.mjs';
+import { PLATFORMS, obstacle } from './prebuilds/platforms.mjs';
 import { nativeTests, smokeTests } from './prebuilds/trial.mjs';
 
 /** Builds one platform's addon in `folder` by prebuildify; the file in prebuilds/. */
@@ -36,7 +36,7 @@ function build({ system, arch, libc, strip, options }, folder) {
 function make(name, { tests }) {
   const platform = PLATFORMS[name];
   console.log(`\n== ${name}`);
-  ensureCommands({ cmake: 'cmake', make: 'make', readelf: 'binutils', ...platform.commands });
+  ensureCommands({ cmake: 'cmake', make: 'make', ...platform.commands });
   const folder = join(root, 'build', 'prebuilds', name);
   const file = build(platform, folder);
   report([inspect(file)]);
@@ -57,10 +57,15 @@ guarded(() => {
       `prebuilds: ${unknown.length > 0 ? `what is ${unknown.join(' ')}?` : 'which platform?'} One of ${known}`,
     );
   }
+  const all = args.includes('all');
+  for (const why of names.map(obstacle).filter(Boolean)) {
+    if (!all) throw new SetupError(`prebuilds: ${why}`);
+    console.log(`prebuilds: left out: ${why}`);
+  }
   ensureNpm();
   const tests = !options.includes('--no-tests');
   if (tests) buildLibrary();
-  const made = names.map((name) => make(name, { tests }));
+  const made = names.filter((name) => obstacle(name) === null).map((name) => make(name, { tests }));
   console.log('');
   report(made.map(({ file }) => inspect(file)));
 });

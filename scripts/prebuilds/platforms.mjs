@@ -2,6 +2,7 @@
  * The platforms that have prebuilt binaries: how each is built on a Debian x64 machine, and how its binary is tried there
  * by a Node of that platform. To add one, add an entry and, for another compiler, a file in cmake/platforms.
  *
+ *   host                   the machine that builds it, where that isn't linux-x64
  *   system, arch, libc     as in process.platform, process.arch; libc on Linux
  *   commands               what the build needs of this machine: { command: Debian package }
  *   options()              CMake's options, as NAME=value
@@ -61,6 +62,16 @@ function muslRunner(arch, emulator) {
   };
 }
 
+/** A Mac builds for itself, with its own compiler; Highway comes from Homebrew or CMAKE_PREFIX_PATH. */
+function onMac(arch) {
+  return {
+    ...{ system: 'darwin', arch, strip: 'strip', host: `darwin-${arch}` },
+    commands: { 'c++': 'g++' },
+    options: () => ['CMAKE_OSX_DEPLOYMENT_TARGET=11.0', OWN_PRODUCT],
+    runners: () => [{ name: `this Mac, Node ${process.versions.node}`, command: [], node: process.execPath }],
+  };
+}
+
 export const PLATFORMS = {
   'linux-x64': {
     ...{ system: 'linux', arch: 'x64', libc: 'glibc', strip: 'strip' },
@@ -97,7 +108,7 @@ export const PLATFORMS = {
   },
   'linux-x64-musl': {
     ...{ system: 'linux', arch: 'x64', libc: 'musl', strip: 'strip' },
-    commands: { strip: 'binutils' },
+    commands: { strip: 'binutils', readelf: 'binutils' },
     options: () => [
       toolchain('linux-x64-musl'),
       highway(),
@@ -130,4 +141,15 @@ export const PLATFORMS = {
       },
     ],
   },
+  'darwin-arm64': onMac('arm64'),
+  'darwin-x64': onMac('x64'),
 };
+
+/** Why a platform can't be made on this machine, or null. */
+export function obstacle(name) {
+  const { host = 'linux-x64' } = PLATFORMS[name];
+  if (`${process.platform}-${process.arch}` === host) return null;
+  return host === 'linux-x64'
+    ? `${name} is built on a Debian machine (x64)`
+    : `${name} is linked with Apple's SDK, which only a Mac has; the same command builds and tests it there`;
+}
