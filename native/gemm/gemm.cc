@@ -16,10 +16,10 @@
 #include "gemm/gemm.h"
 #include "gemm/micro-inl.h"
 #include "gemm/pack-inl.h"
-#include "gemm/scratch.h"
 #include "kernel.h"
 #include "simd/cpu.h"
 #include "threads/pool.h"
+#include "workspace.h"
 
 #ifndef TENFOLD_GEMM_FNS_
 #define TENFOLD_GEMM_FNS_
@@ -160,7 +160,7 @@ struct Section {
     const Factor<T>& f = x.left;
     // A turned left is read where it lies: as fast as from a packed panel, up to 2048.
     const bool packs = f.packer || (!f.turned && to - from > 2);
-    T* const group = packs ? static_cast<T*>(gemmScratch(Scratch::left, kGroupBytes)) : nullptr;
+    T* const group = packs ? static_cast<T*>(workspace(Workspace::left, kGroupBytes)) : nullptr;
     if (packs) packLeft(begin, end, group);
     const bool first = p0 == 0, last = p0 + depth >= x.k;
     for (int64_t j = from; j < to; ++j) {
@@ -242,8 +242,8 @@ void tiled(const Product<T>& x) {
   const bool pack = x.right.packer || x.right.turned || rowPanels >= (collides ? 4 : 16);
   const int64_t scratchColumns = pack ? ceilDiv(allVectors, blocks) : !kMasks && x.n % kLanes<T> ? wide : 0;
   T* const scratch = scratchColumns
-                         ? static_cast<T*>(gemmScratch(
-                               Scratch::right, static_cast<size_t>(scratchColumns * kLanes<T> * depth) * sizeof(T)))
+                         ? static_cast<T*>(workspace(
+                               Workspace::right, static_cast<size_t>(scratchColumns * kLanes<T> * depth) * sizeof(T)))
                          : nullptr;
   for (int64_t block = 0; block < blocks; ++block) {
     const int64_t j0 = cut(allVectors, blocks, block) * kLanes<T>;
@@ -294,7 +294,7 @@ void direct(const Gemm<T>& g, int64_t item) {
     const T* b = right + (g.transB ? j * g.ldb : j);
     int64_t bStep = g.ldb;
     if (g.transB || (!kMasks && columns < width)) {
-      T* const copy = static_cast<T*>(gemmScratch(Scratch::right, static_cast<size_t>(g.k * width) * sizeof(T)));
+      T* const copy = static_cast<T*>(workspace(Workspace::right, static_cast<size_t>(g.k * width) * sizeof(T)));
       (g.transB ? packTurned<T> : packStraight<T>)(copy, width, b, g.ldb, g.k, columns);
       b = copy;
       bStep = width;
@@ -326,7 +326,7 @@ struct DotTask {
 template <class T>
 void dots(Product<T> x) {
   if (!x.left.turned) {
-    T* const copy = static_cast<T*>(gemmScratch(Scratch::right, static_cast<size_t>(x.m * x.k) * sizeof(T)));
+    T* const copy = static_cast<T*>(workspace(Workspace::right, static_cast<size_t>(x.m * x.k) * sizeof(T)));
     for (int64_t i = 0; i < x.m; ++i) {
       for (int64_t p = 0; p < x.k; ++p) copy[i * x.k + p] = x.left.at[p * x.left.ld + i];
     }

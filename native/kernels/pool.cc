@@ -23,9 +23,9 @@
 #include "kernels/all.h"
 #include "kernels/geometry.h"
 #include "kernels/patches-inl.h"
-#include "kernels/scratch.h"
 #include "simd/cpu.h"
 #include "threads/pool.h"
+#include "workspace.h"
 
 #ifndef TENFOLD_POOL_INDEX_
 #define TENFOLD_POOL_INDEX_

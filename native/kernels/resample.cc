@@ -20,9 +20,9 @@
 #include "kernels/all.h"
 #include "kernels/conv_plan.h"
 #include "kernels/patches-inl.h"
-#include "kernels/scratch.h"
 #include "simd/cpu.h"
 #include "threads/pool.h"
+#include "workspace.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tenfold {

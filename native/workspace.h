@@ -4,8 +4,8 @@
 
 namespace tenfold {
 
-enum class Workspace : int { image, result, partial, turned, turnedWeight };
-constexpr int kWorkspaces = 5;
+// Panels of a matrix product; images, results and turned operands of a convolution.
+enum class Workspace : int { left, right, image, result, partial, turned, turnedWeight, count };
 
 // At least `bytes`, aligned to 64; valid until the thread's next call for the same buffer. KernelError where there is
 // no memory.

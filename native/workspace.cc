@@ -1,4 +1,4 @@
-#include "kernels/scratch.h"
+#include "workspace.h"
 
 #include <new>
 #include <string>
@@ -16,7 +16,7 @@ struct Buffer {
 }  // namespace
 
 void* workspace(Workspace which, size_t bytes) {
-  static thread_local Buffer buffers[kWorkspaces];
+  static thread_local Buffer buffers[static_cast<int>(Workspace::count)];
   Buffer& buffer = buffers[static_cast<int>(which)];
   if (bytes > buffer.size) {
     ::operator delete(buffer.at, kAlign);
