@@ -25,12 +25,12 @@ inline int& failures() {
   static void test_##NAME();                                            \
   static ::tenfold::test::Register register_##NAME(#NAME, test_##NAME); \
   static void test_##NAME()
-#define CHECK(OK, ...)                                                     \
-  do {                                                                     \
-    if (!(OK)) {                                                           \
-      ++::tenfold::test::failures();                                       \
-      std::printf("  %s:%d: CHECK(%s) failed. ", __FILE__, __LINE__, #OK); \
-      std::printf("" __VA_ARGS__);                                         \
-      std::printf("\n");                                                   \
-    }                                                                      \
+#define CHECK(OK, ...)                                                    \
+  do {                                                                    \
+    if (!(OK)) {                                                          \
+      ++::tenfold::test::failures();                                      \
+      std::printf("  %s:%d: CHECK(%s) failed.", __FILE__, __LINE__, #OK); \
+      std::printf(" " __VA_ARGS__);                                       \
+      std::printf("\n");                                                  \
+    }                                                                     \
   } while (0)
