@@ -2,6 +2,7 @@
  * The loader of the native library: what it picks, and what it says where it can't. Platforms, C libraries and folders are
  * given to it; the files are real ones, made wrong as they go wrong in the field.
  */
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -252,4 +253,13 @@ test('what a file was made for', () => {
 test('a library that is loaded twice is one library', () => {
   const first = loadAddon(machine({ binary: built, load: createRequire(import.meta.url) }));
   expect(loadAddon(machine({ binary: built, load: createRequire(import.meta.url) }))).toBe(first);
+});
+
+test('an instruction set that there is not', () => {
+  const { status, stderr } = spawnSync(process.execPath, ['-e', 'require(process.argv[1])', built], {
+    env: { ...process.env, TENFOLD_TARGET: 'avx9' },
+    encoding: 'utf8',
+  });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/TENFOLD_TARGET is 'avx9'; this processor and this binary have \w+/);
 });

@@ -72,6 +72,7 @@ function faultOf({ file, error }: Failure, host: Host): string {
   }
   // Such a processor runs no build of this library; the error has said why.
   if (error.code === 'UnsupportedProcessor') return 'No binary for older processors exists.';
+  if (error.code === 'UnsupportedTarget') return 'Name one of those, or unset TENFOLD_TARGET: the best is chosen then.';
   for (const [pattern, advice] of MEANINGS) {
     const match = pattern.exec(error.message);
     if (match) return advice(match, host);

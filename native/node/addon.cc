@@ -2,8 +2,11 @@
 // All state belongs to an environment (a thread's instance of Node); kernels and the thread pool know nothing of Node.
 #include <napi.h>
 
+#include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <new>
+#include <string>
 #include <vector>
 
 #include "gemm/blas.h"
@@ -234,8 +237,18 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     error.Set("code", "UnsupportedProcessor");
     throw error;
   }
+  const char* asked = std::getenv("TENFOLD_TARGET");
+  if (asked && *asked && std::strcmp(asked, tenfold::targetName(state->target)) != 0) {
+    std::string had;
+    for (const int64_t target : tenfold::kTargets) {
+      if (tenfold::supports(target)) had += (had.empty() ? "" : ", ") + std::string(tenfold::targetName(target));
+    }
+    Napi::Error error = Napi::Error::New(
+        env, "TENFOLD_TARGET is '" + std::string(asked) + "'; this processor and this binary have " + had);
+    error.Set("code", "UnsupportedTarget");
+    throw error;
+  }
   state->kernels = tenfold::allKernels(state->target);
-
   state->cast = tenfold::castTileFor(state->target);
 
   const auto addRaw = [&](const char* name, napi_callback fn) {
