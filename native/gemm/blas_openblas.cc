@@ -32,8 +32,8 @@ namespace {
   char** const users = environ;
   size_t count = 0;
   while (users && users[count]) ++count;
-  char** const ours =
-      static_cast<char**>(std::malloc((count + 3) * sizeof(char*)));  // kept: a thread may be reading it
+  [[gnu::used]] static char** ours;  // kept: a thread may be reading it
+  ours = static_cast<char**>(std::malloc((count + 3) * sizeof(char*)));
   if (!ours) return;
   size_t n = 0;
   ours[n++] = oneThread;
