@@ -91,7 +91,7 @@ export function recordScope(list: Storage[] | null): Storage[] | null {
 // A fresh buffer costs 0.4 ns a byte in page faults: an exp of 65,536 numbers takes 9 µs into memory that was used before
 // and 120 into fresh one. So a piece that nothing refers to any more is used again, and first the one used last, which
 // the caches hold. Whether a storage is gone is seen by looking at weak references after a collection of V8's young
-// generation, which takes 40 to 100 µs and is asked for after every `budget` bytes.
+// generation, which takes 40 to 140 µs and is asked for after every `budget` bytes.
 
 /** A buffer and its part that is aligned. */
 interface Piece {
