@@ -14,7 +14,7 @@ import { SetupError, bin, buildLibrary, ensureNpm, guarded, root, run } from './
 import { inspect, report } from './prebuilds/check.mjs';
 import { ensureCommands } from './prebuilds/fetch.mjs';
 import { PLATFORMS, obstacle } from './prebuilds/platforms.mjs';
-import { nativeTests, smokeTests } from './prebuilds/trial.mjs';
+import { nativeTests, operatorTests, smokeTests } from './prebuilds/trial.mjs';
 
 /** Builds one platform's addon in `folder` by prebuildify; the file in prebuilds/. */
 function build({ system, arch, libc, strip, options }, folder) {
@@ -40,10 +40,12 @@ function make(name, { tests }) {
   const folder = join(root, 'build', 'prebuilds', name);
   const file = build(platform, folder);
   report([inspect(file)]);
-  if (!tests) return { file, trials: [] };
-  const trials = [nativeTests(platform, folder), ...smokeTests(platform, file, folder)];
-  for (const { runner, tests: what, result } of trials) console.log(`${what}: ${result}; ${runner}`);
-  return { file, trials };
+  if (!tests) return file;
+  const say = (trials) => trials.map(({ runner, tests: what, result }) => console.log(`${what}: ${result}; ${runner}`));
+  say(smokeTests(platform, file, folder));
+  say([operatorTests(platform, file, folder)]);
+  say([nativeTests(platform, folder)]);
+  return file;
 }
 
 guarded(() => {
@@ -67,5 +69,5 @@ guarded(() => {
   if (tests) buildLibrary();
   const made = names.filter((name) => obstacle(name) === null).map((name) => make(name, { tests }));
   console.log('');
-  report(made.map(({ file }) => inspect(file)));
+  report(made.map((file) => inspect(file)));
 });

@@ -4,6 +4,7 @@
  *
  *   host                   the machine that builds it, where that isn't linux-x64
  *   system, arch, libc     as in process.platform, process.arch; libc on Linux
+ *   ties                   whether another C++ library than GCC's chooses among equal values (operators.mjs)
  *   commands               what the build needs of this machine: { command: Debian package }
  *   options()              CMake's options, as NAME=value
  *   strip                  the strip command for its binaries
@@ -65,7 +66,7 @@ function muslRunner(arch, emulator) {
 /** A Mac builds for itself, with its own compiler; Highway comes from Homebrew or CMAKE_PREFIX_PATH. */
 function onMac(arch) {
   return {
-    ...{ system: 'darwin', arch, strip: 'strip', host: `darwin-${arch}` },
+    ...{ system: 'darwin', arch, ties: true, strip: 'strip', host: `darwin-${arch}` },
     commands: { 'c++': 'g++' },
     options: () => ['CMAKE_OSX_DEPLOYMENT_TARGET=11.0', OWN_PRODUCT],
     runners: () => [{ name: `this Mac, Node ${process.versions.node}`, command: [], node: process.execPath }],
@@ -107,7 +108,7 @@ export const PLATFORMS = {
     },
   },
   'linux-x64-musl': {
-    ...{ system: 'linux', arch: 'x64', libc: 'musl', strip: 'strip' },
+    ...{ system: 'linux', arch: 'x64', libc: 'musl', ties: true, strip: 'strip' },
     commands: { strip: 'binutils', readelf: 'binutils' },
     options: () => [
       toolchain('linux-x64-musl'),
@@ -118,7 +119,7 @@ export const PLATFORMS = {
     runners: () => [muslRunner('x64', [])],
   },
   'linux-arm64-musl': {
-    ...{ system: 'linux', arch: 'arm64', libc: 'musl', strip: 'aarch64-linux-gnu-strip' },
+    ...{ system: 'linux', arch: 'arm64', libc: 'musl', ties: true, strip: 'aarch64-linux-gnu-strip' },
     commands: { 'aarch64-linux-gnu-strip': 'binutils-aarch64-linux-gnu', 'qemu-aarch64-static': 'qemu-user-static' },
     options: () => [
       toolchain('linux-arm64-musl'),
@@ -129,7 +130,7 @@ export const PLATFORMS = {
     runners: () => [muslRunner('arm64', ['qemu-aarch64-static'])],
   },
   'win32-x64': {
-    ...{ system: 'win32', arch: 'x64', strip: 'strip' },
+    ...{ system: 'win32', arch: 'x64', ties: true, strip: 'strip' },
     commands: { strip: 'binutils', [WINE]: 'wine64' },
     options: () => [toolchain('win32-x64'), highway(), OWN_PRODUCT, `TENFOLD_TOOLS=${zigTools('x86_64-windows-gnu')}`],
     runners: () => [
