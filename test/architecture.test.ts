@@ -91,7 +91,7 @@ describe('lib/', () => {
 
 describe('native/', () => {
   const ROOMS = [
-    ['native/dtype.h', 'native/kernel.h', 'native/simd', 'native/threads'],
+    ['native/dtype.h', 'native/kernel.h', 'native/workspace.h', 'native/workspace.cc', 'native/simd', 'native/threads'],
     ['native/loops'],
     ['native/gemm'],
     ['native/random', 'native/kernels'],
