@@ -200,7 +200,8 @@ struct LibLgamma {
     int sign;  // lgamma would write the sign to a global
     return lgamma_r(x, &sign);
 #else
-    return std::abs(x) < 1e-200 ? -std::log(std::abs(x)) : std::lgamma(x);  // Windows' own is infinite there
+    if (std::abs(x) < 1e-200) return -std::log(std::abs(x));  // at both ends Windows' own is infinite too early
+    return x > 1e17 ? x * (std::log(x) - 1) : std::lgamma(x);
 #endif
   }
 };
