@@ -169,7 +169,9 @@ function readLoaderOptions<T, B>(
   const o = typeof options === 'number' ? { batchSize: options, ...tail } : { ...options, ...tail };
   checkOptions('DataLoader', o, OPTIONS);
   if (o.batchSize !== undefined && o.batchSize !== null && !(Number.isInteger(o.batchSize) && o.batchSize > 0))
-    throw new RangeError(`DataLoader: batchSize must be a positive integer, got ${show(o.batchSize)} (null: no batches)`);
+    throw new RangeError(
+      `DataLoader: batchSize must be a positive integer, got ${show(o.batchSize)} (null: no batches)`,
+    );
   for (const flag of ['shuffle', 'dropLast'] as const) {
     if (o[flag] !== undefined && o[flag] !== null && typeof o[flag] !== 'boolean')
       throw new TypeError(`DataLoader: ${flag} must be a boolean, got ${show(o[flag])}`);
