@@ -134,3 +134,15 @@ export const COMPUTE: readonly Code[] = [
   Code.f32,
   Code.f32,
 ];
+
+/** dtype of a typed array; null for kinds that have none. */
+export function codeOfArray(array: unknown): Code | null {
+  if (array instanceof Float32Array) return Code.f32;
+  if (array instanceof Float64Array) return Code.f64;
+  if (array instanceof BigInt64Array) return Code.i64;
+  if (array instanceof Int32Array) return Code.i32;
+  if (array instanceof Uint8Array || array instanceof Uint8ClampedArray) return Code.u8;
+  if (array instanceof Int8Array) return Code.i8;
+  if (array instanceof Int16Array) return Code.i16;
+  return null;
+}

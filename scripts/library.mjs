@@ -1,7 +1,9 @@
 /**
  * Compiles lib/ into dist/, as it is published. setup.mjs runs it where lib/ has changed.
  *
- *   dist/cjs/index.js     the library in one CommonJS file: 119 modules take 75 ms to import, one takes 32
+ *   dist/cjs/index.js     the library in CommonJS: what it exports
+ *   dist/cjs/core.js      tensors, ops, autograd: one file, for 119 modules take 75 ms to import
+ *   dist/cjs/nn.js …      the namespaces of LATER, read when a program first takes something from them
  *   dist/cjs/…/*.d.ts     its types, by modules
  *   dist/esm/index.js     what `import` gets: the same names, taken from there
  *
@@ -9,15 +11,67 @@
  * `require` of an ES module, needs a flag in Node 20.17.) docs/architecture.md, "The package", has the measurements.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { build } from 'vite';
 import { bin, root, run } from './setup.mjs';
 
 const write = (file, text) => writeFileSync(join(root, 'dist', file), text);
 
 /**
- * One file, not minified, for stack traces and profiles are read; its map points to lib/, which is published too. Returns
- * the names that it exports. Rollup is behind this and not esbuild, which would rename classes (`class _Tensor`), and users
+ * Namespaces whose code is read at their first use: half of the library is behind them, and V8 takes 8 ms to look through
+ * it, whether it is used or not.
+ */
+const LATER = ['nn', 'optim', 'utils'];
+
+/** Stands in index.js for `export * as nn from './nn/index.js'`. */
+const NAMESPACE = `
+function namespace(load, names) {
+  const space = Object.create(null, { [Symbol.toStringTag]: { value: 'Module' } });
+  const fill = () => {
+    const loaded = load();
+    for (const name of names) Object.defineProperty(space, name, { value: loaded[name], enumerable: true });
+    return Object.freeze(space);
+  };
+  for (const name of names) {
+    Object.defineProperty(space, name, { get: () => fill()[name], enumerable: true, configurable: true });
+  }
+  return space;
+}
+`;
+
+const readLater = {
+  name: 'namespaces of LATER',
+  enforce: 'pre',
+  transform(code, id) {
+    if (id !== join(root, 'lib', 'index.ts')) return null;
+    for (const name of LATER) {
+      const line = `export * as ${name} from './${name}/index.js';\n`;
+      if (!code.includes(line)) throw new Error(`lib/index.ts lacks the line ${line}`);
+      code = code.replace(line, '');
+    }
+    return { code, map: null };
+  },
+  generateBundle(_, chunks) {
+    const exported = LATER.map((name) => {
+      const names = JSON.stringify(chunks[`${name}.js`].exports);
+      return `exports.${name} = namespace(() => require('./${name}.js'), ${names});\n`;
+    });
+    const index = chunks['index.js'];
+    index.code += NAMESPACE + exported.join('');
+    index.exports.push(...LATER);
+  },
+};
+
+/** The file that a module of lib/ goes to; what the files take from each other stays out of index.js. */
+function fileOf(id) {
+  const path = relative(join(root, 'lib'), id);
+  if (path === 'index.ts') return 'index';
+  return LATER.find((name) => path.startsWith(name + sep)) ?? 'core';
+}
+
+/**
+ * Not minified, for stack traces and profiles are read; the maps point to lib/, which is published too. Returns the names
+ * that the library exports. Rollup is behind this and not esbuild, which would rename classes (`class _Tensor`), and users
  * see those names.
  */
 async function bundle() {
@@ -25,18 +79,29 @@ async function bundle() {
     configFile: false,
     root,
     logLevel: 'warn',
-    plugins: [{ name: 'import.meta', resolveImportMeta: () => "require('node:url').pathToFileURL(__filename).href" }],
+    plugins: [
+      readLater,
+      { name: 'import.meta', resolveImportMeta: () => "require('node:url').pathToFileURL(__filename).href" },
+    ],
     build: {
-      ssr: 'lib/index.ts',
+      ssr: true,
       outDir: 'dist/cjs',
       emptyOutDir: false,
       target: 'es2022',
       minify: false,
       sourcemap: true,
       rollupOptions: {
+        input: {
+          index: join(root, 'lib/index.ts'),
+          ...Object.fromEntries(LATER.map((name) => [name, join(root, 'lib', name, 'index.ts')])),
+        },
         output: {
           format: 'cjs',
-          entryFileNames: 'index.js',
+          entryFileNames: '[name].js',
+          chunkFileNames: '[name].js',
+          manualChunks: fileOf,
+          minifyInternalExports: false,
+          hoistTransitiveImports: false,
           sourcemapExcludeSources: true,
           // Only Node's own modules are left outside: they need no wrapper that tells ES modules from others.
           interop: 'esModule',
@@ -46,7 +111,7 @@ async function bundle() {
       },
     },
   });
-  return output[0].exports.sort();
+  return output.find((chunk) => chunk.fileName === 'index.js').exports.sort();
 }
 
 /** What `import` gets. `names`: of all exports; one of them is `var`, so each has a binding of another name. */

@@ -13,11 +13,16 @@ export const frame = new Float64Array(512);
 addon.setFrame(frame);
 
 const ids = new Map<string, Int32Array>();
-addon.kernels().forEach(([name, code], id) => {
-  let byDtype = ids.get(name);
-  if (!byDtype) ids.set(name, (byDtype = new Int32Array(10).fill(-1)));
-  byDtype[code] = id;
-});
+addon
+  .kernels()
+  .split(';')
+  .slice(0, -1)
+  .forEach((entry, id) => {
+    const [name, code] = entry.split(',') as [string, string];
+    let byDtype = ids.get(name);
+    if (!byDtype) ids.set(name, (byDtype = new Int32Array(10).fill(-1)));
+    byDtype[Number(code)] = id;
+  });
 
 /** A kernel's ids by the code of the dtype it computes in, -1 where it doesn't exist for a dtype. */
 export type Kernel = Int32Array;
@@ -61,7 +66,7 @@ function translate(error: Error & { code?: string }): Error {
 
 export const address = addon.address;
 export const adviseHuge = addon.adviseHuge;
-export const { watch, unwatch, collected } = addon;
+export const { watch, unwatch, collected, entropy } = addon;
 
 /** Threads that kernels may use, the calling one included. */
 export const getNumThreads = (): number => addon.getNumThreads();

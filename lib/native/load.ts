@@ -12,8 +12,10 @@ import { type Libc } from './libc.js';
 
 /** What tenfold.node exports; see native/node/addon.cc. */
 export interface Addon {
-  /** Every kernel as [name, dtype code, elementwise]; the index is its id. */
-  kernels(): [string, number, boolean][];
+  /** Every kernel as `name,dtype code;`; the place in the list is its id. */
+  kernels(): string;
+  /** 53 random bits from the system. */
+  entropy(): number;
   /** The memory that launch() reads its arguments from. */
   setFrame(frame: Float64Array): void;
   /** Runs the kernel whose id is in frame[0]. */

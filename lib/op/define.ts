@@ -130,7 +130,7 @@ export class OpRecord implements BackwardRule {
   ready(): OpDef {
     if (this.def !== null) return this.def;
     const def = this.block();
-    const { name, params, results } = this.sig;
+    const { name, params } = this.sig;
     this.forward = def.forward;
     this.gradName = def.gradName ?? `${name[0]!.toUpperCase()}${name.slice(1).replace(/_$/, '')}Backward0`;
     this.kind = def.backward ? 'formulas' : def.composite ? 'composite' : 'none';
@@ -166,7 +166,6 @@ export class OpRecord implements BackwardRule {
       );
       this.keepsArgs = this.joint !== null || this.formulas.some((f) => f !== null && f.fn.length > f.saves.length + 1);
     }
-    void results;
     return (this.def = def);
   }
 

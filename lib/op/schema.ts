@@ -209,24 +209,10 @@ export function parseSchema(schema: string): Signature {
   const match = /^(\w+)(\[_\])?\(([^)]*)\)(?: -> (.+))?$/.exec(schema);
   if (!match) throw new Error(`unreadable schema: ${schema}`);
   const params: Parameter[] = [];
-  let keywordOnly = false;
-  for (const text of match[3]!.split(', ').filter(Boolean)) {
-    if (text === '*') {
-      keywordOnly = true;
-      continue;
-    }
-    const p = /^(\S+?)(\?)? (\w+)(?:=(.+))?$/.exec(text);
-    const accepts = p && ACCEPTS[p[1]!];
-    if (!p || !accepts) throw new Error(`unreadable parameter '${text}' in schema ${schema}`);
-    params.push({
-      name: p[3]!,
-      kind: p[1]!,
-      nullable: p[2] === '?',
-      optional: p[4] !== undefined,
-      keywordOnly,
-      default: p[4] === undefined ? undefined : readDefault(p[4]),
-      accepts,
-    });
+  let known = PARAMETERS;
+  for (const text of match[3]!.split(', ')) {
+    if (text === '*') known = KEYWORD_ONLY;
+    else if (text !== '') params.push(known.get(text) ?? parseParameter(text, schema, known));
   }
   const results = /^\((.*)\)$/.exec(match[4] ?? '');
   return {
@@ -238,6 +224,27 @@ export function parseSchema(schema: string): Signature {
     results: results ? results[1]!.split(', ') : [],
     schema,
   };
+}
+
+// Most parameters stand in many schemas, and all schemas are read when the library loads.
+const PARAMETERS = new Map<string, Parameter>();
+const KEYWORD_ONLY = new Map<string, Parameter>();
+
+function parseParameter(text: string, schema: string, known: Map<string, Parameter>): Parameter {
+  const p = /^(\S+?)(\?)? (\w+)(?:=(.+))?$/.exec(text);
+  const accepts = p && ACCEPTS[p[1]!];
+  if (!p || !accepts) throw new Error(`unreadable parameter '${text}' in schema ${schema}`);
+  const parameter = {
+    name: p[3]!,
+    kind: p[1]!,
+    nullable: p[2] === '?',
+    optional: p[4] !== undefined,
+    keywordOnly: known === KEYWORD_ONLY,
+    default: p[4] === undefined ? undefined : readDefault(p[4]),
+    accepts,
+  };
+  known.set(text, parameter);
+  return parameter;
 }
 
 function readDefault(text: string): unknown {

@@ -10,7 +10,7 @@ import { elementwise, unary } from '../op/elementwise.js';
 const RELU = kernel('relu');
 const RELU_BACKWARD = kernel('reluBackward');
 /** grad where the result of relu (or its input) is positive, in one pass. */
-export const reluBackward = defineOp('reluBackward(Tensor grad, Tensor result)', (): OpDef => ({
+const reluBackward = defineOp('reluBackward(Tensor grad, Tensor result)', (): OpDef => ({
   forward: (grad: Tensor, y: Tensor) => elementwise(RELU_BACKWARD, 'reluBackward', [grad, y], y.code),
   backward: { grad: d('result', (g, y) => reluBackward(g, y)), result: zeroGradient },
 }));
@@ -49,7 +49,7 @@ function alongRows(k: Kernel, call: string, dim: number, inputs: readonly Tensor
 }
 
 /** y (grad − Σ grad y) along dim. */
-export const softmaxBackward = defineOp('softmaxBackward(Tensor grad, Tensor result, int dim)', (): OpDef => ({
+const softmaxBackward = defineOp('softmaxBackward(Tensor grad, Tensor result, int dim)', (): OpDef => ({
   forward: (grad: Tensor, y: Tensor, dim: number) => alongRows(SOFTMAX_BACKWARD, 'softmaxBackward', dim, [grad, y]),
   backward: {
     grad: d('result', (g, y, call) => softmaxBackward(g, y, call.dim)),
@@ -66,7 +66,7 @@ export const softmax = defineOp('softmax(Tensor self, int dim, dtype? dtype=null
 }));
 
 /** grad − eʸ Σ grad along dim. */
-export const logSoftmaxBackward = defineOp('logSoftmaxBackward(Tensor grad, Tensor result, int dim)', (): OpDef => ({
+const logSoftmaxBackward = defineOp('logSoftmaxBackward(Tensor grad, Tensor result, int dim)', (): OpDef => ({
   forward: (grad: Tensor, y: Tensor, dim: number) =>
     alongRows(LOG_SOFTMAX_BACKWARD, 'logSoftmaxBackward', dim, [grad, y]),
   backward: {

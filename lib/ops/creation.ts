@@ -1,6 +1,6 @@
 /** Making tensors: from data, filled, ranges. */
 import { TenfoldError, checkOptions, show } from '../errors.js';
-import { Code, DTYPES, codeOf, defaultFloat, isFloatCode, type DType } from '../dtype.js';
+import { Code, DTYPES, codeOf, codeOfArray, defaultFloat, isFloatCode, type DType } from '../dtype.js';
 import { fillElements } from '../tensor/copy.js';
 import { elementsOf, type TypedArray } from '../tensor/elements.js';
 import { MAX_DIMS, checkSizes, formatShape, numelOf, type Shape } from '../tensor/shape.js';
@@ -35,17 +35,6 @@ function readOptions(
   };
 }
 
-/** dtype of a typed array; null for kinds that have none. */
-export function codeOfArray(array: unknown): Code | null {
-  if (array instanceof Float32Array) return Code.f32;
-  if (array instanceof Float64Array) return Code.f64;
-  if (array instanceof BigInt64Array) return Code.i64;
-  if (array instanceof Int32Array) return Code.i32;
-  if (array instanceof Uint8Array || array instanceof Uint8ClampedArray) return Code.u8;
-  if (array instanceof Int8Array) return Code.i8;
-  if (array instanceof Int16Array) return Code.i16;
-  return null;
-}
 function arrayCode(call: string, array: ArrayBufferView): Code {
   const code = codeOfArray(array);
   if (code === null)
@@ -388,7 +377,7 @@ const news =
     return filled(call, shape, value, options, self.code);
   };
 /** Methods that make a tensor of this one's dtype. */
-export const creationMethods = {
+const creationMethods = {
   newZeros: news('newZeros', 0),
   newOnes: news('newOnes', 1),
   newEmpty: news('newEmpty', 0),

@@ -9,7 +9,7 @@ export * from './gathering.js';
 export * from './indexing.js';
 export * from './joining.js';
 export * from './masking.js';
-export * from './matrix.js';
+export { bmm, dot, matmul, mm, mv } from './matrix.js';
 export * from './norm.js';
 export * from './random.js';
 export * from './rearrange.js';

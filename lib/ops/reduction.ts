@@ -175,7 +175,7 @@ const extremeDim = (name: 'max' | 'min'): (() => OpDef) => {
   });
 };
 /** Gradient of elements picked by an index along a dim: zeros of the input's shape with the gradient at the index. */
-export function valuesAt(grad: Tensor, shape: Shape, dim: number, indices: Tensor, keepdim: boolean): Tensor {
+function valuesAt(grad: Tensor, shape: Shape, dim: number, indices: Tensor, keepdim: boolean): Tensor {
   if (shape.length === 0) return grad;
   const at = wrapDim('backward', dim, shape.length);
   const g = keepdim ? grad : grad.unsqueeze(at);

@@ -229,7 +229,7 @@ export const atanh = defineOp(
 
 const TANH_BACKWARD = kernel('tanhBackward');
 /** grad · (1 − y²), in one pass. */
-export const tanhBackward = defineOp('tanhBackward(Tensor grad, Tensor result)', (): OpDef => ({
+const tanhBackward = defineOp('tanhBackward(Tensor grad, Tensor result)', (): OpDef => ({
   forward: (grad: Tensor, y: Tensor) => elementwise(TANH_BACKWARD, 'tanhBackward', [grad, y], y.code),
   backward: {
     grad: d('result', (g, y) => tanhBackward(g, y)),
@@ -247,7 +247,7 @@ export const tanh = defineOp(
 
 const SIGMOID_BACKWARD = kernel('sigmoidBackward');
 /** grad · y · (1 − y), in one pass. */
-export const sigmoidBackward = defineOp('sigmoidBackward(Tensor grad, Tensor result)', (): OpDef => ({
+const sigmoidBackward = defineOp('sigmoidBackward(Tensor grad, Tensor result)', (): OpDef => ({
   forward: (grad: Tensor, y: Tensor) => elementwise(SIGMOID_BACKWARD, 'sigmoidBackward', [grad, y], y.code),
   backward: {
     grad: d('result', (g, y) => sigmoidBackward(g, y)),

@@ -4,7 +4,7 @@
  */
 import { Code } from '../dtype.js';
 import { show, TenfoldError } from '../errors.js';
-import { address, kernel, launchRaw } from '../native/launch.js';
+import { address, entropy, kernel, launchRaw } from '../native/launch.js';
 
 // GeneratorState of native/random/generator.h: what stands at which byte.
 const STATE_BYTES = 2536;
@@ -73,8 +73,7 @@ export class Generator {
 
   /** Seeds it from the system's source of randomness and returns the seed, of 53 bits. */
   seed(): number {
-    // The global crypto is loaded when it is first used, node:crypto (3 ms) when it is imported.
-    const seed = Number(crypto.getRandomValues(new BigUint64Array(1))[0]! & ((1n << 53n) - 1n));
+    const seed = entropy();
     this.manualSeed(seed);
     return seed;
   }

@@ -7,8 +7,8 @@
  * {"$number": "NaN"} and {"$object": {…}} for what JSON has no way to write.
  */
 import { TenfoldError, show } from '../errors.js';
-import { Code } from '../dtype.js';
-import { codeOfArray, fromTypedArray } from '../ops/creation.js';
+import { Code, codeOfArray } from '../dtype.js';
+import { fromTypedArray } from '../ops/creation.js';
 import { Tensor } from '../tensor/tensor.js';
 import { METADATA, type Refuse } from './safetensors.js';
 

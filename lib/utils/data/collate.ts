@@ -1,6 +1,7 @@
 /** Collation: samples into a batch. */
 import { show } from '../../errors.js';
-import { codeOfArray, fromTypedArray, tensor } from '../../ops/creation.js';
+import { codeOfArray } from '../../dtype.js';
+import { fromTypedArray, tensor } from '../../ops/creation.js';
 import { stack } from '../../ops/joining.js';
 import { Tensor } from '../../tensor/tensor.js';
 
