@@ -8,7 +8,7 @@ import { TenfoldError } from '../errors.js';
 import { address, adviseHuge, collected, launches, unwatch, watch } from '../native/launch.js';
 import { collectYoung } from './collect.js';
 
-const SLAB_BYTES = 1 << 20;
+const SLAB_BYTES = 256 << 10;
 /** Up to here a storage is cut from a slab. Above, the clearing of a fresh buffer costs more than the allocation. */
 const SMALL_BYTES = 16 << 10;
 const ALIGN = 64;
@@ -31,6 +31,8 @@ export class Storage {
   kept = false;
   /** Where the garbage collector is watched for this object, so that its memory can be had again; -1: nowhere. */
   slot = -1;
+  /** The slab that a small storage is cut from. */
+  slab: Slab | null = null;
   constructor(
     public buffer: ArrayBufferLike,
     public byteOffset: number,
@@ -41,17 +43,20 @@ export class Storage {
   ) {}
 }
 
-let slab: ArrayBufferLike = new ArrayBuffer(0);
-let slabAddress = 0;
-let slabOffset = 0;
+/** A piece that small storages are cut from. Each of them refers to it, so that it is collected when they all are. */
+class Slab {
+  slot = -1;
+  constructor(readonly piece: Piece) {}
+}
+let slab: Slab;
 let slabTop = 0;
 let slabEnd = 0;
 
 function newSlab(): void {
-  const fresh = rawBuffer(SLAB_BYTES + ALIGN);
-  slab = fresh.buffer;
-  slabOffset = fresh.byteOffset;
-  slabAddress = fresh.address;
+  if (lentSince >= budget) reclaim();
+  const piece = takePiece(SLAB_BYTES);
+  slab = new Slab(piece);
+  lend(slab, piece);
   slabTop = 0;
   slabEnd = SLAB_BYTES;
 }
@@ -181,8 +186,12 @@ function findGone(): number {
 function reclaim(): void {
   const asked = lentSince;
   lentSince = 0;
-  const milliseconds = collectYoung();
-  const found = findGone();
+  let milliseconds = 0;
+  let found = findGone();
+  if (found < asked / 2) {
+    milliseconds = collectYoung();
+    found += findGone();
+  }
   // Worth it while most of what was lent is free again, and found in less than half the time of the page faults.
   const worth = found >= asked / 2 && milliseconds < asked * 0.2e-6;
   budget = worth ? Math.max(MIN_BUDGET, budget / 2) : Math.min(MAX_BUDGET, budget * 2);
@@ -195,17 +204,16 @@ export function allocate(bytes: number): Storage {
     if (slabTop + room > slabEnd) newSlab();
     const at = slabTop;
     slabTop += room;
-    const storage = new Storage(slab, slabOffset + at, bytes, slabAddress + at, false);
+    const { buffer, byteOffset, address } = slab.piece;
+    const storage = new Storage(buffer, byteOffset + at, bytes, address + at, false);
+    storage.slab = slab;
     if (scopeLog !== null) scopeLog.push(storage);
     return storage;
   }
   if (lentSince >= budget) reclaim();
   const storage = allocateOwn(bytes);
-  storage.slot = watch(storage);
   const { buffer, byteOffset, address } = storage;
-  const size = roomFor(bytes);
-  lent[storage.slot] = { buffer, byteOffset, address, size };
-  lentSince += size;
+  lend(storage, { buffer, byteOffset, address, size: roomFor(bytes) });
   if (allocations !== null) allocations.push(storage);
   if (scopeLog !== null) scopeLog.push(storage);
   return storage;
@@ -223,12 +231,19 @@ export function allocateOwn(bytes: number): Storage {
 /** Somebody else sees the memory from now on: it is the garbage collector's alone. */
 export function expose(storage: Storage): void {
   storage.recyclable = false;
-  if (storage.slot >= 0) unlend(storage);
+  const owner = storage.slab ?? storage;
+  if (owner.slot >= 0) unlend(owner);
 }
 
-function unlend(storage: Storage): void {
-  const { slot } = storage;
-  storage.slot = -1;
+function lend(owner: Storage | Slab, piece: Piece): void {
+  owner.slot = watch(owner);
+  lent[owner.slot] = piece;
+  lentSince += piece.size;
+}
+
+function unlend(owner: Storage | Slab): void {
+  const { slot } = owner;
+  owner.slot = -1;
   lentSince -= lent[slot]!.size;
   lent[slot] = undefined;
   unwatch(slot);
@@ -245,6 +260,7 @@ export function release(storage: Storage): void {
     const { buffer, byteOffset, address, nbytes } = storage;
     toPool({ buffer, byteOffset, address, size: roomFor(nbytes) });
   }
+  storage.slab = null;
   storage.buffer = EMPTY;
   storage.address = 0;
   storage.guarded = true;
