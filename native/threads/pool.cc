@@ -130,7 +130,7 @@ class Pool {
     dense_ = std::max<int64_t>(0, dense_ - (begin - lastEnd_) / 2);
     Wake wake(*this, begin, parties, each);
     const uint32_t mine = work(generation, 0, [&wake](uint32_t ran) { wake.after(ran); });
-    join(wake, each * static_cast<uint32_t>(parties), mine);
+    join(wake, mine);
 
     std::exception_ptr error;
     if (failed_.load(std::memory_order_acquire)) {
@@ -286,17 +286,17 @@ class Pool {
   }
 
   // Waits for the pieces that workers have begun.
-  void join(const Wake& wake, uint32_t total, uint32_t mine) {
-    const auto finished = [&] { return done_.load(std::memory_order_acquire) == total; };
+  void join(const Wake& wake, uint32_t mine) {
+    const auto finished = [&] { return done_.load(std::memory_order_acquire) == wake.total; };
     const int64_t waiting = now();
     for (int turns = 1; !finished(); ++turns) {
       relax();
       if (turns > 256 && (turns & 127) == 0) std::this_thread::yield();
     }
-    const int64_t end = mine == total ? waiting : now();
+    const int64_t end = mine == wake.total ? waiting : now();
     dense_ = std::min(kDensestNs, dense_ + end - wake.begin);
     lastEnd_ = end;
-    if (mine) settle(end - wake.begin, (waiting - wake.begin - wake.spent) / mine * total, end);
+    if (mine) settle(end - wake.begin, (waiting - wake.begin - wake.spent) / mine * wake.total, end);
     if (contended_.load(std::memory_order_relaxed)) {
       contended_.store(false, std::memory_order_relaxed);
       trustAt_.store(end + kDistrustNs, std::memory_order_relaxed);
