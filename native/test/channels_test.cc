@@ -1,16 +1,16 @@
 // Batch norm on every instruction set against its formula in float64, forward and backward.
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include "check.h"
 #include "kernels/all.h"
+#include "launch.h"
 #include "simd/cpu.h"
 
 namespace {
 
 using namespace tenfold;
-using Doubles = std::vector<double>;
+using namespace tenfold::test;
 
 struct Shape {
   int64_t outer, channels, inner;
@@ -20,30 +20,6 @@ struct Shape {
 // Rows and runs, vectors and tails, sums beyond a block of 512.
 const Shape kShapes[] = {{3, 1, 1},  {4, 5, 1},  {7, 16, 1},   {600, 33, 1}, {2, 3, 2},
                          {1, 2, 17}, {3, 4, 64}, {2, 2, 1100}, {0, 3, 4},    {2, 0, 4}};
-
-Doubles numbers(int64_t count, uint32_t seed) {
-  Doubles x(static_cast<size_t>(count));
-  for (double& v : x) {
-    seed = seed * 1664525u + 1013904223u;
-    v = static_cast<double>(static_cast<float>(static_cast<double>(seed >> 8) * 0x1p-22 - 1));
-  }
-  return x;
-}
-
-template <class T>
-struct Buffer {
-  std::vector<T> data;
-  explicit Buffer(const Doubles& from) : data(from.begin(), from.end()) {}
-  explicit Buffer(int64_t n) : data(static_cast<size_t>(n) + 1, T(77)) {}
-  double address() const { return static_cast<double>(reinterpret_cast<uintptr_t>(data.data())); }
-};
-
-void launch(const std::vector<Kernel>& all, const char* name, DType dtype, const Doubles& frame) {
-  for (const Kernel& k : all) {
-    if (k.dtype == dtype && !std::strcmp(k.name, name)) return k.run(k, Frame{frame.data()});
-  }
-  CHECK(false, "no kernel %s", name);
-}
 
 template <class T>
 void expect(const char* what, const Buffer<T>& got, const Doubles& want, const Shape& s, int64_t target) {
@@ -60,8 +36,8 @@ template <class T>
 void checkShape(const std::vector<Kernel>& all, int64_t target, const Shape& s) {
   const DType dtype = DTypeOf<T>::value;
   const double eps = 0.1, count = static_cast<double>(s.outer * s.inner);
-  const Doubles x = numbers(s.count(), 1), grad = numbers(s.count(), 2), weight = numbers(s.channels, 3),
-                bias = numbers(s.channels, 4);
+  const Doubles x = numbers(s.count(), 1, -1), grad = numbers(s.count(), 2, -1), weight = numbers(s.channels, 3, -1),
+                bias = numbers(s.channels, 4, -1);
   const auto size = static_cast<size_t>(s.channels);
   Doubles y(x.size()), gradX(x.size()), mean(size), rstd(size), gradWeight(size), gradBias(size);
   for (int64_t c = 0; c < s.channels; ++c) {

@@ -1,48 +1,22 @@
 // Row-wise kernels on every instruction set against formulas in float64; gradients against differences of the forward.
 #include <cmath>
-#include <cstring>
 #include <string>
 #include <vector>
 
 #include "check.h"
 #include "kernels/all.h"
+#include "launch.h"
 #include "simd/cpu.h"
 
 namespace {
 
 using namespace tenfold;
-using Doubles = std::vector<double>;
+using namespace tenfold::test;
 
 struct Size {
   int64_t rows, n;
 };
 const Size kSizes[] = {{1, 2}, {3, 5}, {4, 16}, {7, 17}, {2, 33}, {50, 10}, {5, 1000}, {300, 64}, {0, 4}};
-
-Doubles numbers(int64_t count, uint32_t seed) {
-  Doubles x(static_cast<size_t>(count));
-  for (double& v : x) {
-    seed = seed * 1664525u + 1013904223u;
-    v = static_cast<double>(static_cast<float>(static_cast<double>(seed >> 8) * 0x1p-22 - 2));
-  }
-  return x;
-}
-
-// Memory of the kernel's dtype: read by the kernel from a vector of doubles, or written and read back.
-template <class T>
-struct Buffer {
-  std::vector<T> data;
-  explicit Buffer(const Doubles& from) : data(from.begin(), from.end()) {}
-  explicit Buffer(int64_t n) : data(static_cast<size_t>(n) + 1, T(77)) {}
-  double address() const { return static_cast<double>(reinterpret_cast<uintptr_t>(data.data())); }
-};
-
-const Kernel* find(const std::vector<Kernel>& all, const char* name, DType dtype) {
-  for (const Kernel& k : all) {
-    if (k.dtype == dtype && !std::strcmp(k.name, name)) return &k;
-  }
-  return nullptr;
-}
-void launch(const Kernel* k, const Doubles& frame) { k->run(*k, Frame{frame.data()}); }
 
 template <class T>
 void expect(const char* what, const Buffer<T>& got, const Doubles& want, double tolerance, int64_t target) {
@@ -100,10 +74,10 @@ TEST(softmax_and_its_backward) {
     }
     const Buffer<T> bx(x), bg(g), bSoft(soft), bLogs(logs);
     Buffer<T> y(count), yLog(count), d(count), dLog(count);
-    launch(find(all, "softmax", dtype), {rows, n, bx.address(), y.address()});
-    launch(find(all, "logSoftmax", dtype), {rows, n, bx.address(), yLog.address()});
-    launch(find(all, "softmaxBackward", dtype), {rows, n, bg.address(), bSoft.address(), d.address()});
-    launch(find(all, "logSoftmaxBackward", dtype), {rows, n, bg.address(), bLogs.address(), dLog.address()});
+    launch(all, "softmax", dtype, {rows, n, bx.address(), y.address()});
+    launch(all, "logSoftmax", dtype, {rows, n, bx.address(), yLog.address()});
+    launch(all, "softmaxBackward", dtype, {rows, n, bg.address(), bSoft.address(), d.address()});
+    launch(all, "logSoftmaxBackward", dtype, {rows, n, bg.address(), bLogs.address(), dLog.address()});
     expect("softmax", y, soft, tolerance, target);
     expect("logSoftmax", yLog, logs, tolerance, target);
     expect("softmaxBackward", d, gradSoft, tolerance, target);
@@ -117,7 +91,7 @@ TEST(softmax_of_infinities) {
     const std::vector<Kernel> all = allKernels(target);
     const Buffer<float> x(Doubles{1, -INFINITY, 1, -INFINITY, -INFINITY, -INFINITY, 1, NAN, 1, 3e38, 1, -3e38});
     Buffer<float> y(12);
-    launch(find(all, "softmax", DType::f32), {4, 3, x.address(), y.address()});
+    launch(all, "softmax", DType::f32, {4, 3, x.address(), y.address()});
     const float half = 0.5f, nan = NAN;
     const float want[] = {half, 0, half, nan, nan, nan, nan, nan, nan, 1, 0, 0};
     for (int i = 0; i < 12; ++i)
@@ -172,9 +146,9 @@ TEST(layer_and_rms_norm) {
       {
         const Normalized want = normalize(x, g, w, b, s, true, 1e-5);
         Buffer<T> y(count), mean(s.rows), rstd(s.rows), dx(count), dw(s.n), db(s.n);
-        launch(find(all, "layerNorm", dtype),
+        launch(all, "layerNorm", dtype,
                {rows, n, bx.address(), weight, bias, y.address(), mean.address(), rstd.address(), 1e-5});
-        launch(find(all, "layerNormBackward", dtype),
+        launch(all, "layerNormBackward", dtype,
                {rows, n, bg.address(), bx.address(), mean.address(), rstd.address(), weight, dx.address(), dw.address(),
                 db.address()});
         expect("layerNorm", y, want.y, tolerance, target);
@@ -186,8 +160,8 @@ TEST(layer_and_rms_norm) {
       {
         const Normalized want = normalize(x, g, w, Doubles(), s, false, 1e-5);
         Buffer<T> y(count), rstd(s.rows), dx(count), dw(s.n);
-        launch(find(all, "rmsNorm", dtype), {rows, n, bx.address(), weight, y.address(), rstd.address(), 1e-5});
-        launch(find(all, "rmsNormBackward", dtype),
+        launch(all, "rmsNorm", dtype, {rows, n, bx.address(), weight, y.address(), rstd.address(), 1e-5});
+        launch(all, "rmsNormBackward", dtype,
                {rows, n, bg.address(), bx.address(), rstd.address(), weight, dx.address(), dw.address()});
         expect("rmsNorm", y, want.y, tolerance, target);
         expect("rmsNorm gradX", dx, want.gradX, 3 * tolerance, target);
@@ -232,9 +206,9 @@ TEST(cross_entropy_and_its_backward) {
         const Buffer<T> bx(x), bg(gradLoss);
         Buffer<T> loss(static_cast<int64_t>(losses.size())), saved(2 * s.rows), dx(count);
         const double where = static_cast<double>(reinterpret_cast<uintptr_t>(targets.data())), how = reduction;
-        launch(find(all, "crossEntropy", dtype),
+        launch(all, "crossEntropy", dtype,
                {rows, n, bx.address(), where, ignore, smoothing, how, loss.address(), saved.address()});
-        launch(find(all, "crossEntropyBackward", dtype),
+        launch(all, "crossEntropyBackward", dtype,
                {rows, n, bx.address(), where, ignore, smoothing, how, bg.address(), saved.address(), dx.address()});
         expect("crossEntropy", loss, losses, tolerance, target);
         expect("crossEntropyBackward", dx, gradX, tolerance, target);
@@ -251,7 +225,7 @@ TEST(cross_entropy_refuses_other_targets) {
   std::string message, code;
   try {
     launch(
-        find(all, "crossEntropy", DType::f32),
+        all, "crossEntropy", DType::f32,
         {2, 4, x.address(), static_cast<double>(reinterpret_cast<uintptr_t>(targets)), -100, 0, 1, loss.address(), 0});
   } catch (const KernelError& e) {
     message = e.what(), code = e.code;
