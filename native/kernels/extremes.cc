@@ -35,108 +35,75 @@ constexpr T highest() {
   return kHasNan<T> ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
 }
 
-struct Max {
+// The greatest element, or the least.
+template <bool kGreatest>
+struct Utmost {
   static constexpr bool kOrdered = false;
   template <class V>
   static HWY_INLINE V ofNumbers(V acc, V x) {
-    return hn::Max(acc, x);
-  }
-  template <class T>
-  static constexpr T start() {
-    return lowest<T>();
-  }
-  template <class V>
-  static HWY_INLINE auto better(V x, V than) {
-    return hn::Gt(x, than);
-  }
-  template <class D, class V>
-  HWY_INLINE V operator()(D, V acc, V x) const {
-    if constexpr (kHasNan<hn::TFromD<D>>) {
-      return hn::IfThenElse(hn::Or(hn::Gt(x, acc), hn::IsNaN(x)), x, acc);
-    } else {
+    if constexpr (kGreatest) {
       return hn::Max(acc, x);
-    }
-  }
-  template <class T>
-  static bool betterNumber(T x, T than) {
-    return x > than;
-  }
-  template <class T>
-  T number(T acc, T x) const {
-    acc = x > acc ? x : acc;  // no branch: which is larger can't be foretold
-    return x != x ? x : acc;
-  }
-};
-struct Min {
-  static constexpr bool kOrdered = false;
-  template <class V>
-  static HWY_INLINE V ofNumbers(V acc, V x) {
-    return hn::Min(acc, x);
-  }
-  template <class T>
-  static constexpr T start() {
-    return highest<T>();
-  }
-  template <class V>
-  static HWY_INLINE auto better(V x, V than) {
-    return hn::Lt(x, than);
-  }
-  template <class D, class V>
-  HWY_INLINE V operator()(D, V acc, V x) const {
-    if constexpr (kHasNan<hn::TFromD<D>>) {
-      return hn::IfThenElse(hn::Or(hn::Lt(x, acc), hn::IsNaN(x)), x, acc);
     } else {
       return hn::Min(acc, x);
     }
   }
   template <class T>
-  static bool betterNumber(T x, T than) {
-    return x < than;
+  static constexpr T start() {
+    return kGreatest ? lowest<T>() : highest<T>();
+  }
+  template <class V>
+  static HWY_INLINE auto better(V x, V than) {
+    if constexpr (kGreatest) {
+      return hn::Gt(x, than);
+    } else {
+      return hn::Lt(x, than);
+    }
+  }
+  template <class D, class V>
+  HWY_INLINE V operator()(D, V acc, V x) const {
+    if constexpr (kHasNan<hn::TFromD<D>>) {
+      return hn::IfThenElse(hn::Or(better(x, acc), hn::IsNaN(x)), x, acc);
+    } else {
+      return ofNumbers(acc, x);
+    }
+  }
+  template <class T>
+  static HWY_INLINE bool betterNumber(T x, T than) {
+    return kGreatest ? x > than : x < than;
   }
   template <class T>
   T number(T acc, T x) const {
-    acc = x < acc ? x : acc;
+    acc = betterNumber(x, acc) ? x : acc;  // no branch: which is larger can't be foretold
     return x != x ? x : acc;
   }
 };
-struct MaxMagnitude {
+using Max = Utmost<true>;
+using Min = Utmost<false>;
+
+template <bool kGreatest>
+struct UtmostMagnitude {
+  using Plain = Utmost<kGreatest>;
   static constexpr bool kOrdered = false;
   template <class V>
   static HWY_INLINE V ofNumbers(V acc, V x) {
-    return hn::Max(acc, hn::Abs(x));
+    return Plain::ofNumbers(acc, hn::Abs(x));
   }
   template <class T>
   static constexpr T start() {
-    return 0;
+    return kGreatest ? T{0} : highest<T>();
   }
   template <class D, class V>
   HWY_INLINE V operator()(D d, V acc, V x) const {
-    return Max()(d, acc, hn::Abs(x));
+    return Plain()(d, acc, hn::Abs(x));
   }
   template <class T>
   T number(T acc, T x) const {
-    return Max().number(acc, x < 0 ? -x : x);
+    return Plain().number(acc, x < 0 ? -x : x);
   }
 };
-struct MinMagnitude {
-  static constexpr bool kOrdered = false;
-  template <class V>
-  static HWY_INLINE V ofNumbers(V acc, V x) {
-    return hn::Min(acc, hn::Abs(x));
-  }
-  template <class T>
-  static constexpr T start() {
-    return highest<T>();
-  }
-  template <class D, class V>
-  HWY_INLINE V operator()(D d, V acc, V x) const {
-    return Min()(d, acc, hn::Abs(x));
-  }
-  template <class T>
-  T number(T acc, T x) const {
-    return Min().number(acc, x < 0 ? -x : x);
-  }
-};
+using MaxMagnitude = UtmostMagnitude<true>;
+using MinMagnitude = UtmostMagnitude<false>;
+
 struct Product {
   static constexpr bool kOrdered = true;  // products of floats depend on the order
   template <class T>
