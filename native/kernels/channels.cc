@@ -23,6 +23,7 @@ namespace {
 // inner is 1, a vector of channels down the rows. Short sums are of T, sums of those are of double.
 struct Block {
   int64_t outer, channels, inner;
+  explicit Block(Frame& f) : outer(f.i64()), channels(f.i64()), inner(f.i64()) {}
   int64_t count() const { return outer * inner; }
   // Channels that take about 10 microseconds at 1 nanosecond an element.
   int64_t grain() const { return 10000 / (count() + 1) + 1; }
@@ -102,9 +103,19 @@ void columnSums(D d, const Block& b, int64_t first, const T* x, const T* y, cons
   }
 }
 
-// ---- batchNorm: outer, channels, inner, x, weight, bias, y, mean, rstd, eps
-// ------------------------------------------- y = (x - mean) rstd weight + bias by each channel's own mean and
-// variance; mean and rstd [channels] are given too.
+// Runs `columns` on vectors of channels where inner is 1, else `channels` on one channel after the other.
+template <class T, class Columns, class Channels>
+void eachChannel(const Block& b, const Columns& columns, const Channels& channels) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  if (b.count() == 0 || b.channels == 0) return;
+  if (b.inner == 1)
+    parallelFor((b.channels + lanes - 1) / lanes, b.grain(), columns, 1);
+  else
+    parallelFor(b.channels, b.grain(), channels, 1);
+}
+
+// ---- batchNorm: outer, channels, inner, x, weight, bias, y, mean, rstd, eps --------------------------------------
+// y = (x - mean) rstd weight + bias by each channel's own mean and variance; mean and rstd [channels] are given too.
 
 template <class T>
 struct BatchNorm {
@@ -112,6 +123,16 @@ struct BatchNorm {
   const T *x, *weight, *bias;
   T *y, *mean, *rstd;
   double eps;
+
+  explicit BatchNorm(Frame& f)
+      : b(f),
+        x(f.ptr<const T>()),
+        weight(f.ptr<const T>()),
+        bias(f.ptr<const T>()),
+        y(f.ptr<T>()),
+        mean(f.ptr<T>()),
+        rstd(f.ptr<T>()),
+        eps(f.f64()) {}
 
   // scale and shift of a channel, from its statistics
   HWY_INLINE void line(int64_t channel, double average, double squares, T& scale, T& shift) const {
@@ -176,40 +197,31 @@ struct NormalizeColumns {
 };
 
 template <class T>
-int64_t columnBlocks(const Block& b) {
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-  return (b.channels + lanes - 1) / lanes;
-}
-
-template <class T>
 void runBatchNorm(const Kernel&, Frame f) {
-  BatchNorm<T> p{};
-  p.b.outer = f.i64();
-  p.b.channels = f.i64();
-  p.b.inner = f.i64();
-  p.x = f.ptr<const T>();
-  p.weight = f.ptr<const T>();
-  p.bias = f.ptr<const T>();
-  p.y = f.ptr<T>();
-  p.mean = f.ptr<T>();
-  p.rstd = f.ptr<T>();
-  p.eps = f.f64();
-  if (p.b.count() == 0 || p.b.channels == 0) return;
-  if (p.b.inner == 1)
-    parallelFor(columnBlocks<T>(p.b), p.b.grain(), NormalizeColumns<T>{p}, 1);
-  else
-    parallelFor(p.b.channels, p.b.grain(), NormalizeChannels<T>{p}, 1);
+  const BatchNorm<T> p(f);
+  eachChannel<T>(p.b, NormalizeColumns<T>{p}, NormalizeChannels<T>{p});
 }
 
-// ---- batchNormBackward: outer, channels, inner, grad, x, mean, rstd, weight, gradX, gradWeight, gradBias
-// ---------------- With u = (x - mean) rstd: gradWeight = sum of grad u, gradBias = sum of grad, and gradX = rstd
-// weight (grad - gradBias / count - u gradWeight / count).
+// ---- batchNormBackward: outer, channels, inner, grad, x, mean, rstd, weight, gradX, gradWeight, gradBias ---------
+// With u = (x - mean) rstd: gradWeight = sum of grad u, gradBias = sum of grad, and
+// gradX = rstd weight (grad - gradBias / count - u gradWeight / count).
 
 template <class T>
 struct BatchNormGrads {
   Block b;
   const T *grad, *x, *mean, *rstd, *weight;
   T *gradX, *gradWeight, *gradBias;
+
+  explicit BatchNormGrads(Frame& f)
+      : b(f),
+        grad(f.ptr<const T>()),
+        x(f.ptr<const T>()),
+        mean(f.ptr<const T>()),
+        rstd(f.ptr<const T>()),
+        weight(f.ptr<const T>()),
+        gradX(f.ptr<T>()),
+        gradWeight(f.ptr<T>()),
+        gradBias(f.ptr<T>()) {}
 
   // gradX = slope grad + bend (x - mean) + shift
   HWY_INLINE void line(int64_t channel, double sum, double product, T& slope, T& bend, T& shift) const {
@@ -280,23 +292,8 @@ struct ColumnGrads {
 
 template <class T>
 void runBatchNormBackward(const Kernel&, Frame f) {
-  BatchNormGrads<T> p{};
-  p.b.outer = f.i64();
-  p.b.channels = f.i64();
-  p.b.inner = f.i64();
-  p.grad = f.ptr<const T>();
-  p.x = f.ptr<const T>();
-  p.mean = f.ptr<const T>();
-  p.rstd = f.ptr<const T>();
-  p.weight = f.ptr<const T>();
-  p.gradX = f.ptr<T>();
-  p.gradWeight = f.ptr<T>();
-  p.gradBias = f.ptr<T>();
-  if (p.b.count() == 0 || p.b.channels == 0) return;
-  if (p.b.inner == 1)
-    parallelFor(columnBlocks<T>(p.b), p.b.grain(), ColumnGrads<T>{p}, 1);
-  else
-    parallelFor(p.b.channels, p.b.grain(), ChannelGrads<T>{p}, 1);
+  const BatchNormGrads<T> p(f);
+  eachChannel<T>(p.b, ColumnGrads<T>{p}, ChannelGrads<T>{p});
 }
 
 }  // namespace
