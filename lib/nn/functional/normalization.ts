@@ -29,6 +29,12 @@ const secondDerivative = (formula: Grads, statistics: number): Formula =>
     const [g, x, w] = throughFormula([grad, input, weight], ([a, b, c]) => formula(a!, b!, c ?? null, call.eps), grads);
     return [g!, x!, ...new Array<null>(statistics).fill(null), w!];
   });
+/** Derivatives of nativeLayerNorm and nativeBatchNorm, whose backward kernels take and give the same. */
+const derivative = (backward: typeof layerNormBackward | typeof batchNormBackward): Formula =>
+  all(['input', 'weight', 'result1', 'result2'], (grads, { input, weight, result1, result2 }, call) => {
+    const [gradX, gradWeight, gradBias] = backward(grads[0], input, result1, result2, weight, call.eps) as Tensor[];
+    return [gradX!, call.weight === null ? null : gradWeight!, call.bias === null ? null : gradBias!];
+  });
 
 // ---- layer normalization ---------------------------------------------------------------------------------------------
 
@@ -83,17 +89,7 @@ const nativeLayerNorm = defineOp(
       );
       return out;
     },
-    backward: all(['input', 'weight', 'result1', 'result2'], (grads, { input, weight, result1, result2 }, call) => {
-      const [gradX, gradWeight, gradBias] = layerNormBackward(
-        grads[0],
-        input,
-        result1,
-        result2,
-        weight,
-        call.eps,
-      ) as Tensor[];
-      return [gradX!, call.weight === null ? null : gradWeight!, call.bias === null ? null : gradBias!];
-    }),
+    backward: derivative(layerNormBackward),
     gradName: 'NativeLayerNormBackward0',
   }),
 );
@@ -386,17 +382,7 @@ const nativeBatchNorm = defineOp(
       );
       return out;
     },
-    backward: all(['input', 'weight', 'result1', 'result2'], (grads, { input, weight, result1, result2 }, call) => {
-      const [gradX, gradWeight, gradBias] = batchNormBackward(
-        grads[0],
-        input,
-        result1,
-        result2,
-        weight,
-        call.eps,
-      ) as Tensor[];
-      return [gradX!, call.weight === null ? null : gradWeight!, call.bias === null ? null : gradBias!];
-    }),
+    backward: derivative(batchNormBackward),
     gradName: 'NativeBatchNormBackward0',
   }),
 );
