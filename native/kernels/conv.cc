@@ -83,10 +83,23 @@ struct CopyTask {
   const Margin& margin;
   void operator()(int64_t begin, int64_t end) const { copyRows(to, from, in, margin, begin, end); }
 };
-// An image with its margin, in `to`.
 template <class T>
-void copyImage(T* to, const T* from, int64_t channels, Triple in, const Margin& m) {
-  parallelFor(channels * m.size.d * m.size.h, most(1, kGrainCopy / m.row), CopyTask<T>{to, from, in, m}, 1);
+struct Images {
+  const T* base;
+  const T* end;  // nothing is read from here on
+  int64_t step;  // elements from image to image
+};
+// `count` images, `step` apart: where they lie if they can be read there, else copies with their margin.
+template <class T>
+Images<T> withMargin(const T* from, int64_t step, int64_t count, int64_t channels, Triple in, const Margin& m) {
+  if (m.isPlain(in)) return {from, from + (count - 1) * step + channels * in.count(), step};
+  const int64_t size = channels * m.channel;
+  T* const copies = buffer<T>(Workspace::image, count * size);
+  for (int64_t i = 0; i < count; ++i) {
+    const CopyTask<T> task{copies + i * size, from + i * step, in, m};
+    parallelFor(channels * m.size.d * m.size.h, most(1, kGrainCopy / m.row), task, 1);
+  }
+  return {copies, copies + count * size + kWidth<T>, size};
 }
 
 template <class T>
@@ -194,8 +207,6 @@ template <class T>
 Patches<T> patchesOf(const Convolution& g, const ForwardPlan& plan, const T* from, int64_t count, bool& dense) {
   const Margin& margin = plan.margin;
   const int64_t channels = g.channelsPerGroup();
-  int64_t step = g.channels * g.in.count();
-  const T* end = from + (count - 1) * step + channels * g.in.count();
   const bool plain = margin.isPlain(g.in);
   dense = count == 1 && g.taps() == 1 && (g.stride.count() > 1 || plain);
   if (dense && !plain) {
@@ -203,15 +214,8 @@ Patches<T> patchesOf(const Convolution& g, const ForwardPlan& plan, const T* fro
     parallelFor(channels * g.out.d * g.out.h, most(1, kGrainCopy / g.out.w), Subsample<T>{g, from, copy}, 1);
     return {copy, copy + channels * g.out.count(), plan.denseOffsets(), g.out, g.out.h * g.out.w, g.out.w, 0, 1};
   }
-  if (!plain) {
-    T* const copy = buffer<T>(Workspace::image, count * channels * margin.channel);
-    for (int64_t i = 0; i < count; ++i)
-      copyImage(copy + i * channels * margin.channel, from + i * step, channels, g.in, margin);
-    from = copy;
-    step = channels * margin.channel;
-    end = copy + count * step + kWidth<T>;
-  }
-  return {from, end, plan.offsets(), g.out, g.stride.d * margin.plane, g.stride.h * margin.row, step, count};
+  const Images<T> x = withMargin(from, g.channels * g.in.count(), count, channels, g.in, margin);
+  return {x.base, x.end, plan.offsets(), g.out, g.stride.d * margin.plane, g.stride.h * margin.row, x.step, count};
 }
 
 template <class T>
@@ -308,18 +312,8 @@ struct InputGradient {
     const int64_t image = item / g.groups * together, group = item % g.groups, count = least(together, g.batch - image);
     const int64_t channels = g.channelsPerGroup(), filters = g.filtersPerGroup(), size = g.out.count();
     const Margin& margin = plan.margin;
-    const T* from = gradOutput + (image * g.filters + group * filters) * size;
-    int64_t step = g.filters * size;
-    const T* end = from + (count - 1) * step + filters * size;
-    const bool plain = margin.isPlain(g.out);
-    if (!plain) {
-      T* const copy = buffer<T>(Workspace::image, count * filters * margin.channel);
-      for (int64_t i = 0; i < count; ++i)
-        copyImage(copy + i * filters * margin.channel, from + i * step, filters, g.out, margin);
-      from = copy;
-      step = filters * margin.channel;
-      end = copy + count * step + kWidth<T>;
-    }
+    const T* const gradients = gradOutput + (image * g.filters + group * filters) * size;
+    const Images<T> from = withMargin(gradients, g.filters * size, count, filters, g.out, margin);
     T* const to = gradInput + (image * g.channels + group * channels) * g.in.count();
     const T* const own = bias ? bias + group * channels : nullptr;
     for (int64_t i = 0; i < plan.phaseCount(); ++i) {
@@ -331,8 +325,9 @@ struct InputGradient {
         spread(phase, nullptr, count, channels, own, to);
         continue;
       }
-      const Patches<T> x{from, end, plan.offsets(phase), phase.count, margin.plane, margin.row, step, count};
-      const bool dense = count == 1 && plain && phase.taps == 1 && n == size;
+      const Patches<T> x{from.base,    from.end,   plan.offsets(phase), phase.count,
+                         margin.plane, margin.row, from.step,           count};
+      const bool dense = count == 1 && margin.isPlain(g.out) && phase.taps == 1 && n == size;
       const int64_t step = pieces(channels, kWidth<T>) * kWidth<T>;
       const T* const byFilters =
           goesByFilters<T>(phase.count.w, channels, k)
