@@ -12,22 +12,22 @@ const K = {
   std: kernel('std'),
 };
 
-interface Spread {
-  dims: readonly number[];
-  correction: number;
-}
-function spread(call: string, x: Tensor, dim: Dims, unbiased: boolean, correction: number | null): Spread {
-  floatOnly(call, x);
-  return { dims: wrapDims(call, dim, x.shape.length), correction: correction ?? (unbiased ? 1 : 0) };
-}
+const correctionOf = (call: { correction: number | null; unbiased: boolean }): number =>
+  call.correction ?? (call.unbiased ? 1 : 0);
+/** The forward of var and std. */
+const spread =
+  (call: 'var' | 'std') =>
+  (x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null): Tensor => {
+    floatOnly(call, x);
+    const dims = wrapDims(call, dim, x.shape.length);
+    return reduce(K[call], call, x, dims, keepdim, x.code, x.code, [correctionOf({ correction, unbiased })]);
+  };
 const varianceBackward = (grad: Tensor, x: Tensor, dim: Dims, keepdim: boolean, correction: number): Tensor => {
   const dims = wrapDims('var', dim, x.shape.length);
   const n = numelOf(dims.map((i) => x.shape[i]!));
   const g = withDims(grad, x.shape, dim, keepdim);
   return g.mul(2 / Math.max(n - correction, 0)).mul(x.sub(x.mean(dims, true)));
 };
-const correctionOf = (call: { correction: number | null; unbiased: boolean }): number =>
-  call.correction ?? (call.unbiased ? 1 : 0);
 
 const varUnbiased = defineOp('var(Tensor self, bool unbiased)', (): OpDef => ({
   forward: (x: Tensor, unbiased: boolean) => varDims(x, null, unbiased),
@@ -41,10 +41,7 @@ const stdUnbiased = defineOp('std(Tensor self, bool unbiased)', (): OpDef => ({
 const varDims = defineOp(
   'var(Tensor self, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null)',
   (): OpDef => ({
-    forward(x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) {
-      const s = spread('var', x, dim, unbiased, correction);
-      return reduce(K.var, 'var', x, s.dims, keepdim, x.code, x.code, [s.correction]);
-    },
+    forward: spread('var'),
     backward: {
       self: d('self', (grad, x, call) => varianceBackward(grad, x, call.dim, call.keepdim, correctionOf(call))),
     },
@@ -55,10 +52,7 @@ const varDims = defineOp(
 const stdDims = defineOp(
   'std(Tensor self, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null)',
   (): OpDef => ({
-    forward(x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) {
-      const s = spread('std', x, dim, unbiased, correction);
-      return reduce(K.std, 'std', x, s.dims, keepdim, x.code, x.code, [s.correction]);
-    },
+    forward: spread('std'),
     backward: {
       self: d('self', 'result', (grad, x, y, call) =>
         varianceBackward(where(y.eq(0), 0, grad.div(y.mul(2))), x, call.dim, call.keepdim, correctionOf(call)),
