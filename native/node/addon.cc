@@ -1,12 +1,14 @@
 // The border to JavaScript. One hot function, launch(), in raw Node-API; the rest is cold and uses node-addon-api.
 // All state belongs to an environment (a thread's instance of Node); kernels and the thread pool know nothing of Node.
+#ifdef _WIN32
+#define _CRT_RAND_S  // rand_s of stdlib.h
+#endif
 #include <napi.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <new>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,10 @@
 #include "threads/pool.h"
 #ifdef __linux__
 #include <sys/mman.h>
+#endif
+#ifndef _WIN32
+#include <sys/random.h>
+#include <unistd.h>
 #endif
 
 namespace {
@@ -77,15 +83,17 @@ Napi::Value kernels(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), list);
 }
 
-// entropy(): 53 bits of the system's randomness, for a seed. (Node's crypto takes 3 to 5 ms to load.)
+// entropy(): 53 bits of the system's randomness, for a seed. (Node's crypto takes 3 to 5 ms to load; std::random_device
+// of a new compiler wants a C library as new.)
 Napi::Value entropy(const Napi::CallbackInfo& info) {
-  try {
-    std::random_device source;
-    const uint64_t bits = uint64_t{source()} << 32 | source();
-    return Napi::Number::New(info.Env(), static_cast<double>(bits >> 11));
-  } catch (const std::exception& e) {  // no /dev/urandom, nor an instruction for it
-    throw Napi::Error::New(info.Env(), std::string("seed: the system gives no random numbers: ") + e.what());
-  }
+  uint32_t words[2];
+#ifdef _WIN32
+  const bool got = rand_s(&words[0]) == 0 && rand_s(&words[1]) == 0;
+#else
+  const bool got = getentropy(words, sizeof words) == 0;
+#endif
+  if (!got) throw Napi::Error::New(info.Env(), "seed: the system gives no random numbers");
+  return Napi::Number::New(info.Env(), static_cast<double>((uint64_t{words[0]} << 32 | words[1]) >> 11));
 }
 
 void setFrame(const Napi::CallbackInfo& info) {
