@@ -131,6 +131,12 @@ const ARRAYS: Row[] = [
   [() => t.tensor(['a']), 'TypeError', "tensor: elements must be numbers, booleans or bigints, got 'a'"],
   [() => t.tensor([1, undefined]), 'TypeError', 'tensor: elements must be numbers, booleans or bigints, got undefined'],
   [() => t.tensor(null), 'TypeError', 'tensor: elements must be numbers, booleans or bigints, got null'],
+  [
+    () => new t.Tensor([1, 2]),
+    'TypeError',
+    'Tensor: tensors are made by tensor(data), zeros(2, 3), …; got new Tensor([1, 2])',
+  ],
+  [() => new t.Tensor(), 'TypeError', 'Tensor: tensors are made by tensor(data)'],
   [() => t.tensor([new Date()]), 'TypeError', 'got a Date'],
   [() => t.tensor([1], { dtype: 'float8' }), 'TypeError', "tensor: unknown dtype 'float8'"],
   [() => t.tensor([NaN], { dtype: 'int64' }), 'value', 'tensor: NaN has no int64 value'],
@@ -204,6 +210,30 @@ const LIFE: Row[] = [
   [() => { const w = z(3); const s = leaf(3).mul(w).sum(); w.add_(1); s.backward(); }, 'graph', 'at version 1, expected version 0'],
   [() => z(3).expand(2, 3).add_(1), 'inplace', 'it was expanded); clone() it first'],
   [() => { leaf(3).grad = z(2); }, 'shape', 'grad: a gradient of shape [2] for a tensor of shape [3]'],
+  [() => leaf(3).sum().backward(null, 'yes'), 'TypeError', "backward: retainGraph must be a boolean, got 'yes'"],
+  [() => leaf(3).sum().backward({ createGraph: 1 }), 'TypeError', 'backward: createGraph must be a boolean, got 1'],
+  [() => leaf(3).sum().backward({ gradient: 'x' }), 'TypeError', "backward: a gradient must be a tensor, got 'x'"],
+  [() => leaf(3).sum().backward({ inputs: 3 }), 'TypeError', 'backward: inputs must be a tensor or a list of at least one, got 3'],
+  [() => leaf(3).sum().backward({ inputs: [] }), 'TypeError', 'backward: inputs must be a tensor or a list of at least one, got []'],
+  [() => leaf(3).sum().backward({ inputs: [3] }), 'TypeError', 'backward: inputs[0] must be a tensor, got 3'],
+  [() => leaf(3).sum().backward({ inputs: z(3) }), 'graph', "backward: inputs[0] doesn't require grad"],
+  [() => t.autograd.backward(null), 'TypeError', "autograd.backward: 'tensors' must be tensors, got null"],
+  [() => { const x = leaf(3); t.autograd.grad([x.sum()], x, [3]); }, 'TypeError', 'autograd.grad: a gradient must be a tensor, got 3'],
+  [() => { const x = leaf(3); t.autograd.grad([x.sum(), x.sum()], x, [z()]); }, 'shape', 'autograd.grad: 1 gradients were given for 2 outputs'],
+  [() => t.autograd.jacobian(3, z(1)), 'TypeError', 'autograd.jacobian: expected a function, got 3'],
+  [() => t.autograd.jacobian(() => 3, z(1)), 'TypeError', 'autograd.jacobian: the function must return a tensor, got 3'],
+  [() => t.autograd.jacobian((x: Any) => x, [3]), 'TypeError', "autograd.jacobian: 'inputs' must be tensors, got 3"],
+  [() => t.autograd.vjp(() => 3, z(1)), 'TypeError', 'autograd.vjp: the function must return a tensor, got 3'],
+  [() => t.autograd.hessian(null, z(1)), 'TypeError', 'autograd.hessian: expected a function, got null'],
+  [() => t.autograd.gradcheck(3, leaf(1)), 'TypeError', 'gradcheck: expected a function, got 3'],
+  ...[[3, 'TypeError', 'a hook must return a tensor or nothing, it returned 3'], [z(2), 'shape', 'a gradient of shape [2] for one of [3]'],
+    [z(3).double(), 'dtype', 'a float64 gradient for one of float32']].map(([result, kind, message]: Any): Row => [
+    () => { const x = leaf(3); x.registerHook(() => result); x.sum().backward(); }, kind, message]),
+  [() => { const m = new nn.Linear(3, 3); m.registerFullBackwardHook(() => ['x']); m.forward(leaf(3)).sum().backward(); }, 'TypeError', "registerFullBackwardHook: a hook must return tensors or nothing, got 'x'"],
+  [() => leaf(3).registerPostAccumulateGradHook(3), 'TypeError', 'registerPostAccumulateGradHook: expected a function, got 3'],
+  [() => t.setGradEnabled('no'), 'TypeError', "setGradEnabled: expected a boolean, got 'no'"],
+  [() => t.noGrad(function* () { yield 1; }), 'TypeError', 'noGrad: the function is a generator'],
+  [() => t.noGrad(async function* () { yield await Promise.resolve(1); }), 'TypeError', 'noGrad: the function is a generator'],
 ]; // prettier-ignore
 
 const loader = (options: object) => (): unknown => new DataLoader(new TensorDataset(z(4)), options);
@@ -255,6 +285,57 @@ describe.each(Object.entries({ SHAPES, DTYPES, RANGES, ARRAYS, SIZES, LIFE, OPTI
     expect(name === 'TenfoldError' ? code : name).toBe(kind);
     expect(text, 'names the call').toMatch(/^[\w.]+: /);
   });
+});
+
+describe('memory that the user takes away', () => {
+  const transfer = (array: Any): void => void structuredClone(array, { transfer: [array.buffer] });
+  it.each([10, 100_000])('a transferred tensor of %i elements is gone, and no other', (n) => {
+    const before = tf.ones(8);
+    const x = tf.ones(n);
+    const view = x.view(-1, 2);
+    transfer(x.asTypedArray());
+    for (const use of [() => x.add(1), () => view.sum(), () => x.tolist(), () => x.exp_()]) {
+      expect(use).toThrow('tensor used after its ArrayBuffer was taken away');
+    }
+    expect(inspect(x)).toContain('tensor(freed');
+    expect(tf.ones(8).add(before).tolist()).toEqual(new Array(8).fill(2));
+  });
+  it('views and .data of a tensor still alias it after asTypedArray()', () => {
+    const x = tf.zeros(4);
+    const view = x.view(2, 2);
+    const { data } = x;
+    const array = x.asTypedArray();
+    expect(array.buffer.byteLength).toBeLessThan(1000);
+    array[3] = 7;
+    expect([view.tolist(), data.tolist()]).toEqual([[[0, 0], [0, 7]], [0, 0, 0, 7]]); // prettier-ignore
+    view.add_(1);
+    expect([...array]).toEqual([1, 1, 1, 8]);
+  });
+  it('a buffer that was made smaller', () => {
+    const buffer = new (ArrayBuffer as Any)(1 << 16, { maxByteLength: 1 << 20 });
+    const x = tf.fromTypedArray(new Float32Array(buffer));
+    buffer.resize(1 << 18);
+    expect(x.sum().item()).toBe(0);
+    buffer.resize(0);
+    expect(() => x.sum()).toThrow('sum: tensor used after its ArrayBuffer was taken away');
+  });
+  it('an array whose buffer is gone already', () => {
+    const array = new Float32Array(2);
+    transfer(array);
+    expect(() => tf.fromTypedArray(array)).toThrow("fromTypedArray: the array's ArrayBuffer was transferred away");
+  });
+  it('a tensor is not cloned to something that looks like one', () => {
+    expect(() => structuredClone({ x: z(2) })).toThrow('a tensor: send t.toTypedArray() and t.shape');
+  });
+  it('strides are a copy', () => {
+    const x = z(2, 3);
+    x.stride().reverse();
+    expect(x.stride()).toEqual([3, 1]);
+  });
+});
+
+it('the Jacobian of an empty result is empty', () => {
+  expect(tf.autograd.jacobian((x) => x.mul(2), z(0)).shape).toEqual([0, 0]);
 });
 
 describe('nothing is half changed', () => {

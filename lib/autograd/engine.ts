@@ -7,7 +7,7 @@
  * it went to has run. Only where nobody else can have seen it: not under createGraph, and not past a hook or a user's
  * Function.
  */
-import { TenfoldError } from '../errors.js';
+import { TenfoldError, show } from '../errors.js';
 import { recordAllocations, release, type Storage } from '../tensor/storage.js';
 import { sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -290,10 +290,18 @@ function applyHooks(hooks: Map<number, Hook>, grad: Tensor): Tensor {
   for (const hook of hooks.values()) {
     const result = hook(grad);
     if (result !== undefined && result !== null) {
+      if (!tensorOps.isTensor(result))
+        throw new TypeError(`registerHook: a hook must return a tensor or nothing, it returned ${show(result)}`);
+      if (result.code !== grad.code) {
+        throw new TenfoldError(
+          'dtype',
+          `registerHook: a hook returned a ${result.dtype} gradient for one of ${grad.dtype}`,
+        );
+      }
       if (!sameShape(result.shape, grad.shape)) {
         throw new TenfoldError(
           'shape',
-          `hook: returned a gradient of shape [${result.shape}] for one of [${grad.shape}]`,
+          `registerHook: a hook returned a gradient of shape [${result.shape}] for one of [${grad.shape}]`,
         );
       }
       grad = result;

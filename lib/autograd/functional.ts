@@ -1,7 +1,7 @@
 /** Gradients as values: grad, backward, jacobian, hessian, vjp, and checkpoint. */
 import { TenfoldError, checkOptions, show } from '../errors.js';
 import { fillElements } from '../tensor/copy.js';
-import { Tensor, rootGradient } from '../tensor/tensor.js';
+import { Tensor, checkSwitch, rootGradient, wantedInputs, type BackwardOptions } from '../tensor/tensor.js';
 import { type FunctionContext, Function as AutogradFunction } from './function.js';
 import { enableGrad } from './mode.js';
 import { runBackward } from './engine.js';
@@ -11,6 +11,17 @@ const asList = <T>(x: T | readonly T[]): readonly T[] => (Array.isArray(x) ? (x 
 function checkTensors(call: string, name: string, list: readonly unknown[]): void {
   for (const t of list)
     if (!(t instanceof Tensor)) throw new TypeError(`${call}: '${name}' must be tensors, got ${show(t)}`);
+}
+function checkFunction(call: string, fn: unknown): void {
+  if (typeof fn !== 'function') throw new TypeError(`${call}: expected a function, got ${show(fn)}`);
+}
+/** Gradients that a run starts from, one per root where any are given; null stands for 1. */
+function rootGradients(call: string, roots: readonly Tensor[], given: unknown): Tensor[] {
+  const list = given === undefined || given === null ? null : asList(given as Tensor | null | (Tensor | null)[]);
+  if (list !== null && list.length !== roots.length) {
+    throw new TenfoldError('shape', `${call}: ${list.length} gradients were given for ${roots.length} outputs`);
+  }
+  return roots.map((root, i) => rootGradient(call, root, list?.[i] ?? null));
 }
 
 /** Options of grad(). */
@@ -44,14 +55,16 @@ export function grad(
   const wanted = asList(inputs);
   checkTensors('autograd.grad', 'outputs', roots);
   checkTensors('autograd.grad', 'inputs', wanted);
-  const given = o.gradOutputs === undefined || o.gradOutputs === null ? [] : asList(o.gradOutputs);
   for (const t of wanted) {
     if (!t.requiresGrad) throw new TenfoldError('graph', "autograd.grad: one of the inputs doesn't require grad");
   }
   const createGraph = o.createGraph ?? false;
-  const grads = roots.map((r, i) => rootGradient('autograd.grad', r, given[i] ?? null));
+  const retainGraph = o.retainGraph ?? createGraph;
+  checkSwitch('autograd.grad', 'createGraph', createGraph);
+  checkSwitch('autograd.grad', 'retainGraph', retainGraph);
+  const grads = rootGradients('autograd.grad', roots, o.gradOutputs);
   const results = runBackward(roots, grads, {
-    retainGraph: o.retainGraph ?? createGraph,
+    retainGraph,
     createGraph,
     inputs: wanted,
     accumulate: false,
@@ -67,26 +80,29 @@ export function grad(
   return results as Tensor[];
 }
 
-/** Backward of several tensors at once; see Tensor.backward. */
+/**
+ * Backward of several tensors at once, with one gradient for each (null for 1, where a tensor has a single element). Options
+ * and errors are those of Tensor.backward. See torch.autograd.backward.
+ */
 export function backward(
   tensors: Tensor | readonly Tensor[],
   gradTensors: Tensor | null | readonly (Tensor | null)[] = null,
-  options: { retainGraph?: boolean; createGraph?: boolean; inputs?: Tensor[] } = {},
+  options: BackwardOptions = {},
 ): void {
   checkOptions('autograd.backward', options, ['retainGraph', 'createGraph', 'inputs']);
   const roots = asList(tensors);
-  const given = gradTensors === null ? [] : asList(gradTensors);
+  checkTensors('autograd.backward', 'tensors', roots);
   const createGraph = options.createGraph ?? false;
-  runBackward(
-    roots,
-    roots.map((r, i) => rootGradient('autograd.backward', r, given[i] ?? null)),
-    {
-      retainGraph: options.retainGraph ?? createGraph,
-      createGraph,
-      inputs: options.inputs ?? null,
-      accumulate: options.inputs !== undefined,
-    },
-  );
+  const retainGraph = options.retainGraph ?? createGraph;
+  checkSwitch('autograd.backward', 'createGraph', createGraph);
+  checkSwitch('autograd.backward', 'retainGraph', retainGraph);
+  const inputs = wantedInputs('autograd.backward', options.inputs);
+  runBackward(roots, rootGradients('autograd.backward', roots, gradTensors), {
+    retainGraph,
+    createGraph,
+    inputs,
+    accumulate: inputs !== null,
+  });
 }
 
 type Fn = (...inputs: Tensor[]) => Tensor;
@@ -95,18 +111,22 @@ type Fn = (...inputs: Tensor[]) => Tensor;
  * Jacobian of a function of one or several tensors: for each input a tensor of shape [...output, ...input]; a single
  * tensor for a single input. See torch.autograd.functional.jacobian.
  */
+export function jacobian(fn: Fn, inputs: Tensor, options?: { createGraph?: boolean }): Tensor;
+export function jacobian(fn: Fn, inputs: readonly Tensor[], options?: { createGraph?: boolean }): Tensor[];
 export function jacobian(
   fn: Fn,
   inputs: Tensor | readonly Tensor[],
   options: { createGraph?: boolean } = {},
 ): Tensor | Tensor[] {
   checkOptions('autograd.jacobian', options, ['createGraph']);
+  checkFunction('autograd.jacobian', fn);
+  checkTensors('autograd.jacobian', 'inputs', asList(inputs));
   const createGraph = options.createGraph ?? false;
   return enableGrad(() => {
-    const own = asList(inputs).map((t) =>
-      createGraph && t.requiresGrad ? t.stridedView(t.shape, t.strides, t.offset) && t : t.detach().requiresGrad_(true),
-    );
+    const own = asList(inputs).map((t) => (createGraph && t.requiresGrad ? t : t.detach().requiresGrad_(true)));
     const out = fn(...own);
+    if (!(out instanceof Tensor))
+      throw new TypeError(`autograd.jacobian: the function must return a tensor, got ${show(out)}`);
     const rows = own.map((): Tensor[] => []);
     for (let i = 0; i < out.numel(); i++) {
       const one = Tensor.zeros(out.shape, out.code);
@@ -122,29 +142,40 @@ export function jacobian(
         : own.map(() => null);
       g.forEach((x, k) => rows[k]!.push(x ?? Tensor.zeros(own[k]!.shape, own[k]!.code)));
     }
-    const results = rows.map((list, k) => stack(list).reshape([...out.shape, ...own[k]!.shape]));
+    const results = rows.map((list, k) => {
+      const { shape, code } = own[k]!;
+      const whole = [...out.shape, ...shape];
+      return list.length === 0 ? Tensor.zeros(whole, code) : stack(list).reshape(whole);
+    });
     return Array.isArray(inputs) ? results : results[0]!;
   });
 }
+/** Rows in one tensor, by recorded copies; ops/joining.ts can't be imported here. */
 const stack = (list: readonly Tensor[]): Tensor => {
   const first = list[0]!;
   const out = Tensor.raw([list.length, ...first.shape], first.code);
-  let result = out;
-  list.forEach((t, i) => (result = (result.select(0, i).copy_(t), result)));
-  return result;
+  list.forEach((t, i) => out.select(0, i).copy_(t));
+  return out;
 };
 
 /** Hessian of a scalar function: [...input, ...input]. See torch.autograd.functional.hessian. */
 export function hessian(fn: Fn, input: Tensor): Tensor {
+  checkFunction('autograd.hessian', fn);
   const gradient = (x: Tensor): Tensor => grad(fn(x), x, { createGraph: true })[0]!;
-  return enableGrad(() => jacobian((x) => gradient(x), input) as Tensor);
+  return enableGrad(() => jacobian((x) => gradient(x), input));
 }
 
 /** Value of fn and the product of v with its Jacobian, as [output, gradients]. See torch.autograd.functional.vjp. */
+export function vjp(fn: Fn, inputs: Tensor, v?: Tensor): [Tensor, Tensor];
+export function vjp(fn: Fn, inputs: readonly Tensor[], v?: Tensor): [Tensor, Tensor[]];
 export function vjp(fn: Fn, inputs: Tensor | readonly Tensor[], v?: Tensor): [Tensor, Tensor | Tensor[]] {
+  checkFunction('autograd.vjp', fn);
+  checkTensors('autograd.vjp', 'inputs', asList(inputs));
   return enableGrad(() => {
     const own = asList(inputs).map((t) => t.detach().requiresGrad_(true));
     const out = fn(...own);
+    if (!(out instanceof Tensor))
+      throw new TypeError(`autograd.vjp: the function must return a tensor, got ${show(out)}`);
     const grads = grad(out, own, { gradOutputs: v ?? null, allowUnused: true }).map(
       (g, i) => g ?? Tensor.zeros(own[i]!.shape, own[i]!.code),
     );

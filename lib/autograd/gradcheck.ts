@@ -1,5 +1,5 @@
 /** Derivatives against finite differences. */
-import { TenfoldError, checkOptions } from '../errors.js';
+import { TenfoldError, checkOptions, show } from '../errors.js';
 import { Code } from '../dtype.js';
 import { Tensor } from '../tensor/tensor.js';
 import { grad } from './functional.js';
@@ -34,6 +34,7 @@ export function gradcheck(fn: Fn, inputs: Tensor | readonly Tensor[], options: G
 function check(fn: Fn, list: readonly Tensor[], options: GradcheckOptions, strict: boolean): boolean {
   checkOptions('gradcheck', options, ['eps', 'atol', 'rtol', 'fastMode', 'raiseException']);
   const { eps = 1e-6, atol = 1e-5, rtol = 1e-3, fastMode = false, raiseException = true } = options;
+  if (typeof fn !== 'function') throw new TypeError(`gradcheck: expected a function, got ${show(fn)}`);
   const checked = list.filter((t) => t.requiresGrad);
   if (checked.length === 0) throw new TenfoldError('graph', 'gradcheck: no input requires grad');
   for (const t of checked) {

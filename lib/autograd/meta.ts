@@ -19,6 +19,7 @@ export function leafMeta(t: Tensor): AutogradMeta {
 
 /** Operations that the engine calls; op/define.ts and ops fill them in, so that the engine imports no op. */
 export const tensorOps = {} as {
+  isTensor(x: unknown): x is Tensor;
   add(a: Tensor, b: Tensor): Tensor;
   /** a += b, without a graph. */
   addInto(a: Tensor, b: Tensor): Tensor;

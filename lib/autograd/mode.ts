@@ -24,15 +24,23 @@ function withMode<T>(name: Mode, value: boolean, fn: () => T, call = SWITCH[name
     mode[name] = before;
     throw error;
   }
+  mode[name] = before;
   if (result instanceof Promise) {
     // The mode of an async function would leak into whatever runs between its awaits.
-    mode[name] = before;
     result.catch(() => {});
     throw new TypeError(`${call}: the function is async; await outside and put the synchronous part inside`);
   }
-  mode[name] = before;
+  if (isGenerator(result) && isGenerator(fn.prototype)) {
+    throw new TypeError(`${call}: the function is a generator, whose body would run later; put the switch inside it`);
+  }
   return result;
 }
+
+const isGenerator = (x: unknown): boolean =>
+  typeof x === 'object' &&
+  x !== null &&
+  Symbol.toStringTag in x &&
+  /^(Async)?Generator$/.test(String(x[Symbol.toStringTag]));
 
 /** A block's switch: call it with a function, or hold it with `using` until the block's end. */
 function scope(name: Mode, value: boolean): Disposable {
@@ -43,7 +51,8 @@ function scope(name: Mode, value: boolean): Disposable {
 
 /**
  * Runs `fn` without recording a graph, as `with torch.no_grad()`. Without a function it returns a scope for `using`:
- * `using _ = noGrad();`.
+ * `using _ = noGrad();`. The mode is the thread's, not a task's: no `await` may stand between its beginning and its end, and
+ * an async function or a generator is refused. See torch.no_grad.
  */
 export function noGrad(): Disposable;
 export function noGrad<T>(fn: () => T): T;
@@ -61,8 +70,12 @@ export function enableGrad<T>(fn?: () => T): T | Disposable {
 /** Whether ops record a graph now. */
 export const isGradEnabled = (): boolean => mode.grad;
 
-/** Switches recording on or off until it is called again, or for a block with `using`. */
+/**
+ * Switches recording on or off until it is called again, or for a block with `using`. TypeError for anything but a boolean.
+ * See torch.set_grad_enabled.
+ */
 export function setGradEnabled(enabled: boolean): Disposable {
+  if (typeof enabled !== 'boolean') throw new TypeError(`setGradEnabled: expected a boolean, got ${show(enabled)}`);
   return scope('grad', enabled);
 }
 

@@ -2,7 +2,7 @@
  * Hooks of modules. A module without hooks pays nothing: the first one puts a `forward` of its own on the instance, which
  * the last one to go takes away again.
  */
-import { TenfoldError } from '../errors.js';
+import { TenfoldError, show } from '../errors.js';
 import { Node, type BackwardRule } from '../autograd/graph.js';
 import { edgeOf } from '../autograd/engine.js';
 import { mode } from '../autograd/mode.js';
@@ -52,7 +52,7 @@ export class ModuleHooks {
     prepend: boolean,
   ): HookHandle {
     const kind = this[name] as Map<number, unknown>;
-    if (typeof hook !== 'function') throw new TypeError(`${call}: expected a function, got ${typeof hook}`);
+    if (typeof hook !== 'function') throw new TypeError(`${call}: expected a function, got ${show(hook)}`);
     const id = nextId++;
     if (prepend) {
       const rest = [...kind];
@@ -173,6 +173,10 @@ class BackwardPass {
       const result = hook(this.module, gradInput, this.gradOutput);
       if (result === undefined || result === null) continue;
       const list: Grads = Array.isArray(result) ? result : [result];
+      for (const g of list) {
+        if (g !== null && g !== undefined && !(g instanceof Tensor))
+          throw new TypeError(`registerFullBackwardHook: a hook must return tensors or nothing, got ${show(g)}`);
+      }
       if (list.length !== gradInput.length) {
         throw new TenfoldError(
           'graph',

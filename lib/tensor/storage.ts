@@ -19,11 +19,18 @@ const POOL_BYTES = 512 << 20;
 /** Largest storage: addresses and sizes must be exact as doubles and fit an ArrayBuffer. */
 const MAX_BYTES = 2 ** 33;
 
+// structuredClone() and postMessage() refuse what holds a symbol, and name it; without, they would make a lookalike that is
+// no tensor. Seen in what they throw.
+const NOT_CLONABLE = Symbol(
+  'a tensor: send t.toTypedArray() and t.shape, and make it anew there by fromTypedArray(array, shape)',
+);
+
 /** Memory of one or more tensors that alias each other. */
 export class Storage {
+  readonly clonable = NOT_CLONABLE;
   /** Raised by every in-place change; backward compares it with what it was when a tensor was saved. */
   version = 0;
-  /** Set where `address` may not be used without a look: freed, or memory that the user can detach. */
+  /** Set where `address` may not be used without a look: freed, or memory that the user can transfer or resize. */
   guarded = false;
   /** Number of pending gradients of a running backward that use this memory; see autograd/engine.ts. */
   engineRefs = 0;
@@ -235,6 +242,25 @@ export function expose(storage: Storage): void {
   if (owner.slot >= 0) unlend(owner);
 }
 
+/**
+ * The user gets the memory itself, and may transfer it away: each use looks from now on whether it is still there. A piece
+ * of a slab moves to a buffer of its own first, or its neighbours would go with it.
+ */
+export function handOut(storage: Storage): void {
+  if (storage.guarded) return;
+  const { buffer, byteOffset, nbytes } = storage;
+  if (storage.slab === null) expose(storage);
+  else {
+    const own = rawBuffer(Math.max(nbytes, 8) + ALIGN);
+    new Uint8Array(own.buffer, own.byteOffset, nbytes).set(new Uint8Array(buffer, byteOffset, nbytes));
+    storage.slab = null;
+    storage.buffer = own.buffer;
+    storage.byteOffset = own.byteOffset;
+    storage.address = own.address;
+  }
+  storage.guarded = true;
+}
+
 function lend(owner: Storage | Slab, piece: Piece): void {
   owner.slot = watch(owner);
   lent[owner.slot] = piece;
@@ -280,18 +306,26 @@ export const cachedBytes = (): number => pooledBytes;
 
 /** Storage over a typed array's memory, which it shares. */
 export function wrapMemory(view: ArrayBufferView): Storage {
-  const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  let bytes: Uint8Array;
+  try {
+    bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  } catch (cause) {
+    throw new TenfoldError('freed', "fromTypedArray: the array's ArrayBuffer was transferred away", { cause });
+  }
   const storage = new Storage(view.buffer, view.byteOffset, view.byteLength, address(bytes), false);
-  storage.guarded = true; // the user may transfer the buffer away
+  storage.guarded = true; // the user may transfer the buffer away, or make it smaller
   return storage;
 }
 
-/** Throws where a guarded storage is freed or detached. */
+/** Throws where a guarded storage is freed, or its buffer has gone or shrunk. */
 export function checkStorage(storage: Storage): void {
   if (storage.address === 0) {
     throw new TenfoldError('freed', 'tensor used after it was freed (by dispose(), or when its scope ended)');
   }
-  if (storage.nbytes > 0 && storage.buffer.byteLength === 0) {
-    throw new TenfoldError('freed', 'tensor used after its ArrayBuffer was detached (transferred to another thread)');
+  if (storage.buffer.byteLength < storage.byteOffset + storage.nbytes) {
+    throw new TenfoldError(
+      'freed',
+      'tensor used after its ArrayBuffer was taken away (transferred to another thread, or made smaller)',
+    );
   }
 }

@@ -11,7 +11,7 @@ import type { Hook, Node } from '../autograd/graph.js';
 import type { Methods } from '../op/schema.js';
 import type * as ops from '../ops/index.js';
 import type { OverloadedMethods } from '../ops/reduction.js';
-import { allocate, allocateOwn, checkStorage, expose, release, wrapMemory, type Storage } from './storage.js';
+import { allocate, allocateOwn, checkStorage, handOut, release, wrapMemory, type Storage } from './storage.js';
 import { denseStrides, internShape, isDense, numelOf, sameShape, wrapDim, type Shape } from './shape.js';
 import { copyElements, fillElements } from './copy.js';
 import { formatTensor } from './format.js';
@@ -19,6 +19,16 @@ import { elementsOf, readElement, type TypedArray } from './elements.js';
 
 /** Nested arrays of a tensor's elements. */
 export type Nested = number | bigint | boolean | Nested[];
+
+/** Options of backward. */
+export interface BackwardOptions {
+  /** Keep the graph, so that backward can run again. Starts as createGraph. */
+  retainGraph?: boolean;
+  /** Record the backward itself, for higher derivatives. */
+  createGraph?: boolean;
+  /** The tensors whose `.grad` gathers; all leaves without. */
+  inputs?: Tensor | readonly Tensor[] | null;
+}
 
 let nextHook = 1;
 
@@ -48,6 +58,10 @@ export class Tensor {
     /** The tensor that this is a view of. */
     public readonly base: Tensor | null,
   ) {
+    // `new torch.Tensor([1, 2])` is a habit that must not make a tensor without memory.
+    if (shape === undefined) {
+      throw new TypeError(`Tensor: tensors are made by tensor(data), zeros(2, 3), …; got new Tensor(${show(storage)})`);
+    }
     this.dense = dense;
   }
 
@@ -156,11 +170,11 @@ export class Tensor {
   size(dim?: number): Shape | number {
     return dim === undefined ? this.shape : this.shape[wrapDim('size', dim, this.shape.length)]!;
   }
-  /** Strides in elements, or the stride of one dim. */
+  /** Strides in elements (a copy), or the stride of one dim. RangeError for a dim out of range. */
   stride(): readonly number[];
   stride(dim: number): number;
   stride(dim?: number): readonly number[] | number {
-    return dim === undefined ? this.strides : this.strides[wrapDim('stride', dim, this.shape.length)]!;
+    return dim === undefined ? this.strides.slice() : this.strides[wrapDim('stride', dim, this.shape.length)]!;
   }
   /** Position of the first element in the storage, in elements. */
   storageOffset(): number {
@@ -174,6 +188,7 @@ export class Tensor {
   isContiguous(): boolean {
     return this.dense;
   }
+  /** Whether the dtype is float32, float64, float16 or bfloat16. */
   isFloatingPoint(): boolean {
     return isFloatCode(this.code);
   }
@@ -265,24 +280,28 @@ export class Tensor {
   /**
    * Computes the gradients of this tensor's leaves and adds them to their `.grad`.
    * `gradient` is needed for tensors of more than one element. `retainGraph` keeps the graph for another run,
-   * `createGraph` records the backward itself, `inputs` limits which leaves gather.
+   * `createGraph` records the backward itself, `inputs` limits which tensors gather.
+   * TenfoldError 'graph' where nothing was recorded, the graph has been freed, or a saved tensor was changed in place;
+   * 'shape' for a gradient of another shape. See torch.Tensor.backward.
    */
   backward(
-    gradient?: Tensor | null | { gradient?: Tensor; retainGraph?: boolean; createGraph?: boolean; inputs?: Tensor[] },
-    retainGraph?: boolean | { retainGraph?: boolean; createGraph?: boolean; inputs?: Tensor[] },
+    gradient?: Tensor | null | ({ gradient?: Tensor } & BackwardOptions),
+    retainGraph?: boolean | BackwardOptions,
     createGraph?: boolean,
-    inputs?: Tensor[],
+    inputs?: Tensor | readonly Tensor[],
   ): void {
-    let named: { gradient?: Tensor; retainGraph?: boolean; createGraph?: boolean; inputs?: Tensor[] } = {};
+    let named: { gradient?: Tensor } & BackwardOptions = {};
     if (gradient !== undefined && typeof gradient !== 'object')
       throw new TypeError(`backward: 'gradient' must be a tensor or options, got ${show(gradient)}`);
     if (gradient && !(gradient instanceof Tensor)) named = gradient;
     else if (typeof retainGraph === 'object' && retainGraph !== null) named = retainGraph;
     checkOptions('backward', named, ['gradient', 'retainGraph', 'createGraph', 'inputs']);
     const g = gradient instanceof Tensor ? gradient : (named.gradient ?? null);
-    const create = (typeof createGraph === 'boolean' ? createGraph : named.createGraph) ?? false;
-    const retain = (typeof retainGraph === 'boolean' ? retainGraph : named.retainGraph) ?? create;
-    const only = inputs ?? named.inputs ?? null;
+    const create = createGraph ?? named.createGraph ?? false;
+    const retain = (named === retainGraph ? named.retainGraph : (retainGraph ?? named.retainGraph)) ?? create;
+    checkSwitch('backward', 'createGraph', create);
+    checkSwitch('backward', 'retainGraph', retain);
+    const only = wantedInputs('backward', inputs ?? named.inputs);
     const options = { retainGraph: retain, createGraph: create, inputs: only, accumulate: only !== null };
     runBackward([this], [rootGradient('backward', this, g)], options);
   }
@@ -316,6 +335,8 @@ export class Tensor {
   registerPostAccumulateGradHook(hook: (leaf: Tensor) => void): { remove(): void } {
     if (!this.leafGrad)
       throw new TenfoldError('graph', 'registerPostAccumulateGradHook: only for leaves that require grad');
+    if (typeof hook !== 'function')
+      throw new TypeError(`registerPostAccumulateGradHook: expected a function, got ${show(hook)}`);
     const hooks = (leafMeta(this).postHooks ??= new Map());
     const id = nextHook++;
     hooks.set(id, hook);
@@ -338,7 +359,7 @@ export class Tensor {
   get data(): Tensor {
     const view = this.alias();
     const { storage } = this;
-    expose(storage);
+    handOut(storage);
     view.storage = Object.assign(Object.create(Object.getPrototypeOf(storage) as object) as Storage, storage, {
       version: 0,
       recyclable: false,
@@ -352,7 +373,9 @@ export class Tensor {
    * Value of a tensor with one element: a number, or a boolean for bool (`mask.any().item<boolean>()`). An int64 beyond
    * 2^53 throws; `itemBigInt()` reads it.
    */
-  item<T extends number | boolean = number>(): T {
+  item(): number;
+  item<T extends number | boolean>(): T;
+  item(): number | boolean {
     if (this.count !== 1) {
       throw new TenfoldError(
         'shape',
@@ -360,7 +383,7 @@ export class Tensor {
       );
     }
     checkTensor('item', this);
-    return readElement(this, this.offset) as T;
+    return readElement(this, this.offset);
   }
   /** Value of an int64 tensor with one element, exactly. */
   itemBigInt(): bigint {
@@ -393,7 +416,11 @@ export class Tensor {
     const source = half ? tensorOps.cast(this, Code.f32) : this.dense ? this : this.rawClone();
     return elementsOf(source).slice() as TypedArray;
   }
-  /** The tensor's own memory as a typed array; contiguous tensors only. Halves show as Uint16Array of their bits. */
+  /**
+   * The tensor's own memory as a typed array; contiguous tensors only. Halves show as Uint16Array of their bits. Its buffer
+   * holds this tensor (and its views) alone: it may be sent to another thread, and transferred, after which using the
+   * tensor is an error.
+   */
   asTypedArray(): TypedArray {
     if (!this.dense)
       throw new TenfoldError(
@@ -401,12 +428,12 @@ export class Tensor {
         'asTypedArray: the tensor is not contiguous; use toTypedArray(), or contiguous() first',
       );
     checkTensor('asTypedArray', this);
-    expose(this.storage);
+    handOut(this.storage);
     return elementsOf(this);
   }
   /** Rows along the first dim. */
   *[Symbol.iterator](): IterableIterator<Tensor> {
-    if (this.shape.length === 0) throw new TypeError('a 0-dim tensor is not iterable; use item()');
+    if (this.shape.length === 0) throw new TypeError('iterator: a 0-dim tensor is not iterable; use item()');
     for (let i = 0; i < this.shape[0]!; i++) yield this.select(0, i);
   }
   /** Size of the first dim, as Python's len(). */
@@ -445,7 +472,7 @@ export class Tensor {
   [Symbol.dispose](): void {
     this.dispose();
   }
-  /** The memory, to be looked at while the tensor is in use. A view that may outlive it needs `expose` (storage.ts). */
+  /** The memory, to be looked at while the tensor is in use. A view that may outlive it needs `expose` or `handOut` (storage.ts). */
   storageBuffer(): ArrayBufferLike {
     if (this.storage.guarded) checkStorage(this.storage);
     return this.storage.buffer;
@@ -477,8 +504,28 @@ export function checkTensor(call: string, t: Tensor): void {
   }
 }
 
+/** Checks a switch: a string such as 'false' would count as true. */
+export function checkSwitch(call: string, name: string, value: unknown): asserts value is boolean {
+  if (typeof value !== 'boolean') throw new TypeError(`${call}: ${name} must be a boolean, got ${show(value)}`);
+}
+
+/** The tensors that backward is limited to, null for all leaves. */
+export function wantedInputs(call: string, inputs: unknown): readonly Tensor[] | null {
+  if (inputs === undefined || inputs === null) return null;
+  const list: unknown[] = inputs instanceof Tensor ? [inputs] : Array.isArray(inputs) ? inputs : [];
+  if (list.length === 0)
+    throw new TypeError(`${call}: inputs must be a tensor or a list of at least one, got ${show(inputs)}`);
+  list.forEach((t, i) => {
+    if (!(t instanceof Tensor)) throw new TypeError(`${call}: inputs[${i}] must be a tensor, got ${show(t)}`);
+    if (!t.requiresGrad) throw new TenfoldError('graph', `${call}: inputs[${i}] doesn't require grad`);
+  });
+  return list as Tensor[];
+}
+
 /** Gradient that backward starts from: what was given, checked, or 1 for a single element. */
 export function rootGradient(call: string, root: Tensor, gradient: Tensor | null): Tensor {
+  if (gradient !== null && !(gradient instanceof Tensor))
+    throw new TypeError(`${call}: a gradient must be a tensor, got ${show(gradient)}`);
   if (!root.requiresGrad) {
     throw new TenfoldError('graph', `${call}: the tensor doesn't require grad and has no gradFn: nothing was recorded`);
   }
@@ -502,6 +549,7 @@ export function rootGradient(call: string, root: Tensor, gradient: Tensor | null
   return gradient.code === root.code ? gradient : tensorOps.cast(gradient, root.code);
 }
 
+tensorOps.isTensor = (x): x is Tensor => x instanceof Tensor;
 tensorOps.alias = (t) => t.alias();
 tensorOps.clone = (t) => (mode.grad ? t.clone() : t.rawClone());
 tensorOps.cast = (t, code) => t.to(DTYPES[code]!);

@@ -213,7 +213,7 @@ describe('hooks', () => {
     for (const handle of [first, second, early]) handle.remove();
     expect(layer.forward(tensor(1)).item()).toBe(1);
     expect(Object.hasOwn(layer, 'forward')).toBe(false);
-    expect(() => layer.registerForwardHook(3 as never)).toThrow('registerForwardHook: expected a function, got number');
+    expect(() => layer.registerForwardHook(3 as never)).toThrow('registerForwardHook: expected a function, got 3');
   });
 
   it('run inside containers', () => {
