@@ -434,8 +434,18 @@ function define(module: Module, call: string, name: string, value: unknown): voi
       `${call}: '${name}' is a method of ${module.constructor.name}; choose another name`,
     );
   }
-  (module as unknown as Record<string, unknown>)[name] = value;
+  const members = module as unknown as Record<string, unknown>;
+  const old = kindOf(members[name]);
+  if (value !== null && old !== null && old !== kindOf(value)) {
+    throw new TenfoldError(
+      'value',
+      `${call}: ${module.constructor.name} has a ${old} '${name}' already; choose another name`,
+    );
+  }
+  members[name] = value;
 }
+const kindOf = (x: unknown): string | null =>
+  x instanceof Parameter ? 'parameter' : x instanceof Module ? 'module' : null;
 
 function hooksOf(module: Module): ModuleHooks {
   let hooks = hooksOfModule.get(module);

@@ -2,7 +2,7 @@
  * Optimizer: parameter groups, state and checkpoints, as torch.optim.Optimizer has them. What a step computes is in the
  * files beside this one; how a step is launched, in fused.ts.
  */
-import { TenfoldError, checkOptions, didYouMean, show } from '../errors.js';
+import { TenfoldError, checkOptions, didYouMean, naming, show } from '../errors.js';
 import { DTYPES, isFloatCode } from '../dtype.js';
 import { mode, enableGrad } from '../autograd/mode.js';
 import { fillElements } from '../tensor/copy.js';
@@ -182,6 +182,8 @@ export abstract class Optimizer<O extends object = AnyOptions> {
     mode.grad = false;
     try {
       this.update();
+    } catch (error) {
+      throw naming(`${this.constructor.name}.step`, error);
     } finally {
       mode.grad = before;
     }

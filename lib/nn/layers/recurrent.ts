@@ -1,5 +1,5 @@
 /** Recurrent layers and their cells. */
-import { TenfoldError } from '../../errors.js';
+import { TenfoldError, show } from '../../errors.js';
 import type { DType } from '../../dtype.js';
 import { formatShape } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
@@ -149,6 +149,8 @@ abstract class Recurrent extends Module {
       throw new TenfoldError('shape', `${call}: expected ${this.inputSize} features, got ${formatShape(input.shape)}`);
     }
     const swaps = this.batchFirst && !single;
+    if (input.shape[swaps ? 1 : 0] === 0)
+      throw new TenfoldError('shape', `${call}: a sequence has at least one step, got ${formatShape(input.shape)}`);
     let x = single ? input.unsqueeze(1) : swaps ? input.transpose(0, 1) : input;
     const n = x.shape[1]!;
     const sizes = [this.outSize, this.hiddenSize];
@@ -180,6 +182,8 @@ abstract class Recurrent extends Module {
   ): Tensor {
     const layers = this.numLayers * this.directions;
     if (given === null) return Tensor.zeros([layers, n, size], like.code);
+    if (!(given instanceof Tensor))
+      throw new TypeError(`${this.constructor.name}: the state must be a tensor, got ${show(given)}`);
     const want = single ? [layers, size] : [layers, n, size];
     if (given.shape.join() !== want.join()) {
       throw new TenfoldError(
@@ -203,7 +207,7 @@ abstract class Recurrent extends Module {
       if (project !== null) state = [linear(state[0]!, project), ...state.slice(1)];
       outputs[t] = state[0]!;
     }
-    return [outputs.length === 0 ? x.narrow(2, 0, 0) : stack(outputs, 0), state];
+    return [stack(outputs, 0), state];
   }
   override extraRepr(): string {
     let s = `${this.inputSize}, ${this.hiddenSize}`;
@@ -248,6 +252,14 @@ export class RNN extends Recurrent {
 const lstm = signature(
   'LSTM(int inputSize, int hiddenSize, int numLayers=1, bool bias=true, bool batchFirst=false, float dropout=0, bool bidirectional=false, int projSize=0, *, dtype? dtype=null)',
 );
+/** The two states of an LSTM. A tensor is iterable, so it would be taken apart into two where a pair is due. */
+function checkPair(call: string, state: unknown): readonly (Tensor | null)[] {
+  if (state === null || state === undefined) return [null, null];
+  if (!Array.isArray(state) || state.length !== 2 || !state.every((s) => s === null || s instanceof Tensor))
+    throw new TypeError(`${call}: the state must be a list of two tensors, [h, c], got ${show(state)}`);
+  return state as (Tensor | null)[];
+}
+
 /**
  * Long short-term memory (Hochreiter and Schmidhuber 1997) over a sequence [l, n, inputSize] ([n, l, …] with `batchFirst`);
  * returns it and the last [h, c]. See torch.nn.LSTM.
@@ -260,7 +272,7 @@ export class LSTM extends Recurrent {
     super({ gates: 4, states: 2, step: lstmStep, ...sizes });
   }
   override forward(input: Tensor, state: readonly [Tensor, Tensor] | null = null): [Tensor, [Tensor, Tensor]] {
-    const [y, [h, c]] = this.run(input, state ?? []);
+    const [y, [h, c]] = this.run(input, checkPair('LSTM', state));
     return [y, [h!, c!]];
   }
 }
@@ -363,7 +375,7 @@ export class LSTMCell extends Cell {
     super(4, inputSize, hiddenSize, bias, dtype);
   }
   override forward(input: Tensor, state: readonly [Tensor, Tensor] | null = null): [Tensor, Tensor] {
-    return this.one(lstmStep, input, state ?? [null, null]) as [Tensor, Tensor];
+    return this.one(lstmStep, input, checkPair('LSTMCell', state)) as [Tensor, Tensor];
   }
 }
 /** One step of GRU: input [n, inputSize], h [n, hiddenSize] → h. See torch.nn.GRUCell. */

@@ -1,13 +1,21 @@
 /** Limits on gradients. */
-import { TenfoldError, checkOptions } from '../../errors.js';
+import { TenfoldError, checkOptions, show } from '../../errors.js';
 import { mode } from '../../autograd/mode.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { tensor } from '../../ops/creation.js';
 
-function gradsOf(parameters: Tensor | Iterable<Tensor>): Tensor[] {
+function gradsOf(call: string, parameters: Tensor | Iterable<Tensor>): Tensor[] {
+  if (typeof parameters !== 'object' || !(Symbol.iterator in parameters))
+    throw new TypeError(`${call}: expected a tensor or a list of tensors, got ${show(parameters)}`);
   const list = parameters instanceof Tensor ? [parameters] : [...parameters];
+  for (const p of list)
+    if (!(p instanceof Tensor)) throw new TypeError(`${call}: parameters must be tensors, got ${show(p)}`);
   // `.meta` and not `.grad`: reading that tells the engine that somebody else holds the gradient's memory.
   return list.flatMap((p) => p.meta?.grad ?? []);
+}
+function checkLimit(call: string, name: string, value: unknown): void {
+  if (typeof value !== 'number' || Number.isNaN(value))
+    throw new TypeError(`${call}: ${name} must be a number, got ${show(value)}`);
 }
 function withoutGrad<T>(fn: () => T): T {
   const before = mode.grad;
@@ -42,7 +50,8 @@ export function clipGradNorm_(
 ): Tensor {
   if (typeof options === 'object') checkOptions('clipGradNorm_', options, ['normType', 'errorIfNonfinite']);
   const { normType = 2, errorIfNonfinite = false } = typeof options === 'number' ? { normType: options } : options;
-  const grads = gradsOf(parameters);
+  checkLimit('clipGradNorm_', 'maxNorm', maxNorm);
+  const grads = gradsOf('clipGradNorm_', parameters);
   const total = getTotalNorm(grads, normType);
   if (errorIfNonfinite && !Number.isFinite(Number(total.item()))) {
     throw new TenfoldError('value', `clipGradNorm_: the gradients' norm is ${String(total.item())}`);
@@ -56,7 +65,8 @@ export function clipGradNorm_(
 
 /** Limits every element of the gradients to ±clipValue. See torch.nn.utils.clip_grad_value_. */
 export function clipGradValue_(parameters: Tensor | Iterable<Tensor>, clipValue: number): void {
+  checkLimit('clipGradValue_', 'clipValue', clipValue);
   withoutGrad(() => {
-    for (const g of gradsOf(parameters)) g.clamp_(-clipValue, clipValue);
+    for (const g of gradsOf('clipGradValue_', parameters)) g.clamp_(-clipValue, clipValue);
   });
 }

@@ -26,20 +26,29 @@ abstract class FunctionSchedule extends LRScheduler {
     }
     this.begin();
   }
+  /** What the function of a group gives for the epoch. */
+  protected factor(group: number): number {
+    const factor: unknown = this.lrLambdas[group]!(this.lastEpoch);
+    if (typeof factor !== 'number') {
+      throw new TypeError(
+        `${this.constructor.name}: lrLambda must return a number, it returned ${show(factor)} for epoch ${this.lastEpoch}`,
+      );
+    }
+    return factor;
+  }
 }
 
 /** The initial rate times a function of the epoch, one for all groups or one each. See torch.optim.lr_scheduler.LambdaLR. */
 export class LambdaLR extends FunctionSchedule {
   override getLr(): number[] {
-    return this.baseLrs.map((lr, i) => lr * this.lrLambdas[i]!(this.lastEpoch));
+    return this.baseLrs.map((lr, i) => lr * this.factor(i));
   }
 }
 
 /** The rate times a function of the epoch, at each epoch. See torch.optim.lr_scheduler.MultiplicativeLR. */
 export class MultiplicativeLR extends FunctionSchedule {
   override getLr(): number[] {
-    const { lastEpoch, lrLambdas } = this;
-    return this.groupLrs((lr) => lr).map((lr, i) => (lastEpoch > 0 ? lr * lrLambdas[i]!(lastEpoch) : lr));
+    return this.groupLrs((lr) => lr).map((lr, i) => (this.lastEpoch > 0 ? lr * this.factor(i) : lr));
   }
 }
 

@@ -1,7 +1,7 @@
 /** The schedule that follows a measured value. */
-import { checkOptions } from '../../errors.js';
+import { checkOptions, show } from '../../errors.js';
 import type { Optimizer, AnyOptions } from '../optimizer.js';
-import { checkOptimizer, checkOneOf, perGroup, type SchedulerStateDict } from './schedule.js';
+import { checkOptimizer, checkOneOf, checkStateDict, perGroup, type SchedulerStateDict } from './schedule.js';
 
 /** Options of ReduceLROnPlateau. */
 export interface PlateauOptions {
@@ -70,7 +70,16 @@ export class ReduceLROnPlateau {
 
   /** Counts a value (a number, or a tensor of one element), and lowers the rates where there were too many bad ones. */
   step(metrics: number | { item(): number }): void {
-    const current = typeof metrics === 'number' ? metrics : metrics.item();
+    const given: unknown = metrics;
+    const current: unknown =
+      typeof given === 'object' && given !== null && 'item' in given && typeof given.item === 'function'
+        ? (given as { item(): unknown }).item()
+        : given;
+    if (typeof current !== 'number') {
+      throw new TypeError(
+        `ReduceLROnPlateau.step: expected the measured value, a number or a tensor of one element, got ${show(metrics)}`,
+      );
+    }
     this.lastEpoch++;
     if (this.isBetter(current)) {
       this.best = current;
@@ -112,6 +121,7 @@ export class ReduceLROnPlateau {
   }
   /** Goes on from what stateDict() gave. */
   loadStateDict(stateDict: SchedulerStateDict): void {
+    checkStateDict('ReduceLROnPlateau', stateDict);
     checkOptions('ReduceLROnPlateau.loadStateDict', stateDict, Object.keys(this));
     Object.assign(this, structuredClone(stateDict));
   }

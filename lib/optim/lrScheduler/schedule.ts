@@ -174,11 +174,16 @@ export abstract class LRScheduler {
   }
   /** Goes on from what stateDict() gave. */
   loadStateDict(stateDict: SchedulerStateDict): void {
+    checkStateDict(this.constructor.name, stateDict);
     checkOptions(`${this.constructor.name}.loadStateDict`, stateDict, Object.keys(this));
     Object.assign(this, structuredClone(stateDict));
   }
 }
 
+export function checkStateDict(call: string, stateDict: unknown): void {
+  if (typeof stateDict !== 'object' || stateDict === null)
+    throw new TypeError(`${call}.loadStateDict: expected what stateDict() gave, got ${show(stateDict)}`);
+}
 const holdsFunction = (v: unknown): boolean =>
   typeof v === 'function' || (Array.isArray(v) && v.some((x) => typeof x === 'function' || isScheduler(x)));
 

@@ -1,6 +1,6 @@
 /** DataLoader: batches of a dataset in an order. */
 import { TenfoldError, checkOptions, show } from '../../errors.js';
-import { type Generator } from '../../random/generator.js';
+import { Generator } from '../../random/generator.js';
 import { defaultCollate, defaultConvert, type Collated } from './collate.js';
 import { IterableDataset, type MapDataset } from './dataset.js';
 import { BatchSampler, RandomSampler, SequentialSampler, drawSeed } from './sampler.js';
@@ -176,6 +176,15 @@ function readLoaderOptions<T, B>(
     if (o[flag] !== undefined && o[flag] !== null && typeof o[flag] !== 'boolean')
       throw new TypeError(`DataLoader: ${flag} must be a boolean, got ${show(o[flag])}`);
   }
+  for (const order of ['sampler', 'batchSampler'] as const) {
+    const given: unknown = o[order];
+    if (given !== undefined && given !== null && !(typeof given === 'object' && Symbol.iterator in given))
+      throw new TypeError(`DataLoader: ${order} must be iterable, got ${show(given)}`);
+  }
+  if (o.collateFn !== undefined && o.collateFn !== null && typeof o.collateFn !== 'function')
+    throw new TypeError(`DataLoader: collateFn must be a function, got ${show(o.collateFn)}`);
+  if (o.generator !== undefined && o.generator !== null && !(o.generator instanceof Generator))
+    throw new TypeError(`DataLoader: generator must be a Generator, got ${show(o.generator)}`);
   return o;
 }
 
