@@ -51,6 +51,8 @@ const SHAPES: Row[] = [
   [() => F.crossEntropy(z(2, 3), ints(0, 1, 2)), 'shape', 'crossEntropy: target has shape [3], expected [2]'],
   [() => F.batchNorm(z(1, 3), null, null, { training: true }), 'shape', 'batchNorm: more than one value per channel'],
   [() => new nn.LSTM(2, 2).forward(z(3)), 'shape', 'LSTM: input must be [l, n, 2] or [l, 2], got [3]'],
+  [() => new nn.LSTM(2, 2).forward(z(0, 1, 2)), 'shape', 'LSTM: a sequence has at least one step, got [0, 1, 2]'],
+  [() => new nn.GRU(2, 2, { batchFirst: true }).forward(z(3, 0, 2)), 'shape', 'GRU: a sequence has at least one step'],
   [() => z(2).tril(), 'shape', 'tril: needs at least 2 dims, got [2]'],
   [() => z(2).item(), 'shape', 'item: a tensor of 2 elements has no single value'],
   [() => +z(2), 'shape', 'item: a tensor of 2 elements has no single value'],
@@ -79,6 +81,21 @@ const DTYPES: Row[] = [
   [() => z(2).sum(1.5), 'TypeError', "sum: 'dim' must be an integer or a list of integers or null, got 1.5"],
   [() => t.cat([z(2), 3]), 'TypeError', "cat: 'tensors' must be a list of tensors"],
   [() => new nn.Linear(2, 2).forward([1, 2]), 'TypeError', "linear: 'input' must be a tensor, got [1, 2]; wrap it"],
+  [
+    () => new nn.LSTM(2, 2).forward(z(3, 1, 2), z(1, 1, 2)),
+    'TypeError',
+    'LSTM: the state must be a list of two tensors, [h, c]',
+  ],
+  [
+    () => new nn.LSTMCell(2, 2).forward(z(3, 2), z(3, 2)),
+    'TypeError',
+    'LSTMCell: the state must be a list of two tensors',
+  ],
+  [
+    () => new nn.GRU(2, 2).forward(z(3, 1, 2), [z(1, 1, 2)]),
+    'TypeError',
+    'GRU: the state must be a tensor, got [a Tensor',
+  ],
   [() => t.manualSeed(1.5), 'TypeError', 'manualSeed: expected an integer, got 1.5'],
   [() => t.noGrad(3), 'TypeError', 'noGrad: expected a function, got 3'],
   [() => t.enableGrad({}), 'TypeError', 'enableGrad: expected a function, got an object'],
@@ -141,6 +158,18 @@ const ARRAYS: Row[] = [
   [() => t.tensor([1], { dtype: 'float8' }), 'TypeError', "tensor: unknown dtype 'float8'"],
   [() => t.tensor([NaN], { dtype: 'int64' }), 'value', 'tensor: NaN has no int64 value'],
   [() => t.tensor([1, -Infinity], { dtype: 'uint8' }), 'value', 'tensor: -Infinity has no uint8 value'],
+  [() => t.tensor([1, 300], { dtype: 'uint8' }), 'value', 'tensor: 300 has no uint8 value'],
+  [() => t.tensor([1, -256], { dtype: 'uint8' }), 'value', 'tensor: -256 has no uint8 value'],
+  [() => t.tensor(1e10, { dtype: 'int32' }), 'value', 'tensor: 10000000000 has no int32 value'],
+  [() => t.tensor([128], { dtype: 'int8' }), 'value', 'tensor: 128 has no int8 value'],
+  [() => t.tensor(2 ** 63, { dtype: 'int64' }), 'value', 'tensor: 9223372036854776000 has no int64 value'],
+  [() => t.tensor([2n ** 63n]), 'value', 'tensor: 9223372036854775808n has no int64 value'],
+  [() => t.tensor([1], { requiresGrad: 'no' }), 'TypeError', "tensor: requiresGrad must be a boolean, got 'no'"],
+  [
+    () => t.zeros(z(2)),
+    'TypeError',
+    "zeros: options must be an object such as { dtype: 'int64' }, got a Tensor of shape [2]",
+  ],
 ];
 
 // Sizes whose product is beyond 2^53, beyond what an ArrayBuffer holds, and beyond counting.
@@ -154,6 +183,15 @@ const SIZES: Row[] = [
   [() => t.rand(2 ** 20, 2 ** 20), 'memory', 'rand: out of memory'],
   [() => t.zeros(2 ** 53), 'memory', 'zeros: [9007199254740992] is too large'],
   [() => t.zeros(2 ** 31, 2 ** 31, 2 ** 31), 'memory', 'is too large'],
+  [() => t.zeros(new Array(65).fill(1)), 'shape', 'zeros: tensors have at most 64 dims, got 65 sizes'],
+  [
+    () =>
+      z(1)
+        .expand(2 ** 40)
+        .tolist(),
+    'memory',
+    'tolist: out of memory',
+  ],
   [() => t.zeros(1e308), 'memory', 'zeros: [1e+308] is too large'],
   [() => t.arange(2 ** 45), 'memory', 'arange: out of memory'],
   [() => t.arange(Infinity), 'TypeError', 'arange: expected finite numbers, got Infinity'],
@@ -237,6 +275,8 @@ const LIFE: Row[] = [
 ]; // prettier-ignore
 
 const loader = (options: object) => (): unknown => new DataLoader(new TensorDataset(z(4)), options);
+const sgd = (): Any => new optim.SGD([leaf(2)], { lr: 1 });
+const schedule = optim.lrScheduler;
 const OPTIONS: Row[] = [
   [() => t.sum(z(2), { dmi: 1 }), 'TypeError', "sum: unknown option 'dmi', did you mean 'dim'?"],
   [() => z(2).sum({ keep_dim: true }), 'TypeError', "sum: unknown option 'keep_dim', did you mean 'keepdim'?"],
@@ -266,6 +306,19 @@ const OPTIONS: Row[] = [
   [loader({ batchsize: 2 }), 'TypeError', "DataLoader: unknown option 'batchsize', did you mean 'batchSize'?"],
   [loader({ batchSize: 0 }), 'RangeError', 'DataLoader: batchSize must be a positive integer, got 0 (null: no batches)'],
   [loader({ shuffle: 'yes' }), 'TypeError', "DataLoader: shuffle must be a boolean, got 'yes'"],
+  [loader({ collateFn: 3 }), 'TypeError', 'DataLoader: collateFn must be a function, got 3'],
+  [loader({ sampler: 3 }), 'TypeError', 'DataLoader: sampler must be iterable, got 3'],
+  [loader({ batchSampler: 'x' }), 'TypeError', "DataLoader: batchSampler must be iterable, got 'x'"],
+  [loader({ generator: 3 }), 'TypeError', 'DataLoader: generator must be a Generator, got 3'],
+  [() => new schedule.LambdaLR(sgd(), () => 'a'), 'TypeError', "LambdaLR: lrLambda must return a number, it returned 'a' for epoch 0"],
+  [() => new schedule.ReduceLROnPlateau(sgd()).step(), 'TypeError', 'ReduceLROnPlateau.step: expected the measured value'],
+  [() => new schedule.ReduceLROnPlateau(sgd()).step('3'), 'TypeError', "a number or a tensor of one element, got '3'"],
+  [() => new schedule.StepLR(sgd(), 1).loadStateDict(null), 'TypeError', 'StepLR.loadStateDict: expected what stateDict() gave, got null'],
+  [() => { const o = sgd(); const [p] = o.paramGroups[0].params; p.sum().backward(); p.dispose(); o.step(); }, 'freed', 'SGD.step: tensor used after it was freed'],
+  [() => nn.utils.clipGradNorm_('x', 1), 'TypeError', "clipGradNorm_: expected a tensor or a list of tensors, got 'x'"],
+  [() => nn.utils.clipGradNorm_([leaf(2)], NaN), 'TypeError', 'clipGradNorm_: maxNorm must be a number, got NaN'],
+  [() => nn.utils.clipGradValue_([3], 1), 'TypeError', 'clipGradValue_: parameters must be tensors, got 3'],
+  [() => new nn.Linear(2, 2).registerBuffer('weight', z(1)), 'value', "registerBuffer: Linear has a parameter 'weight' already"],
   [() => new TensorDataset(z(4), z(3)), 'shape', 'TensorDataset: first dims 4, 3 differ'],
   [() => nn.utils.clipGradNorm_([leaf(2)], 1, { norm_type: 2 }), 'TypeError', "did you mean 'normType'?"],
   [() => t.setPrintOptions({ precisoin: 3 }), 'TypeError', "did you mean 'precision'?"],
@@ -332,6 +385,13 @@ describe('memory that the user takes away', () => {
     x.stride().reverse();
     expect(x.stride()).toEqual([3, 1]);
   });
+});
+
+it('tensor() takes NaN for true, and lists of tensors in one dtype that holds them all', () => {
+  expect(tf.tensor([NaN, 0], { dtype: 'bool' }).tolist()).toEqual([true, false]);
+  expect(tf.tensor([255, -1, -255], { dtype: 'uint8' }).tolist()).toEqual([255, 255, 1]);
+  expect(tf.tensor([ints(1).reshape([]), 2.5])).toEqual(tf.tensor([1, 2.5]));
+  expect(tf.tensor([ints(1, 2), tf.tensor([0.5, 1])])).toEqual(tf.tensor([[1, 2], [0.5, 1]])); // prettier-ignore
 });
 
 it('the Jacobian of an empty result is empty', () => {

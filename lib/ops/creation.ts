@@ -1,6 +1,6 @@
 /** Making tensors: from data, filled, ranges. */
 import { TenfoldError, checkOptions, show } from '../errors.js';
-import { Code, DTYPES, codeOf, codeOfArray, defaultFloat, isFloatCode, type DType } from '../dtype.js';
+import { Code, DTYPES, codeOf, codeOfArray, defaultFloat, isFloatCode, promoteCodes, type DType } from '../dtype.js';
 import { fillElements } from '../tensor/copy.js';
 import { elementsOf, type TypedArray } from '../tensor/elements.js';
 import { MAX_DIMS, checkSizes, formatShape, numelOf, type Shape } from '../tensor/shape.js';
@@ -24,15 +24,16 @@ function readOptions(
   options: TensorOptions | null | undefined,
 ): { code: Code | null; requiresGrad: boolean } {
   const o = options ?? {};
-  if (typeof o !== 'object') throw new TypeError(`${call}: options must be an object, got ${show(o)}`);
+  if (typeof o !== 'object' || o instanceof Tensor || Array.isArray(o) || ArrayBuffer.isView(o))
+    throw new TypeError(`${call}: options must be an object such as { dtype: 'int64' }, got ${show(o)}`);
   checkOptions(call, o, OPTIONS);
   if (o.device !== undefined && o.device !== null && o.device !== 'cpu') {
     throw new TenfoldError('value', `${call}: device ${show(o.device)} doesn't exist here; only 'cpu' does`);
   }
-  return {
-    code: o.dtype === undefined || o.dtype === null ? null : codeOf(call, o.dtype),
-    requiresGrad: o.requiresGrad ?? false,
-  };
+  const requiresGrad = o.requiresGrad ?? false;
+  if (typeof requiresGrad !== 'boolean')
+    throw new TypeError(`${call}: requiresGrad must be a boolean, got ${show(requiresGrad)}`);
+  return { code: o.dtype === undefined || o.dtype === null ? null : codeOf(call, o.dtype), requiresGrad };
 }
 
 function arrayCode(call: string, array: ArrayBufferView): Code {
@@ -71,13 +72,34 @@ function writeElements(out: TypedArray, code: Code, flat: readonly unknown[]): v
   if (code === Code.i64) {
     const big = out as BigInt64Array;
     flat.forEach((x, i) => (big[i] = typeof x === 'bigint' ? x : BigInt(Math.trunc(Number(x)))));
-  } else if (code === Code.bool) flat.forEach((x, i) => (out[i] = x ? 1 : 0));
+  } else if (code === Code.bool)
+    flat.forEach((x, i) => (out[i] = x || x !== x ? 1 : 0)); // NaN is true
   else for (let i = 0; i < flat.length; i++) (out as Float32Array)[i] = Number(flat[i]);
+}
+
+/** Bits of the integer dtypes, by code. */
+const BITS: Partial<Record<Code, number>> = {
+  [Code.i64]: 64,
+  [Code.i32]: 32,
+  [Code.u8]: 8,
+  [Code.i8]: 8,
+  [Code.i16]: 16,
+};
+
+/** Whether a number has a value in an integer dtype; fractions are cut. As in PyTorch, -1 to -255 are in uint8. */
+function holds(code: Code, x: unknown): boolean {
+  const bits = BITS[code]!;
+  const low = code === Code.u8 ? -(2 ** bits) + 1 : -(2 ** (bits - 1));
+  const end = code === Code.u8 ? 2 ** bits : 2 ** (bits - 1);
+  if (typeof x === 'bigint') return x >= BigInt(low) && x < BigInt(end);
+  const n = Number(x);
+  return Number.isFinite(n) && n >= low && n < end;
 }
 
 /**
  * A tensor with a copy of the data. Without a dtype: numbers give the default dtype, booleans bool, bigints int64; a typed
- * array keeps its own. TenfoldError for ragged arrays. See torch.tensor.
+ * array keeps its own; tensors inside lists are promoted to one dtype. TenfoldError for ragged arrays, and for numbers
+ * that an integer dtype doesn't hold. See torch.tensor.
  */
 export function tensor(data: TensorData, options?: TensorOptions): Tensor {
   const { code, requiresGrad } = readOptions('tensor', options);
@@ -98,7 +120,6 @@ function fromData(data: TensorData, code: Code | null): Tensor {
     (elementsOf(out) as Float32Array).set(array as Float32Array);
     return code === null || code === own ? out : out.to(DTYPES[code]!);
   }
-  // The usual short list of numbers, without the detour over `flat`.
   const shape: number[] = [];
   const flat: unknown[] = [];
   flatten(data, shape, 0, flat);
@@ -115,7 +136,7 @@ function fromData(data: TensorData, code: Code | null): Tensor {
     else if (guess !== c) guess = isFloatCode(guess) || isFloatCode(c) ? defaultFloat() : Code.i64;
   }
   own ??= guess < 0 ? defaultFloat() : (guess as Code);
-  const odd = isFloatCode(own) || own === Code.bool ? -1 : flat.findIndex((x) => !Number.isFinite(Number(x)));
+  const odd = BITS[own] === undefined ? -1 : flat.findIndex((x) => !holds(own, x));
   if (odd >= 0) throw new TenfoldError('value', `tensor: ${show(flat[odd])} has no ${DTYPES[own]!} value`);
   if (
     own >= Code.f16 ||
@@ -133,9 +154,7 @@ function fromData(data: TensorData, code: Code | null): Tensor {
 // Arrays that hold tensors or typed arrays: their values, stacked.
 function stackData(flat: readonly unknown[], shape: readonly number[], code: Code | null): Tensor {
   const parts = flat.map((x) => fromData(x as TensorData, null));
-  const inner = parts[0]!.shape;
-  const stacked = parts[0]!.constructor && (stackRaw(parts) as Tensor);
-  const out = stacked.reshape([...shape, ...inner]);
+  const out = stackRaw(parts).reshape([...shape, ...parts[0]!.shape]);
   return code === null ? out : out.to(DTYPES[code]!);
 }
 function stackRaw(parts: readonly Tensor[]): Tensor {
@@ -148,7 +167,8 @@ function stackRaw(parts: readonly Tensor[]): Tensor {
       );
     }
   }
-  const out = Tensor.raw([parts.length, ...first.shape], first.code);
+  const code = parts.map((p) => p.code).reduce(promoteCodes);
+  const out = Tensor.raw([parts.length, ...first.shape], code);
   parts.forEach((p, i) => out.select(0, i).rawCopy(p));
   return out;
 }

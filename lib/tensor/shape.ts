@@ -142,8 +142,10 @@ export function wrapDims(call: string, dims: number | readonly number[] | null, 
   return ndim === 0 ? ALL_DIMS[0]! : list;
 }
 
-/** Checks a list of sizes: non-negative integers whose product is exact. */
+/** Checks a list of sizes: non-negative integers whose product is exact, one for each of at most MAX_DIMS dims. */
 export function checkSizes(call: string, sizes: readonly number[]): Shape {
+  if (sizes.length > MAX_DIMS)
+    throw new TenfoldError('shape', `${call}: tensors have at most ${MAX_DIMS} dims, got ${sizes.length} sizes`);
   let n = 1;
   for (const size of sizes) {
     if (!Number.isInteger(size) || size < 0) {

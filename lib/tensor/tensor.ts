@@ -129,6 +129,13 @@ export class Tensor {
     copyElements(out, this);
     return out;
   }
+  /** This tensor or a dense copy, for a call that users make: an error names it. */
+  private denseFor(call: string): Tensor {
+    if (this.dense) return this;
+    const out = Tensor.rawFor(call, this.shape, this.code);
+    copyElements(out, this);
+    return out;
+  }
   /** Copies another tensor's elements, broadcast and cast, without touching graph or version. */
   rawCopy(source: Tensor): void {
     copyElements(this, source);
@@ -401,7 +408,7 @@ export class Tensor {
   /** Elements as nested arrays; a number for a 0-dim tensor. */
   tolist(): Nested {
     checkTensor('tolist', this);
-    const flat = this.dense ? this : this.rawClone();
+    const flat = this.denseFor('tolist');
     const at = { i: flat.offset };
     const build = (dim: number): Nested => {
       if (dim === this.shape.length) return readElement(flat, at.i++);
@@ -413,7 +420,7 @@ export class Tensor {
   toTypedArray(): TypedArray {
     checkTensor('toTypedArray', this);
     const half = this.code >= Code.f16;
-    const source = half ? tensorOps.cast(this, Code.f32) : this.dense ? this : this.rawClone();
+    const source = half ? tensorOps.cast(this, Code.f32) : this.denseFor('toTypedArray');
     return elementsOf(source).slice() as TypedArray;
   }
   /**
