@@ -45,6 +45,8 @@ export function setRngState(state: Tensor | Uint8Array): void {
 function draw(k: Kernel, call: string, out: Tensor, generator: Generator | null, numbers: readonly number[]): void {
   const id = k[out.code]!;
   if (id < 0 && (out.code === Code.f16 || out.code === Code.bf16)) {
+    if (k === K.uniform) return drawUniformHalf(call, out, generator, numbers);
+    if (k === K.normal && out.count >= 16 && numbers[2] === 0) return drawNormalHalf(call, out, generator, numbers);
     const wide = Tensor.raw(out.shape, Code.f32);
     draw(k, call, wide, generator, numbers);
     out.rawCopy(wide);
@@ -55,7 +57,83 @@ function draw(k: Kernel, call: string, out: Tensor, generator: Generator | null,
   launchRaw(id, (generator ?? defaultGenerator).address, addressOf(out), out.count, ...numbers);
 }
 
-/** Fills a tensor of any layout in place: dense memory directly, else through a dense copy. */
+/** float16 takes the last 11 bits of each random number, bfloat16 the last 8, where float32 takes 24. */
+function drawUniformHalf(call: string, out: Tensor, generator: Generator | null, range: readonly number[]): void {
+  const wide = Tensor.raw(out.shape, Code.f32);
+  draw(K.uniform, call, wide, generator, [0, 1]);
+  const values = 2 ** (out.code === Code.f16 ? 11 : 8);
+  const [from, to] = range as [number, number];
+  const bits = wide.mul(2 ** 24).remainder(values);
+  out.rawCopy(
+    bits
+      .mul(1 / values)
+      .mul(to - from)
+      .add(from),
+  );
+}
+
+/**
+ * Box and Muller's method as PyTorch has it for 16 numbers and more, in blocks of 16 of which the last may lie over the
+ * one before it. float16 is rounded where PyTorch stores a value, bfloat16 after every operation.
+ */
+function drawNormalHalf(call: string, out: Tensor, generator: Generator | null, numbers: readonly number[]): void {
+  const { dtype, count } = out;
+  const store = (t: Tensor): Tensor => t.to(dtype).double();
+  const step = out.code === Code.bf16 ? store : (t: Tensor): Tensor => t;
+  const [mean, std] = numbers.slice(0, 2).map((x) => store(Tensor.zeros([], Code.f64).add(x))) as [Tensor, Tensor];
+  const uniform = (n: number): Tensor => {
+    const u = Tensor.raw([n], out.code);
+    drawUniformHalf(call, u, generator, [0, 1]);
+    return u.double();
+  };
+  const normal = (u: Tensor): Tensor => {
+    const pairs = u.view([-1, 2, 8]);
+    const logarithm = step(store(pairs.select(1, 0).neg().add(1)).log());
+    const radius = store(step(logarithm.mul(-2)).sqrt());
+    const theta = store(pairs.select(1, 1).mul(2 * Math.PI));
+    const scale = (x: Tensor): Tensor => step(step(radius.mul(step(x))).mul(std)).add(mean);
+    const parts = [scale(theta.cos()), scale(theta.sin())];
+    const both = Tensor.raw(pairs.shape, out.code);
+    parts.forEach((part, i) => both.select(1, i).rawCopy(part));
+    return both.view([-1]);
+  };
+  const flat = out.view([count]);
+  const u = uniform(count);
+  const whole = count - (count % 16);
+  flat.narrow(0, 0, whole).rawCopy(normal(u.narrow(0, 0, whole)));
+  if (whole < count) flat.narrow(0, count - 16, 16).rawCopy(normal(uniform(16)));
+}
+
+/** Dims in the order of memory, those with the largest strides first; expanded dims stay where they are, as in PyTorch. */
+function memoryOrder(t: Tensor): number[] {
+  const order = t.shape.map((_, i) => i).reverse(); // innermost first
+  const compare = (a: number, b: number): number => {
+    const [s, u] = [t.strides[a]!, t.strides[b]!];
+    if (s === 0 || u === 0) return 0;
+    return s === u ? Number(t.shape[a]! > t.shape[b]!) : s - u;
+  };
+  for (let i = 1; i < order.length; i++) {
+    for (let at = i, below = i - 1; below >= 0; below--) {
+      const c = compare(order[below]!, order[at]!);
+      if (c < 0) break;
+      if (c === 0) continue;
+      [order[below], order[at]] = [order[at]!, order[below]!];
+      at = below;
+    }
+  }
+  return order.reverse();
+}
+/** A tensor with its dims in that order. */
+function inMemoryOrder(t: Tensor): Tensor {
+  const order = memoryOrder(t);
+  return t.stridedView(
+    order.map((i) => t.shape[i]!),
+    order.map((i) => t.strides[i]!),
+    t.offset,
+  );
+}
+
+/** Fills a tensor of any layout in place: dense memory directly, else through a dense copy, in the order of memory. */
 function fillRandom(
   call: string,
   self: Tensor,
@@ -66,9 +144,10 @@ function fillRandom(
 ): Tensor {
   if (self.dense) draw(k, call, self, generator, numbers);
   else {
-    const out = Tensor.raw(self.shape, self.code);
+    const ordered = inMemoryOrder(self);
+    const out = Tensor.raw(ordered.shape, self.code);
     draw(k, call, out, generator, strided);
-    self.rawCopy(out);
+    ordered.rawCopy(out);
   }
   return self;
 }
@@ -239,6 +318,19 @@ function sample(
   draw(k, call, out, o.generator ?? null, numbers);
   return o.requiresGrad ? out.requiresGrad_(true) : out;
 }
+/** Whether a dense tensor of this one's order in memory is contiguous. */
+const keepsOrder = (t: Tensor): boolean =>
+  memoryOrder(t)
+    .filter((i) => t.shape[i] !== 1)
+    .every((dim, i, all) => i === 0 || dim > all[i - 1]!);
+/** What `make` draws for the shape of `input`, in the order of its memory, as a dense tensor. */
+function likeMemory(input: Tensor, make: (shape: Shape) => Tensor, o: RandomOptions): Tensor {
+  if (input.dense) return make(input.shape);
+  const order = memoryOrder(input);
+  const drawn = make(order.map((i) => input.shape[i]!)).detach();
+  const out = drawn.permute(order.map((_, i) => order.indexOf(i))).contiguous();
+  return o.requiresGrad ? out.requiresGrad_(true) : out;
+}
 type Sizes =
   | [...size: number[]]
   | [...size: number[], options: RandomOptions]
@@ -259,7 +351,7 @@ export const randLike = (input: Tensor, options: RandomOptions = {}): Tensor =>
   sampleLike('randLike', input, K.uniform, [0, 1], options);
 /** randn() of another tensor's shape and dtype. See torch.randn_like. */
 export const randnLike = (input: Tensor, options: RandomOptions = {}): Tensor =>
-  sampleLike('randnLike', input, K.normal, [0, 1, 0], options);
+  sampleLike('randnLike', input, K.normal, [0, 1, keepsOrder(needTensor('randnLike', input)) ? 0 : 1], options);
 function sampleLike(
   call: string,
   input: Tensor,
@@ -268,28 +360,44 @@ function sampleLike(
   options: RandomOptions,
 ): Tensor {
   readRandom(call, [options]);
-  return sample(call, needTensor(call, input).shape, k, numbers, options, input.code);
+  const make = (shape: Shape): Tensor => sample(call, shape, k, numbers, options, input.code);
+  return likeMemory(needTensor(call, input), make, options);
 }
 function needTensor(call: string, x: unknown): Tensor {
   if (!(x instanceof Tensor)) throw new TypeError(`${call}: 'input' must be a tensor, got ${show(x)}`);
   return x;
 }
 
-function integers(call: string, low: number, high: number, shape: Shape, o: RandomOptions, fallback: Code): Tensor {
+function integers(
+  call: string,
+  low: number | bigint,
+  high: number | bigint,
+  shape: Shape,
+  o: RandomOptions,
+  fallback: Code,
+): Tensor {
   for (const x of [low, high])
-    if (!Number.isInteger(x)) throw new TypeError(`${call}: low and high must be integers, got ${show(x)}`);
+    if (typeof x !== 'bigint' && !Number.isInteger(x))
+      throw new TypeError(`${call}: low and high must be integers, got ${show(x)}`);
   const out = Tensor.rawFor(call, shape, o.dtype ? codeOf(call, o.dtype) : fallback);
   draw(K.random, call, out, o.generator ?? null, integerArguments(call, low, BigInt(high)));
   return o.requiresGrad ? out.requiresGrad_(true) : out;
 }
 /** Integers in [low, high) as int64: randint(high, size) or randint(low, high, size). See torch.randint. */
-export function randint(high: number, size: readonly number[], options?: RandomOptions): Tensor;
-export function randint(low: number, high: number, size: readonly number[], options?: RandomOptions): Tensor;
-export function randint(options: RandomOptions & { low?: number; high: number; size: readonly number[] }): Tensor;
+export function randint(high: number | bigint, size: readonly number[], options?: RandomOptions): Tensor;
+export function randint(
+  low: number | bigint,
+  high: number | bigint,
+  size: readonly number[],
+  options?: RandomOptions,
+): Tensor;
+export function randint(
+  options: RandomOptions & { low?: number | bigint; high: number | bigint; size: readonly number[] },
+): Tensor;
 export function randint(...args: unknown[]): Tensor {
   const { rest, options } = readRandom('randint', args, ['low', 'high', 'size']);
-  const named = options as RandomOptions & { low?: number; high?: number; size?: readonly number[] };
-  const numbers = rest.filter((x) => typeof x === 'number') as number[];
+  const named = options as RandomOptions & { low?: number | bigint; high?: number | bigint; size?: readonly number[] };
+  const numbers = rest.filter((x) => typeof x === 'number' || typeof x === 'bigint') as (number | bigint)[];
   const size = (rest.find(Array.isArray) ?? named.size) as number[] | undefined;
   if (!size) throw new TypeError(`randint: missing the size, a list of integers; got ${rest.map(show).join(', ')}`);
   const [low, high] = numbers.length === 2 ? numbers : [named.low ?? 0, numbers[0] ?? named.high];
@@ -303,14 +411,9 @@ export function randintLike(
 ): Tensor {
   const { rest, options } = readRandom('randintLike', args);
   const [low, high] = rest.length > 1 ? rest : [0, rest[0]];
-  return integers(
-    'randintLike',
-    low as number,
-    high as number,
-    needTensor('randintLike', input).shape,
-    options,
-    input.code,
-  );
+  const make = (shape: Shape): Tensor =>
+    integers('randintLike', low as number, high as number, shape, options, input.code);
+  return likeMemory(needTensor('randintLike', input), make, options);
 }
 /** The integers 0 … n − 1 in random order, as int64. See torch.randperm. */
 export function randperm(n: number, options: RandomOptions = {}): Tensor {
