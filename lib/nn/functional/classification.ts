@@ -87,7 +87,8 @@ const nllRows = defineOp(
     backward: {
       input: d('target', 'weight', (grad, target, weight, call) => {
         let rows = rowWeights(target, weight, call.ignoreIndex, grad).neg();
-        if (call.reduction === 'mean') rows = rows.div(rows.sum().neg());
+        // Where all are ignored, the sum is 0; what is ignored has no gradient even then.
+        if (call.reduction === 'mean') rows = where(target.ne(call.ignoreIndex), rows.div(rows.sum().neg()), 0);
         const at = inRange(target, call.ignoreIndex).unsqueeze(1);
         return Tensor.zeros(call.input.shape, grad.code).scatterAdd(1, at, rows.mul(grad).unsqueeze(1));
       }),

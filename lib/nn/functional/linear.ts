@@ -1,6 +1,6 @@
 /** Linear maps. */
 import { TenfoldError } from '../../errors.js';
-import { formatShape } from '../../tensor/shape.js';
+import { formatShape, numelOf } from '../../tensor/shape.js';
 import { type Tensor } from '../../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { product } from '../../ops/matrix.js';
@@ -53,7 +53,8 @@ export const linear = defineOp('linear(Tensor input, Tensor weight, Tensor? bias
       throw new TenfoldError('shape', `linear: bias must be [${outFeatures}], got ${formatShape(bias.shape)}`);
     }
     if (shape.length === 2) return affine(input, weight, bias);
-    return affine(input.reshape([-1, inFeatures!]), weight, bias).view([...shape.slice(0, -1), outFeatures]);
+    const rows = shape.slice(0, -1);
+    return affine(input.reshape([numelOf(rows), inFeatures!]), weight, bias).view([...rows, outFeatures]);
   },
   composite: true,
 }));

@@ -262,6 +262,12 @@ export const groupNorm = defineOp(
       if (numGroups < 1 || channels % numGroups !== 0) {
         throw new TenfoldError('shape', `groupNorm: ${channels} channels can't form ${numGroups} groups`);
       }
+      if (input.count === numGroups) {
+        throw new TenfoldError(
+          'shape',
+          `groupNorm: more than one value per group is needed, got ${formatShape(shape)} in ${numGroups} groups`,
+        );
+      }
       checkChannels('groupNorm', channels, { weight, bias });
       if (isHalf(input)) return groupNorm(input.float(), numGroups, widen(weight), widen(bias), eps).to(input.dtype);
       const rows = shape[0]! * numGroups;

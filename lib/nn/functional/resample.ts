@@ -107,6 +107,7 @@ const nearest = (from: number, to: number, scale: number | null, half: number): 
   return mapOf(from, to, 1, (o, set) => set(0, Math.floor(Math.fround((o + half) * step)), 1));
 };
 const linear = (from: number, to: number, scale: number | null, align: boolean): Map1 => {
+  if (from === to) return identity(from); // whatever the factor, as in PyTorch
   const step = stepOf(from, to, align, scale);
   return mapOf(from, to, 2, (o, set) => {
     const place = Math.max(sourceOf(o, step, align), 0);
