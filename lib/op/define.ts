@@ -20,14 +20,14 @@
  * - The block is a function with the return type written out, so that the type of an op is its schema alone: Tensor's
  *   methods are typed by the ops, and the ops' bodies use Tensor's methods.
  */
-import { TenfoldError, naming } from '../errors.js';
+import { naming } from '../errors.js';
 import { DTYPES, isFloatCode } from '../dtype.js';
 import { mode } from '../autograd/mode.js';
 import { Node, unpack, type BackwardRule, type Edge } from '../autograd/graph.js';
 import { edgeOf } from '../autograd/engine.js';
 import { gradFnOf } from '../autograd/meta.js';
 import { Tensor } from '../tensor/tensor.js';
-import { checkInplace, rebaseHistory, setTarget, target, writeTarget } from './inplace.js';
+import { checkInplace, checkResult, rebaseHistory, setTarget, target, writeTarget } from './inplace.js';
 import { parseArguments, parseSchema, type Op, type Signature } from './schema.js';
 
 export type { Op } from './schema.js';
@@ -399,7 +399,8 @@ export class OpRecord implements BackwardRule {
       // What the steps save of self must outlast the change.
       if (recording) parsed[0] = valueOf(self);
       const result = this.forward(...parsed) as Tensor;
-      return self.copy_(checkFits(call, self, result));
+      checkResult(call, self, result.shape, result.code);
+      return self.copy_(result);
     }
     const before = mode.grad;
     mode.grad = false;
@@ -429,13 +430,6 @@ export class OpRecord implements BackwardRule {
   }
 }
 
-function checkFits(call: string, self: Tensor, result: Tensor): Tensor {
-  if (result.shape.length !== self.shape.length || result.shape.some((s, i) => s !== self.shape[i])) {
-    throw new TenfoldError('shape', `${call}: the result's shape [${result.shape}] is not self's [${self.shape}]`);
-  }
-  return result;
-}
-
 // A tensor's value before an in-place op changes it, at its place in the graph: formulas differentiate through it.
 function valueOf(self: Tensor): Tensor {
   const copy = self.rawClone();
@@ -444,8 +438,10 @@ function valueOf(self: Tensor): Tensor {
   return copy;
 }
 
-const about = (t: Tensor): { shape: readonly number[]; dtype: string; code: number } => ({
+const about = (t: Tensor): object => ({
   shape: t.shape,
+  strides: t.strides,
+  offset: t.offset,
   dtype: DTYPES[t.code]!,
   code: t.code,
 });

@@ -223,6 +223,10 @@ export function scatterRows(
   wrap = true,
 ): void {
   const shape = rowsShape(x.shape, dims, size);
+  if (numelOf(shape) === 0) {
+    y.expand(shape); // refused where it doesn't fit
+    return;
+  }
   let full = sameCode(y, x).expand(shape);
   const at = rowsOf(x.shape, dims, size).outer.length;
   if (viewStrides(size, full.strides.slice(at, at + size.length), [numelOf(size)]) === null) full = full.rawClone();

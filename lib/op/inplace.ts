@@ -66,7 +66,8 @@ export function setTarget(next: Tensor | null): Tensor | null {
 const lossy = (own: Code, code: Code): boolean =>
   isFloatCode(code) ? !isFloatCode(own) : own === Code.bool && code !== Code.bool;
 
-function checkResult(call: string, self: Tensor, shape: readonly number[], code: Code): void {
+/** Refuses a result that doesn't fit into `self`. */
+export function checkResult(call: string, self: Tensor, shape: readonly number[], code: Code): void {
   if (!sameShape(self.shape, shape)) {
     throw new TenfoldError(
       'shape',

@@ -135,7 +135,15 @@ export const indexCopy = defineOp('indexCopy[_](Tensor self, int dim, Tensor ind
   },
 }));
 
-/** Sets the slices of `dim` at `index` to a number or a 0-dim tensor. See torch.index_fill. */
+/** An index whose negative entries count from the end of a dim of this shape. */
+const fromEnd = (index: Tensor, dim: number, shape: Shape): Tensor => {
+  const size = shape.length === 0 ? 1 : shape[wrapDim('indexFill', dim, shape.length)]!;
+  return where(index.lt(0), index.add(size), index);
+};
+/**
+ * Sets the slices of `dim` at `index` to a number or a 0-dim tensor. Negative indices count from the end. See
+ * torch.index_fill.
+ */
 export const indexFill = defineOp(
   'indexFill[_](Tensor self, int dim, Tensor index, Tensor|Scalar value)',
   (): OpDef => ({
@@ -146,18 +154,22 @@ export const indexFill = defineOp(
           `indexFill: the value must be a number or a 0-dim tensor, got shape ${formatShape(value.shape)}`,
         );
       }
+      const whole = self.shape.length === 0 ? self.reshape([1]) : self; // takes an index of any length
       return putSlices(
         'indexFill',
         'set',
-        self,
+        whole,
         dim,
-        index,
+        fromEnd(sliceIndex('indexFill', index), dim, whole.shape),
         value instanceof Tensor ? value.to(self.dtype) : scalarLike(self, value),
-      );
+      ).view(self.shape as number[]);
     },
     backward: {
       self: d('index', (grad, index, call) => grad.indexFill(call.dim, index, 0)),
-      value: d('index', (grad, index, call) => grad.indexSelect(call.dim, index).sum()),
+      value: d('index', (grad, index, call) => {
+        const whole = grad.reshape(grad.shape.length === 0 ? [1] : grad.shape);
+        return whole.indexSelect(call.dim, fromEnd(index, call.dim, whole.shape)).sum();
+      }),
     },
   }),
 );

@@ -253,7 +253,7 @@ function withoutLeadingOnes(value: Tensor, dims: number): Tensor {
 
 /**
  * Writes `values` (a number, or a tensor that broadcasts) where index() reads, and returns the tensor; `accumulate` adds
- * instead, duplicates included. RangeError for an index out of range, before anything is written.
+ * instead, duplicates included. Where advanced indices read, values of a float dtype are not cast to integers. RangeError for an index out of range, before anything is written.
  * See torch.Tensor.index_put_ and assignment to x[…].
  */
 export const indexPut_ = defineOp(
@@ -261,7 +261,6 @@ export const indexPut_ = defineOp(
   (): OpDef => ({
     forward(self: Tensor, indices: Index[], values: Tensor | Scalar, accumulate: boolean) {
       checkInplace('indexPut_', self, mode.grad);
-      checkValue(self, values);
       const { view, advanced } = applyBasic('indexPut_', self, indices);
       if (advanced.length === 0) {
         const value = values instanceof Tensor ? withoutLeadingOnes(values, view.shape.length) : values;
@@ -270,6 +269,7 @@ export const indexPut_ = defineOp(
         else view.fill_(value);
         return self;
       }
+      checkValue(self, values);
       const [first] = advanced as [Advanced];
       const whole = advanced.length === 1 && isMask(first.tensor) && first.tensor.shape.length === view.shape.length;
       if (whole && !accumulate && (!(values instanceof Tensor) || values.shape.length === 0)) {

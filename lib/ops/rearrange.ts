@@ -126,6 +126,7 @@ function moved(
   if (new Set(own).size !== own.length || new Set(places).size !== places.length) {
     throw new TenfoldError('value', `${call}: a dim appears twice in [${from}] or [${to}]`);
   }
+  if (n === 0) return self.view([]); // whose one dim may be called 0 or -1
   const order = new Array<number>(n).fill(-1);
   own.forEach((dim, i) => (order[places[i]!] = dim));
   const rest = order.map((_, i) => i).filter((i) => !own.includes(i));

@@ -230,16 +230,42 @@ export const asStrided = defineOp(
       return self.stridedView(size, stride, offset);
     },
     backward: {
-      self: d((grad, call) =>
-        scatterStrided(grad, call.self.shape, {
-          shape: call.size,
-          strides: call.stride,
-          offset: call.storageOffset ?? 0,
-        }),
+      self: d((grad, { self, size, stride, storageOffset }) =>
+        stridedGrad(grad, self, { shape: size, strides: stride, offset: storageOffset ?? self.offset }),
       ),
     },
   }),
 );
+
+interface Geometry {
+  shape: Shape;
+  strides: readonly number[];
+  offset: number;
+}
+/** First element behind those of a strided view. */
+const endOf = ({ shape, strides, offset }: Geometry): number =>
+  shape.includes(0) ? offset : shape.reduce((sum, size, i) => sum + (size - 1) * strides[i]!, offset + 1);
+
+// Into the memory that both views lie in, and from there to where self's elements lie; those that are one share.
+function stridedGrad(grad: Tensor, self: Geometry, part: Geometry): Tensor {
+  const first = Math.min(self.offset, part.offset);
+  const room = [Math.max(endOf(self), endOf(part)) - first];
+  const within = (g: Geometry): Geometry => ({ ...g, offset: g.offset - first });
+  const own = within(self);
+  const memory = scatterStrided(grad, room, within(part));
+  const shared = self.shape.some((size, i) => size > 1 && self.strides[i] === 0);
+  const sharers = shared
+    ? scatterStrided(
+        Tensor.zeros([], grad.code)
+          .add(1)
+          .expand([...self.shape]),
+        room,
+        own,
+      )
+    : null;
+  const parts = sharers === null ? memory : memory.div(sharers.clampMin(1));
+  return parts.asStrided([...self.shape], [...self.strides], parts.offset + own.offset);
+}
 
 /** The tensor itself where it is contiguous, else a dense copy. See torch.Tensor.contiguous. */
 export const contiguous = defineOp('contiguous(Tensor self)', (): OpDef => ({
