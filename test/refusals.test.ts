@@ -50,6 +50,7 @@ const SHAPES: Row[] = [
   [() => F.mseLoss(z(2), z(3)), 'shape', "mseLoss: shapes [2] and [3] can't broadcast"],
   [() => F.crossEntropy(z(2, 3), ints(0, 1, 2)), 'shape', 'crossEntropy: target has shape [3], expected [2]'],
   [() => F.batchNorm(z(1, 3), null, null, { training: true }), 'shape', 'batchNorm: more than one value per channel'],
+  [() => F.groupNorm(z(1, 2), 2), 'shape', 'groupNorm: more than one value per group is needed, got [1, 2]'],
   [() => new nn.LSTM(2, 2).forward(z(3)), 'shape', 'LSTM: input must be [l, n, 2] or [l, 2], got [3]'],
   [() => new nn.LSTM(2, 2).forward(z(0, 1, 2)), 'shape', 'LSTM: a sequence has at least one step, got [0, 1, 2]'],
   [() => new nn.GRU(2, 2, { batchFirst: true }).forward(z(3, 0, 2)), 'shape', 'GRU: a sequence has at least one step'],
@@ -59,6 +60,10 @@ const SHAPES: Row[] = [
 ];
 
 const DTYPES: Row[] = [
+  [() => z(2).add(z(2), { alpha: true }), 'dtype', 'add: a boolean alpha is only for bool tensors'],
+  [() => ints(1).sub(ints(1), { alpha: 0.5 }), 'dtype', 'sub: alpha 0.5 is no integer, but the result is int64'],
+  [() => ints(1).deg2rad_(), 'dtype', "deg2rad_: a float32 result can't be written into a int64 tensor"],
+  [() => ints(1).clampMin_(0.5), 'dtype', "clampMin_: a float32 result can't be written into a int64 tensor"],
   [() => z(2, 2).matmul(ints(1, 2)), 'dtype', 'must have one dtype, got float32 and int64'],
   [() => ints(1).mean(), 'dtype', "mean: needs a floating-point dtype, got int64; give { dtype: 'float32' }"],
   [() => ints(1).softmax(0), 'dtype', 'softmax: needs a floating-point dtype, got int64'],
@@ -104,6 +109,10 @@ const DTYPES: Row[] = [
 ];
 
 const RANGES: Row[] = [
+  [() => tf.full([2], 300, { dtype: 'uint8' }), 'value', 'full: 300 has no uint8 value'],
+  [() => ints(1).fill_(NaN), 'value', 'fill: NaN has no int64 value'],
+  [() => ints(1).maskedFill(z(1).eq(0), Infinity), 'value', 'maskedFill: Infinity has no int64 value'],
+  [() => tf.tensor([1, 128], { dtype: 'int8' }), 'value', 'tensor: 128 has no int8 value'],
   [() => z(2, 3).sum(2), 'RangeError', 'sum: dim 2 is out of range for a tensor of 2 dimensions (expected -2 to 1)'],
   [() => z(2, 3).softmax(-3), 'RangeError', 'softmax: dim -3 is out of range'],
   [() => z(2, 3).transpose(0, 5), 'RangeError', 'transpose: dim 5 is out of range'],

@@ -1,6 +1,6 @@
 /** Binary arithmetic, comparisons and logic. To add one: a functor line in native/kernels/binary.cc, a block here, a row in the tests. */
 import { TenfoldError } from '../errors.js';
-import { Code, defaultFloat, isFloatCode } from '../dtype.js';
+import { Code, DTYPES, defaultFloat, isFloatCode } from '../dtype.js';
 import { kernel } from '../native/launch.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type Op, type OpDef } from '../op/define.js';
@@ -24,9 +24,17 @@ const K = {
   minimum: kernel('minimum'),
 };
 
-/** x times a scalar factor, where the factor isn't 1. */
-const scaled = (x: Operand, factor: Scalar): Operand =>
-  factor === 1 ? x : x instanceof Tensor ? x.mul(factor) : Number(x) * Number(factor);
+/** `other` times alpha, in the dtype of a sum with `self`. */
+function scaled(call: string, self: Operand, other: Operand, alpha: Scalar): Operand {
+  if (alpha === 1) return other;
+  const code = promote(self, other);
+  if (typeof alpha === 'boolean' && code !== Code.bool)
+    throw new TenfoldError('dtype', `${call}: a boolean alpha is only for bool tensors, the result is ${DTYPES[code]}`);
+  if (!isFloatCode(code) && !Number.isInteger(Number(alpha)))
+    throw new TenfoldError('dtype', `${call}: alpha ${alpha} is no integer, but the result is ${DTYPES[code]}`);
+  const wide = other instanceof Tensor ? other.to(DTYPES[code]!) : Tensor.zeros([], code).fill_(other);
+  return wide.mul(alpha);
+}
 
 const noBool = (call: string, self: Tensor, other: Operand): void => {
   if (self.code === Code.bool || (other instanceof Tensor ? other.code === Code.bool : typeof other === 'boolean')) {
@@ -39,10 +47,11 @@ const noBool = (call: string, self: Tensor, other: Operand): void => {
 
 /** Elementwise self + alpha · other; shapes broadcast, dtypes promote. See torch.add. */
 export const add = defineOp('add[_](Tensor self, Tensor|Scalar other, *, Scalar alpha=1)', (): OpDef => ({
-  forward: (self: Tensor, other: Operand, alpha: Scalar) => binary(K.add, 'add', self, scaled(other, alpha)),
+  forward: (self: Tensor, other: Operand, alpha: Scalar) =>
+    binary(K.add, 'add', self, scaled('add', self, other, alpha)),
   backward: {
     self: d((grad) => grad),
-    other: d((grad, call) => scaled(grad, call.alpha) as Tensor),
+    other: d((grad, call) => (call.alpha === 1 ? grad : grad.mul(Number(call.alpha)))),
   },
 }));
 
@@ -50,7 +59,7 @@ export const add = defineOp('add[_](Tensor self, Tensor|Scalar other, *, Scalar 
 export const sub = defineOp('sub[_](Tensor self, Tensor|Scalar other, *, Scalar alpha=1)', (): OpDef => ({
   forward(self: Tensor, other: Operand, alpha: Scalar) {
     noBool('sub', self, other);
-    return binary(K.sub, 'sub', self, scaled(other, alpha));
+    return binary(K.sub, 'sub', self, scaled('sub', self, other, alpha));
   },
   backward: {
     self: d((grad) => grad),
@@ -62,7 +71,7 @@ export const sub = defineOp('sub[_](Tensor self, Tensor|Scalar other, *, Scalar 
 export const rsub = defineOp('rsub(Tensor self, Tensor|Scalar other, *, Scalar alpha=1)', (): OpDef => ({
   forward(self: Tensor, other: Operand, alpha: Scalar) {
     noBool('rsub', self, other);
-    return binary(K.sub, 'rsub', other, scaled(self, alpha));
+    return binary(K.sub, 'rsub', other, scaled('rsub', other, self, alpha));
   },
   backward: {
     self: d((grad, call) => (call.alpha === 1 ? grad.neg() : grad.mul(-Number(call.alpha)))),

@@ -1,6 +1,16 @@
 /** Making tensors: from data, filled, ranges. */
 import { TenfoldError, checkOptions, show } from '../errors.js';
-import { Code, DTYPES, codeOf, codeOfArray, defaultFloat, isFloatCode, promoteCodes, type DType } from '../dtype.js';
+import {
+  Code,
+  DTYPES,
+  codeOf,
+  codeOfArray,
+  defaultFloat,
+  holds,
+  isFloatCode,
+  promoteCodes,
+  type DType,
+} from '../dtype.js';
 import { fillElements } from '../tensor/copy.js';
 import { elementsOf, type TypedArray } from '../tensor/elements.js';
 import { MAX_DIMS, checkSizes, formatShape, numelOf, type Shape } from '../tensor/shape.js';
@@ -77,25 +87,6 @@ function writeElements(out: TypedArray, code: Code, flat: readonly unknown[]): v
   else for (let i = 0; i < flat.length; i++) (out as Float32Array)[i] = Number(flat[i]);
 }
 
-/** Bits of the integer dtypes, by code. */
-const BITS: Partial<Record<Code, number>> = {
-  [Code.i64]: 64,
-  [Code.i32]: 32,
-  [Code.u8]: 8,
-  [Code.i8]: 8,
-  [Code.i16]: 16,
-};
-
-/** Whether a number has a value in an integer dtype; fractions are cut. As in PyTorch, -1 to -255 are in uint8. */
-function holds(code: Code, x: unknown): boolean {
-  const bits = BITS[code]!;
-  const low = code === Code.u8 ? -(2 ** bits) + 1 : -(2 ** (bits - 1));
-  const end = code === Code.u8 ? 2 ** bits : 2 ** (bits - 1);
-  if (typeof x === 'bigint') return x >= BigInt(low) && x < BigInt(end);
-  const n = Number(x);
-  return Number.isFinite(n) && n >= low && n < end;
-}
-
 /**
  * A tensor with a copy of the data. Without a dtype: numbers give the default dtype, booleans bool, bigints int64; a typed
  * array keeps its own; tensors inside lists are promoted to one dtype. TenfoldError for ragged arrays, and for numbers
@@ -136,7 +127,7 @@ function fromData(data: TensorData, code: Code | null): Tensor {
     else if (guess !== c) guess = isFloatCode(guess) || isFloatCode(c) ? defaultFloat() : Code.i64;
   }
   own ??= guess < 0 ? defaultFloat() : (guess as Code);
-  const odd = BITS[own] === undefined ? -1 : flat.findIndex((x) => !holds(own, x));
+  const odd = flat.findIndex((x) => !holds(own!, x as Scalar));
   if (odd >= 0) throw new TenfoldError('value', `tensor: ${show(flat[odd])} has no ${DTYPES[own]!} value`);
   if (
     own >= Code.f16 ||
@@ -226,7 +217,7 @@ function filled(
 ): Tensor {
   const o = readOptions(call, options);
   const out = Tensor.rawFor(call, shape, o.code ?? code ?? defaultFloat());
-  if (value !== null) fillElements(out, value);
+  if (value !== null) fillElements(out, value, call);
   return o.requiresGrad ? out.requiresGrad_(true) : out;
 }
 
@@ -338,16 +329,18 @@ export function linspace(start: number, end: number, steps: number, options?: Te
   // From both ends, as PyTorch does: symmetric, and the last one is exactly `end`.
   const o = readOptions('linspace', options);
   const single = (o.code ?? defaultFloat()) === Code.f32;
-  const f = (x: number): number => (single ? Math.fround(x) : x);
-  const step = steps > 1 ? f((f(end) - f(start)) / (steps - 1)) : 0;
+  // The ends are numbers of the result's dtype: integers are cut off first.
+  const whole = o.code !== null && !isFloatCode(o.code);
+  const near = (x: number): number => (single ? Math.fround(x) : x);
+  const f = (x: number): number => (whole ? Math.trunc(x) : near(x));
+  const step = steps > 1 ? near((f(end) - f(start)) / (steps - 1)) : 0;
   const half = Math.floor(steps / 2);
   return sequence(
     'linspace',
     steps,
-    (i) => (i < half ? f(start) + step * i : f(end) - step * (steps - i - 1)),
+    (i) => (i < half || steps === 1 ? f(start) + step * i : f(end) - step * (steps - i - 1)),
     options,
     defaultFloat(),
-    start,
   );
 }
 /** `steps` numbers base^x for x evenly spaced from start to end. See torch.logspace. */
@@ -361,7 +354,6 @@ function sequence(
   at: (i: number) => number,
   options: TensorOptions | undefined,
   code: Code,
-  only?: number,
 ): Tensor {
   const o = readOptions(call, options);
   checkSizes(call, [count]);
@@ -370,7 +362,7 @@ function sequence(
   const out = Tensor.rawFor(call, [count], wide);
   const memory = elementsOf(out);
   if (wide === Code.i64) for (let i = 0; i < count; i++) (memory as BigInt64Array)[i] = BigInt(Math.trunc(at(i)));
-  else for (let i = 0; i < count; i++) (memory as Float64Array)[i] = count === 1 && only !== undefined ? only : at(i);
+  else for (let i = 0; i < count; i++) (memory as Float64Array)[i] = at(i);
   const result = wide === own ? out : out.to(DTYPES[own]!);
   return o.requiresGrad ? result.requiresGrad_(true) : result;
 }

@@ -1,6 +1,6 @@
 /** Reading and writing where a mask holds. */
 import { TenfoldError } from '../errors.js';
-import { Code, SIZE } from '../dtype.js';
+import { Code, SIZE, holds } from '../dtype.js';
 import { kernel, launchRaw } from '../native/launch.js';
 import { broadcastShapes, formatShape, sameShape, type Shape } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
@@ -31,6 +31,8 @@ export const maskedFill = defineOp('maskedFill[_](Tensor self, Tensor mask, Tens
         `maskedFill: the value must be a number or a 0-dim tensor, got shape ${formatShape(value.shape)}`,
       );
     }
+    if (!(value instanceof Tensor) && !holds(self.code, value))
+      throw new TenfoldError('value', `maskedFill: ${value} has no ${self.dtype} value`);
     return elementwise(WHERE, 'maskedFill', [boolMask('maskedFill', mask), value, self], self.code);
   },
   backward: {

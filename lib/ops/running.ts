@@ -1,6 +1,6 @@
 /** Running reductions along a dim: sums, products, extrema. */
 import { TenfoldError } from '../errors.js';
-import { COMPUTE, Code, DTYPES, type DType } from '../dtype.js';
+import { COMPUTE, Code, DTYPES, isFloatCode, type DType } from '../dtype.js';
 import { kernel, launchRaw, type Kernel } from '../native/launch.js';
 import { numelOf, wrapDim } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
@@ -19,9 +19,11 @@ const K = {
 
 function scan(k: Kernel, call: string, x: Tensor, dim: number, index: Tensor | null = null): Tensor {
   const at = wrapDim(call, dim, x.shape.length);
-  const id = k[COMPUTE[x.code]!]!;
+  // Integers that have no kernel go through int64: sums and products of it end in the same bits.
+  const own = COMPUTE[x.code]!;
+  const compute = k[own]! < 0 && !isFloatCode(own) ? Code.i64 : own;
+  const id = k[compute]!;
   if (id < 0) throw new TenfoldError('dtype', `${call}: not defined for ${x.dtype}`);
-  const compute = COMPUTE[x.code]!;
   const source = x.code === compute ? (x.dense ? x : x.rawClone()) : x.to(DTYPES[compute]!).contiguous();
   const out = Tensor.raw(x.shape, compute);
   const n = x.shape.length === 0 ? 1 : x.shape[at]!;

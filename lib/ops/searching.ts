@@ -242,7 +242,7 @@ export const searchsorted = defineOp(
         throw new TypeError(`searchsorted: side must be 'left' or 'right', got '${side}'`);
       if (side === 'left' && right === true)
         throw new TenfoldError('value', "searchsorted: side: 'left' and right: true contradict each other");
-      const x = values instanceof Tensor ? values : scalarTensor(values, { dtype: sequence.dtype });
+      const x = values instanceof Tensor ? values : scalarTensor(values, { dtype: DTYPES[promote(sequence, values)]! });
       return search('searchsorted', sequence, x, side === 'right' || right === true, outInt32, sorter);
     },
     differentiable: false,
@@ -259,7 +259,7 @@ export const bucketize = defineOp(
           `bucketize: the boundaries must have one dim, got shape ${formatShape(boundaries.shape)}`,
         );
       }
-      const x = input instanceof Tensor ? input : scalarTensor(input, { dtype: boundaries.dtype });
+      const x = input instanceof Tensor ? input : scalarTensor(input, { dtype: DTYPES[promote(boundaries, input)]! });
       return search('bucketize', boundaries, x, right, outInt32, null);
     },
     differentiable: false,
@@ -282,13 +282,11 @@ export const bincount = defineOp('bincount(Tensor self, Tensor? weights=null, in
         `bincount: ${formatShape(self.shape)} elements and ${formatShape(weights.shape)} weights`,
       );
     }
+    if (self.count === 0) return Tensor.zeros([minlength], Code.i64); // with weights, too
     const index = self.to('int64').contiguous();
-    let length = minlength;
-    if (index.count > 0) {
-      const [low, high] = [Number(index.amin().item()), Number(index.amax().item())];
-      if (low < 0) throw new RangeError(`bincount: elements must not be negative, got ${low}`);
-      length = Math.max(minlength, high + 1);
-    }
+    const [low, high] = [index.amin().itemBigInt(), index.amax().itemBigInt()];
+    if (low < 0) throw new RangeError(`bincount: elements must not be negative, got ${low}`);
+    const length = Math.max(minlength, Number(high) + 1);
     const code = weights === null ? Code.i64 : weights.code === Code.f32 ? Code.f32 : Code.f64;
     const out = Tensor.zeros([length], code);
     scatterElements(

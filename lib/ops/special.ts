@@ -7,7 +7,7 @@ import { d, defineOp, zeroGradient, type Formula, type Op, type OpDef } from '..
 import { overload } from '../op/overload.js';
 import { To, binary, elementwise, promote, unary, type Operand } from '../op/elementwise.js';
 import type { Scalar } from '../op/schema.js';
-import { where } from './arithmetic.js';
+import { pow, where } from './arithmetic.js';
 import { sameShape } from '../tensor/shape.js';
 
 const pair = (name: string, backward: Record<string, Formula> | null, to: To = To.same): (() => OpDef) => {
@@ -304,12 +304,21 @@ export const equal = defineOp('equal(Tensor self, Tensor other) -> bool', (): Op
     sameShape(self.shape, other.shape) && (self.numel() === 0 || self.eq(other).all().item()),
   differentiable: false,
 }));
-/** Powers in float64. See torch.float_power. */
-export const floatPower = defineOp('floatPower[_](Tensor self, Tensor|Scalar exponent)', (): OpDef => ({
-  forward: (self: Tensor, exponent: Operand) =>
-    self.double().pow(exponent instanceof Tensor ? exponent.double() : exponent),
+const double = (x: Operand): Operand => (x instanceof Tensor ? x.double() : x);
+const floatPowerTensor = defineOp('floatPower[_](Tensor self, Tensor|Scalar exponent)', (): OpDef => ({
+  forward: (self: Tensor, exponent: Operand) => self.double().pow(double(exponent)),
   composite: true,
 }));
+const floatPowerScalar = defineOp('floatPower(Scalar input, Tensor exponent)', (): OpDef => ({
+  forward: (input: Scalar, exponent: Tensor) => pow(input, exponent.double()),
+  composite: true,
+}));
+/** Powers in float64; either may be a number. See torch.float_power. */
+export const floatPower: Op<'floatPower[_](Tensor self, Tensor|Scalar exponent)'> &
+  ((input: Scalar, exponent: Tensor) => Tensor) = Object.assign(
+  overload<(...args: unknown[]) => Tensor>('floatPower', floatPowerTensor, floatPowerScalar),
+  { schema: floatPowerTensor.schema },
+) as never;
 /** Degrees as radians. See torch.deg2rad. */
 export const deg2rad = defineOp('deg2rad[_](Tensor self)', (): OpDef => ({
   forward: (x: Tensor) => x.mul(Math.PI / 180),

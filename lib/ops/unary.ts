@@ -332,12 +332,11 @@ export const clamp = defineOp('clamp[_](Tensor self, Tensor|Scalar? min=null, Te
       if (max !== null) y = max instanceof Tensor ? y.minimum(max) : y.clamp(null, max);
       return y;
     }
-    let code = x.code;
-    for (const bound of [min, max]) if (bound !== null) code = promote(x, bound) === code ? code : promote(x, bound);
-    return elementwise(CLAMP, 'clamp', [x], code, code, [
-      min === null ? -Infinity : Number(min),
-      max === null ? Infinity : Number(max),
-    ]);
+    const code = promote(x, ...[min, max].filter((bound) => bound !== null));
+    const high = max === null ? Infinity : Number(max);
+    const low = Math.min(min === null ? -Infinity : Number(min), high); // max wins where min > max
+    if (Number.isNaN(low)) return Tensor.zeros(x.shape, code).fill_(NaN);
+    return elementwise(CLAMP, 'clamp', [x], code, code, [low, high]);
   },
   backward: {
     self: d('self', 'min', 'max', (grad, x, min, max) => where(inside(x, min, max), grad, 0)),

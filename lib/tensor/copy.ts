@@ -1,5 +1,6 @@
 /** Copying and filling of strided memory: the elementwise driver with nothing between load and store. */
-import { Code } from '../dtype.js';
+import { TenfoldError } from '../errors.js';
+import { Code, DTYPES, holds } from '../dtype.js';
 import { kernel } from '../native/launch.js';
 import { launchElementwise, type Operand } from '../op/elementwise.js';
 import type { Tensor } from './tensor.js';
@@ -11,7 +12,8 @@ export function copyElements(out: Tensor, source: Operand): void {
   if (out.count > 0) launchElementwise(COPY, out, [source]);
 }
 
-/** Sets every element. */
-export function fillElements(out: Tensor, value: number | boolean | bigint): void {
+/** Sets every element; refuses a number that the dtype can't hold. */
+export function fillElements(out: Tensor, value: number | boolean | bigint, call = 'fill'): void {
+  if (!holds(out.code, value)) throw new TenfoldError('value', `${call}: ${value} has no ${DTYPES[out.code]!} value`);
   if (out.count > 0) launchElementwise(COPY, out, [value]);
 }

@@ -176,6 +176,7 @@ type Row = [fn: (...inputs: Tensor[]) => Tensor | Tensor[], ...inputs: Tensor[]]
 /** What the samples leave out: the name of the op, and calls of it. */
 const ROWS: Record<string, Row[]> = {
   'pow of a number': [[(e) => tf.pow(2.5, e), x(2, 3)], [(e) => tf.pow(0.3, e), x()]],
+  'floatPower of a number': [[(e) => tf.floatPower(2.5, e), x(2, 3)]],
   'xlogy of a number': [[(y) => tf.xlogy(1.5, y), between(0.2, 3, 5)]],
   chainMatmul: [[(a, b, c) => tf.chainMatmul([a, b, c]), x(2, 3), x(3, 4), x(4, 2)]],
   fill: [
@@ -186,7 +187,11 @@ const ROWS: Record<string, Row[]> = {
   narrowCopy: [[(a) => a.narrowCopy(1, 1, 2), x(2, 4)]],
   'concat, concatenate': [[(a, b) => [tf.concat([a, b]), tf.concatenate([a, b], 0)], x(2, 2), x(1, 2)]],
   'moveaxis, swapaxes, swapdims': [[(a) => [a.moveaxis(0, 1), a.swapaxes(0, 1), a.swapdims(-1, 0)], x(2, 3)]],
-  indexFill: [[(a, v) => a.indexFill(1, int(0, 2), v), x(2, 3), x()]],
+  indexFill: [
+    [(a, v) => a.indexFill(1, int(0, 2), v), x(2, 3), x()],
+    [(a, v) => a.indexFill(-1, int(-1, 0), v), x(2, 3), x()],
+    [(a, v) => a.indexFill(0, int(0), v), x(), x()],
+  ],
   indexReduce: (['prod', 'mean', 'amax', 'amin'] as const).flatMap((how): Row[] => [
     [(a, b) => a.indexReduce(0, int(0, 0, 2), b, how), x(3, 2), between(-1.7, 2.1, 3, 2)],
     [(a, b) => a.indexReduce(0, int(1, 1), b, how, { includeSelf: false }), x(3), between(-1.7, 2.1, 2)],
