@@ -42,12 +42,30 @@ const isGenerator = (x: unknown): boolean =>
   Symbol.toStringTag in x &&
   /^(Async)?Generator$/.test(String(x[Symbol.toStringTag]));
 
-/** A block's switch: call it with a function, or hold it with `using` until the block's end. */
-function scope(name: Mode, value: boolean): Disposable {
-  const before = mode[name];
-  mode[name] = value;
-  return { [Symbol.dispose]: () => void (mode[name] = before) };
+/** A block's switch of recording, to be held with `using` until the block's end. */
+class GradScope implements Disposable {
+  private outer: GradScope | null = innermost;
+  private before = mode.grad;
+  private ended = false;
+  constructor(value: boolean) {
+    mode.grad = value;
+    innermost = this; // eslint-disable-line @typescript-eslint/no-this-alias -- the stack of open scopes
+  }
+  [Symbol.dispose](): void {
+    if (this.ended) return;
+    this.ended = true;
+    if (innermost === this) {
+      innermost = this.outer;
+      mode.grad = this.before;
+      return;
+    }
+    // Two tasks with an await in their blocks end out of order: the scope that began next hands on what was before.
+    let next = innermost;
+    while (next !== null && next.outer !== this) next = next.outer;
+    if (next !== null) [next.outer, next.before] = [this.outer, this.before];
+  }
 }
+let innermost: GradScope | null = null;
 
 /**
  * Runs `fn` without recording a graph, as `with torch.no_grad()`. Without a function it returns a scope for `using`:
@@ -57,14 +75,14 @@ function scope(name: Mode, value: boolean): Disposable {
 export function noGrad(): Disposable;
 export function noGrad<T>(fn: () => T): T;
 export function noGrad<T>(fn?: () => T): T | Disposable {
-  return fn !== undefined ? withMode('grad', false, fn) : scope('grad', false);
+  return fn !== undefined ? withMode('grad', false, fn) : new GradScope(false);
 }
 
 /** Runs `fn` with recording on, also inside noGrad, as `with torch.enable_grad()`. */
 export function enableGrad(): Disposable;
 export function enableGrad<T>(fn: () => T): T;
 export function enableGrad<T>(fn?: () => T): T | Disposable {
-  return fn !== undefined ? withMode('grad', true, fn, 'enableGrad') : scope('grad', true);
+  return fn !== undefined ? withMode('grad', true, fn, 'enableGrad') : new GradScope(true);
 }
 
 /** Whether ops record a graph now. */
@@ -76,7 +94,9 @@ export const isGradEnabled = (): boolean => mode.grad;
  */
 export function setGradEnabled(enabled: boolean): Disposable {
   if (typeof enabled !== 'boolean') throw new TypeError(`setGradEnabled: expected a boolean, got ${show(enabled)}`);
-  return scope('grad', enabled);
+  const before = mode.grad;
+  mode.grad = enabled;
+  return { [Symbol.dispose]: () => void (mode.grad = before) };
 }
 
 /**

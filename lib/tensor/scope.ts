@@ -18,10 +18,11 @@ function eachTensor(value: unknown, visit: (t: Tensor) => void, depth = 0): void
 /** A running scope; ends at `end()`, or with the block that holds it by `using`. */
 export class MemoryScope implements Disposable {
   private readonly made: Storage[] = [];
-  private readonly outer: Storage[] | null;
+  private outer: MemoryScope | null = innermost;
   private ended = false;
   constructor() {
-    this.outer = recordScope(this.made);
+    recordScope(this.made);
+    innermost = this; // eslint-disable-line @typescript-eslint/no-this-alias -- the stack of open scopes
   }
   /** Takes a tensor (or all in a list or object) out of the scope; returns it. */
   keep<T>(value: T): T {
@@ -32,25 +33,42 @@ export class MemoryScope implements Disposable {
   end(): void {
     if (this.ended) return;
     this.ended = true;
-    recordScope(this.outer);
+    this.leave();
     for (const storage of this.made) {
       if (storage.kept) {
         storage.kept = false;
-        this.outer?.push(storage); // an outer scope decides
+        this.outer?.made.push(storage); // an outer scope decides
       } else release(storage);
     }
+    this.made.length = 0;
+  }
+  // Scopes that are not nested in time (two tasks, with an await inside) may end in any order.
+  private leave(): void {
+    if (innermost === this) {
+      innermost = this.outer;
+      recordScope(innermost === null ? null : innermost.made);
+      return;
+    }
+    let next = innermost;
+    while (next !== null && next.outer !== this) next = next.outer;
+    if (next !== null) next.outer = this.outer;
   }
   [Symbol.dispose](): void {
     this.end();
   }
 }
+let innermost: MemoryScope | null = null;
 
-/** Begins a scope: `using scope = memoryScope();`. See MemoryScope. */
+/**
+ * Begins a scope: `using scope = memoryScope();`. See MemoryScope. It counts what the thread makes, not what a task makes: where
+ * an `await` stands inside, what other tasks made meanwhile is freed with it.
+ */
 export const memoryScope = (): MemoryScope => new MemoryScope();
 
 /**
  * Runs fn and frees every tensor made inside that it doesn't return (alone, in a list or in an object) and that isn't
- * kept: by keep(), as a parameter, as a gradient, or as optimizer state. Not for async functions.
+ * kept: by keep(), as a parameter, as a gradient, or as optimizer state. What a graph saved goes too, so backward() belongs
+ * inside. Not for async functions.
  */
 export function tidy<T>(fn: () => T): T {
   if (typeof fn !== 'function') throw new TypeError(`tidy: expected a function, got ${show(fn)}`);
@@ -61,7 +79,7 @@ export function tidy<T>(fn: () => T): T {
       result.catch(() => {});
       throw new TenfoldError(
         'value',
-        'tidy: the function is async; what it makes after its first await is outside. Use memoryScope()',
+        'tidy: the function is async, and other tasks run at its awaits; await outside and put the synchronous parts inside',
       );
     }
     return scope.keep(result);
