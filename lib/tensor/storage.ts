@@ -57,7 +57,7 @@ class Slab {
 }
 let slab: Slab;
 let slabTop = 0;
-let slabEnd = 0;
+let slabEnd = -1; // even an empty storage asks for the first slab
 
 function newSlab(): void {
   if (lentSince >= budget) reclaim();
