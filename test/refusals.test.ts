@@ -426,6 +426,12 @@ describe('nothing is half changed', () => {
     expect(x).toEqual(base());
   });
 
+  it.each(['remainder_', 'fmod_', 'floorDivide_'] as const)('%s by an integer zero among others', (name) => {
+    const x = ints(5, 6, 7);
+    expect(() => x[name](ints(2, 0, 2))).toThrow();
+    expect(x).toEqual(ints(5, 6, 7));
+  });
+
   it('random numbers: a refused call takes none', () => {
     tf.manualSeed(1);
     expect(() => t.rand(2 ** 41)).toThrow();

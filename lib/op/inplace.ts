@@ -62,6 +62,16 @@ export function setTarget(next: Tensor | null): Tensor | null {
   return before;
 }
 
+/** Computes outside the running in-place op, which takes over the result only when there is one. */
+export function beforehand<T>(compute: () => T): T {
+  const outer = setTarget(null);
+  try {
+    return compute();
+  } finally {
+    setTarget(outer);
+  }
+}
+
 // Whether a result can't be written into a tensor of dtype `own` without changing its kind.
 const lossy = (own: Code, code: Code): boolean =>
   isFloatCode(code) ? !isFloatCode(own) : own === Code.bool && code !== Code.bool;

@@ -1,11 +1,12 @@
 /** Binary arithmetic, comparisons and logic. To add one: a functor line in native/kernels/binary.cc, a block here, a row in the tests. */
 import { TenfoldError } from '../errors.js';
 import { Code, DTYPES, defaultFloat, isFloatCode } from '../dtype.js';
-import { kernel } from '../native/launch.js';
+import { kernel, type Kernel } from '../native/launch.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type Op, type OpDef } from '../op/define.js';
 import { overload } from '../op/overload.js';
 import { To, binary, elementwise, promote, type Operand } from '../op/elementwise.js';
+import { beforehand } from '../op/inplace.js';
 import type { Scalar } from '../op/schema.js';
 
 const K = {
@@ -35,6 +36,10 @@ function scaled(call: string, self: Operand, other: Operand, alpha: Scalar): Ope
   const wide = other instanceof Tensor ? other.to(DTYPES[code]!) : Tensor.zeros([], code).fill_(other);
   return wide.mul(alpha);
 }
+
+/** Division with a remainder: an integer zero among the divisors is found before anything is written. */
+const divide = (k: Kernel, call: string, self: Operand, other: Operand): Tensor =>
+  isFloatCode(promote(self, other)) ? binary(k, call, self, other) : beforehand(() => binary(k, call, self, other));
 
 const noBool = (call: string, self: Tensor, other: Operand): void => {
   if (self.code === Code.bool || (other instanceof Tensor ? other.code === Code.bool : typeof other === 'boolean')) {
@@ -95,8 +100,8 @@ export const mul = defineOp('mul[_](Tensor self, Tensor|Scalar other)', (): OpDe
 export const div = defineOp('div[_](Tensor self, Tensor|Scalar other, *, string? roundingMode=null)', (): OpDef => ({
   forward(self: Tensor, other: Operand, roundingMode: string | null) {
     if (roundingMode === null) return binary(K.div, 'div', self, other, To.float);
-    if (roundingMode === 'trunc') return binary(K.divTrunc, 'div', self, other);
-    if (roundingMode === 'floor') return binary(K.floorDivide, 'div', self, other);
+    if (roundingMode === 'trunc') return divide(K.divTrunc, 'div', self, other);
+    if (roundingMode === 'floor') return divide(K.floorDivide, 'div', self, other);
     throw new TypeError(`div: roundingMode must be null, 'trunc' or 'floor', got '${roundingMode}'`);
   },
   backward: {
@@ -115,14 +120,14 @@ export const div = defineOp('div[_](Tensor self, Tensor|Scalar other, *, string?
 export const floorDivide = defineOp('floorDivide[_](Tensor self, Tensor|Scalar other)', (): OpDef => ({
   forward(self: Tensor, other: Operand) {
     if (promote(self, other) === Code.bool) throw new TenfoldError('dtype', 'floorDivide: not defined for bool');
-    return binary(K.floorDivide, 'floorDivide', self, other);
+    return divide(K.floorDivide, 'floorDivide', self, other);
   },
   differentiable: false,
 }));
 
 /** Remainder with the sign of the divisor, as Python's %. See torch.remainder. */
 export const remainder = defineOp('remainder[_](Tensor self, Tensor|Scalar other)', (): OpDef => ({
-  forward: (self: Tensor, other: Operand) => binary(K.remainder, 'remainder', self, other),
+  forward: (self: Tensor, other: Operand) => divide(K.remainder, 'remainder', self, other),
   backward: {
     self: d((grad) => grad),
     other: d('self', 'other', (grad, self, other) => grad.neg().mul(self.div(other, { roundingMode: 'floor' }))),
@@ -131,7 +136,7 @@ export const remainder = defineOp('remainder[_](Tensor self, Tensor|Scalar other
 
 /** Remainder with the sign of the dividend, as C's fmod. See torch.fmod. */
 export const fmod = defineOp('fmod[_](Tensor self, Tensor|Scalar other)', (): OpDef => ({
-  forward: (self: Tensor, other: Operand) => binary(K.fmod, 'fmod', self, other),
+  forward: (self: Tensor, other: Operand) => divide(K.fmod, 'fmod', self, other),
   backward: {
     self: d((grad) => grad),
     other: d('self', 'other', (grad, self, other) => grad.neg().mul(self.div(other, { roundingMode: 'trunc' }))),

@@ -137,13 +137,18 @@ export const inner = defineOp('inner(Tensor self, Tensor other)', (): OpDef => (
  * (dims = [dimsOfA, dimsOfB]). See torch.tensordot.
  */
 export const tensordot = defineOp('tensordot(Tensor a, Tensor b, any dims=2)', (): OpDef => ({
-  forward(a: Tensor, b: Tensor, given: unknown) {
+  forward(first: Tensor, second: Tensor, given: unknown) {
+    let [a, b] = [first, second];
     const [left, right] = contracted(a, b, given);
     left.forEach((dim, i) => {
-      if (a.shape[dim] !== b.shape[right[i]!]) {
+      const other = right[i]!;
+      // A dim of size 1 broadcasts: the other's elements are added up.
+      if (b.shape[other] === 1) a = a.sum(dim, true).to(a.dtype);
+      else if (a.shape[dim] === 1) b = b.sum(other, true).to(b.dtype);
+      else if (a.shape[dim] !== b.shape[other]) {
         throw new TenfoldError(
           'shape',
-          `tensordot: dim ${dim} of ${formatShape(a.shape)} and dim ${right[i]} of ${formatShape(b.shape)} differ in size`,
+          `tensordot: dim ${dim} of ${formatShape(a.shape)} and dim ${other} of ${formatShape(b.shape)} differ in size`,
         );
       }
     });

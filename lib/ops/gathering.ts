@@ -26,6 +26,7 @@ import { where } from './arithmetic.js';
 import { putRowsInplace, sumRows, takeRows } from '../op/rows.js';
 import { onesLike, scalarTensor, zerosLike } from './creation.js';
 import { cat } from './joining.js';
+import { unique } from './searching.js';
 
 const allDims = (x: { shape: Shape }): number[] => x.shape.map((_, i) => i);
 const scalarLike = (x: Tensor, value: Scalar): Tensor => scalarTensor(value, { dtype: x.dtype });
@@ -168,7 +169,9 @@ export const indexFill = defineOp(
       self: d('index', (grad, index, call) => grad.indexFill(call.dim, index, 0)),
       value: d('index', (grad, index, call) => {
         const whole = grad.reshape(grad.shape.length === 0 ? [1] : grad.shape);
-        return whole.indexSelect(call.dim, fromEnd(index, call.dim, whole.shape)).sum();
+        // A slice that is named twice is set once.
+        const rows = unique(fromEnd(index, call.dim, whole.shape));
+        return whole.indexSelect(call.dim, rows).sum();
       }),
     },
   }),

@@ -47,6 +47,11 @@ const ARITHMETIC: Row[] = [
   ['cumprod in uint8', () => ints(100, 200, 3).cumprod(0, { dtype: 'uint8' }), 'tensor([100,  32,  96], dtype=uint8)'],
   ['floatPower of a number', () => tf.floatPower(2, tensor([1, -1])), 'tensor([2.0000, 0.5000], dtype=float64)'],
   ['bincount of nothing', () => ints().bincount({ weights: tensor([]), minlength: 2 }), 'tensor([0, 0])'],
+  [
+    'tensordot broadcasts a contracted dim',
+    () => tf.tensordot(tf.arange(4).float().view(2, 2), tensor([[1, 10]]), [[1], [0]]),
+    'tensor([[ 1., 10.],\n        [ 5., 50.]])',
+  ],
   ['bucketize a fraction between integers', () => tf.bucketize(1.5, ints(1, 3, 4)), 'tensor(1)'],
   ['searchsorted ∞ among integers', () => tf.searchsorted(ints(-3, 2, 4).short(), Infinity), 'tensor(3)'],
   ['linspace of integers', () => tf.linspace(7.3, 0.5, 5, { dtype: 'int64' }), 'tensor([7, 5, 3, 1, 0])'],
@@ -65,6 +70,11 @@ const PLACES: Row[] = [
       return x;
     },
     'tensor([1., 5.])',
+  ],
+  [
+    "gradient of indexFill's value where an index is given twice",
+    () => gradOf(tensor(2), (v) => tf.zeros(3).indexFill(0, ints(1, 1), v), tensor([1, 2, 4])),
+    'tensor(2.)',
   ],
   [
     'indexPut_ into a slice casts',

@@ -162,7 +162,7 @@ const fusedBackward = defineOp(
       // Each row of the gradient is its share of grad times softmax(x) − constants.
       input: d('grad', 'input', 'target', (g, grad, x, target, call) => {
         const counts = target.ne(call.ignoreIndex).to(x.dtype);
-        const share = call.reduction === 'mean' ? counts.div(counts.sum()) : counts;
+        const share = call.reduction === 'mean' ? counts.div(counts.sum().clampMin(1)) : counts;
         const y = x.softmax(1);
         const pulled = g.mul(grad.mul(share).unsqueeze(1));
         return y.mul(pulled.sub(pulled.mul(y).sum(1, true)));
