@@ -133,28 +133,42 @@ interface Geometry {
   strides: readonly number[];
   offset: number;
 }
-const geometry = (view: Tensor, base: Tensor): Geometry => ({
-  shape: view.shape,
-  strides: view.strides,
-  offset: view.offset - base.offset,
-});
+const geometry = ({ shape, strides, offset }: Geometry): Geometry => ({ shape, strides, offset });
+/** First element behind those of a strided view. */
+const endOf = ({ shape, strides, offset }: Geometry): number =>
+  shape.includes(0) ? offset : shape.reduce((sum, size, i) => sum + (size - 1) * strides[i]!, offset + 1);
+/** The memory that two views lie in, as a shape, and where they lie there. */
+function together(a: Geometry, b: Geometry): { room: number[]; within: (g: Geometry) => Geometry } {
+  const first = Math.min(a.offset, b.offset);
+  return {
+    room: [Math.max(endOf(a), endOf(b)) - first],
+    within: (g) => ({ ...g, offset: g.offset - first }),
+  };
+}
+/** Elements of `memory`, which together() describes. */
+const viewOf = (memory: Tensor, { shape, strides, offset }: Geometry): Tensor =>
+  memory.asStrided(shape, strides, memory.offset + offset);
 
 /** Backward of an in-place op on a view: the gradient of the part goes through the op, the rest passes. */
 class CopySlices implements BackwardRule {
   readonly gradName = 'CopySlices';
   readonly escapes = true;
   private readonly part: Geometry;
+  private readonly whole: Geometry;
   constructor(
     view: Tensor,
     base: Tensor,
     private readonly inner: Node,
   ) {
-    this.part = geometry(view, base);
+    this.part = geometry(view);
+    this.whole = geometry(base);
   }
   backward(_node: Node, grads: (Tensor | null)[], needs: readonly boolean[]): (Tensor | null)[] {
-    const { inner, part } = this;
-    const rest = tensorOps.clone(grads[0]!);
-    const gradPart = rest.asStrided(part.shape, part.strides, rest.offset + part.offset);
+    const { inner, part, whole } = this;
+    const { room, within } = together(whole, part);
+    const memory = scatterStrided(grads[0]!, room, within(whole));
+    const rest = viewOf(memory, within(whole));
+    const gradPart = viewOf(memory, within(part));
     const innerNeeds = inner.edges.map((e, i) => e !== null && (i === 0 || needs[i]!));
     const results = inner.rule.backward(inner, [tensorOps.clone(gradPart)], innerNeeds);
     const first = results[0];
@@ -169,19 +183,33 @@ class AsStridedView implements BackwardRule {
   readonly gradName = 'AsStridedBackward0';
   readonly escapes = false;
   private readonly part: Geometry;
-  private readonly baseShape: readonly number[];
+  private readonly whole: Geometry;
   constructor(view: Tensor, base: Tensor) {
-    this.part = geometry(view, base);
-    this.baseShape = base.shape;
+    this.part = geometry(view);
+    this.whole = geometry(base);
   }
   backward(_node: Node, grads: (Tensor | null)[]): (Tensor | null)[] {
-    return [scatterStrided(grads[0]!, this.baseShape, this.part)];
+    return [gradOfStrided(grads[0]!, this.whole, this.part)];
   }
 }
 
-/** Gradient of a strided view for its dense base: zeros, with the view's gradient added where it lies. */
-export function scatterStrided(grad: Tensor, baseShape: readonly number[], part: Geometry): Tensor {
-  const out = Tensor.zeros(baseShape, grad.code);
+/**
+ * Gradient of a part of memory for `whole`, another view of it: into the memory that both lie in, and from there to
+ * where whole's elements lie. Those of them that are one share.
+ */
+export function gradOfStrided(grad: Tensor, whole: Geometry, part: Geometry): Tensor {
+  const { room, within } = together(whole, part);
+  const own = within(whole);
+  const memory = scatterStrided(grad, room, within(part));
+  if (!whole.shape.some((size, i) => size > 1 && whole.strides[i] === 0)) return viewOf(memory, own);
+  const one = Tensor.zeros([], grad.code).add(1);
+  const sharers = scatterStrided(one.expand([...whole.shape]), room, own);
+  return viewOf(memory.div(sharers.clampMin(1)), own);
+}
+
+/** Gradient of a strided view for the dense memory that it lies in: zeros, with the gradient added where it belongs. */
+function scatterStrided(grad: Tensor, room: number[], part: Geometry): Tensor {
+  const out = Tensor.zeros(room, grad.code);
   // Along expanded dims several elements are one: their gradients add up.
   const repeated = part.strides.flatMap((s, i) => (s === 0 && part.shape[i]! > 1 ? [i] : []));
   const summed = repeated.length > 0 ? grad.sum(repeated, true) : grad;
@@ -189,7 +217,7 @@ export function scatterStrided(grad: Tensor, baseShape: readonly number[], part:
     out.asStrided(summed.shape, part.strides, part.offset).copy_(summed);
     return out;
   }
-  // Elements that share memory otherwise: added at their places in the base.
+  // Elements that share memory otherwise: added at their places.
   let places: Tensor = Tensor.zeros([], Code.i64);
   summed.shape.forEach((size, i) => {
     const steps = Tensor.zeros([size], Code.i64);
@@ -197,9 +225,7 @@ export function scatterStrided(grad: Tensor, baseShape: readonly number[], part:
     places = places.unsqueeze(-1).add(steps);
   });
   const flat = places.add(part.offset).reshape([-1]);
-  return Tensor.zeros([out.count], grad.code)
-    .scatterAdd(0, flat, summed.reshape([-1]))
-    .reshape(baseShape);
+  return out.scatterAdd(0, flat, summed.reshape([-1]));
 }
 
 // Whether two indices of these strides can meet: sorted by stride, each must step over all before it.

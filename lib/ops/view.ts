@@ -3,7 +3,7 @@ import { TenfoldError } from '../errors.js';
 import { checkSizes, formatShape, inferSize, viewStrides, wrapDim, wrapDims, type Shape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, direct, type OpDef } from '../op/define.js';
-import { scatterStrided } from '../op/inplace.js';
+import { gradOfStrided } from '../op/inplace.js';
 
 /**
  * The same elements as another shape; one size may be -1. A view where strides allow it, else a copy. See torch.reshape.
@@ -231,41 +231,11 @@ export const asStrided = defineOp(
     },
     backward: {
       self: d((grad, { self, size, stride, storageOffset }) =>
-        stridedGrad(grad, self, { shape: size, strides: stride, offset: storageOffset ?? self.offset }),
+        gradOfStrided(grad, self, { shape: size, strides: stride, offset: storageOffset ?? self.offset }),
       ),
     },
   }),
 );
-
-interface Geometry {
-  shape: Shape;
-  strides: readonly number[];
-  offset: number;
-}
-/** First element behind those of a strided view. */
-const endOf = ({ shape, strides, offset }: Geometry): number =>
-  shape.includes(0) ? offset : shape.reduce((sum, size, i) => sum + (size - 1) * strides[i]!, offset + 1);
-
-// Into the memory that both views lie in, and from there to where self's elements lie; those that are one share.
-function stridedGrad(grad: Tensor, self: Geometry, part: Geometry): Tensor {
-  const first = Math.min(self.offset, part.offset);
-  const room = [Math.max(endOf(self), endOf(part)) - first];
-  const within = (g: Geometry): Geometry => ({ ...g, offset: g.offset - first });
-  const own = within(self);
-  const memory = scatterStrided(grad, room, within(part));
-  const shared = self.shape.some((size, i) => size > 1 && self.strides[i] === 0);
-  const sharers = shared
-    ? scatterStrided(
-        Tensor.zeros([], grad.code)
-          .add(1)
-          .expand([...self.shape]),
-        room,
-        own,
-      )
-    : null;
-  const parts = sharers === null ? memory : memory.div(sharers.clampMin(1));
-  return parts.asStrided([...self.shape], [...self.strides], parts.offset + own.offset);
-}
 
 /** The tensor itself where it is contiguous, else a dense copy. See torch.Tensor.contiguous. */
 export const contiguous = defineOp('contiguous(Tensor self)', (): OpDef => ({

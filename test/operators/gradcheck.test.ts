@@ -252,6 +252,10 @@ const ROWS: Record<string, Row[]> = {
     [(a) => { const y = a.clone(); y.slice(1, 0, 3, 2).sin_(); return y; }, x(2, 3)],
     [(a, b) => { const y = a.clone(); y.t().copy_(b); y.exp_(); return y; }, x(2, 3), x(3, 1)],
   ],
+  // The base may have been transposed itself.
+  'in place on a view of a detached one': [
+    [(a) => { const y = tf.zeros(3, 2, { dtype: 'float64' }).t().detach(); y.select(1, 2).copy_(a); y.narrow(1, 1, 2).sin_(); return [y, y.t().mul(2)]; }, x(2)],
+  ],
   // … and forget what they overwrite.
   'in place without derivative': [
     [(a) => { const y = a.clone(); y.select(0, 1).normal_(0, 0); return y; }, x(2, 3)],
