@@ -109,6 +109,7 @@ const DTYPES: Row[] = [
 ];
 
 const RANGES: Row[] = [
+  [() => ints(5).byte().clamp({ max: -1 }), 'value', 'clamp: -1 has no uint8 value'],
   [() => tf.full([2], 300, { dtype: 'uint8' }), 'value', 'full: 300 has no uint8 value'],
   [() => ints(1).fill_(NaN), 'value', 'fill: NaN has no int64 value'],
   [() => ints(1).maskedFill(z(1).eq(0), Infinity), 'value', 'maskedFill: Infinity has no int64 value'],

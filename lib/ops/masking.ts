@@ -33,7 +33,9 @@ export const maskedFill = defineOp('maskedFill[_](Tensor self, Tensor mask, Tens
     }
     if (!(value instanceof Tensor) && !holds(self.code, value))
       throw new TenfoldError('value', `maskedFill: ${value} has no ${self.dtype} value`);
-    return elementwise(WHERE, 'maskedFill', [boolMask('maskedFill', mask), value, self], self.code);
+    // A fraction is true, though its integer part may be 0.
+    const own = self.code === Code.bool && !(value instanceof Tensor) ? Boolean(value) : value;
+    return elementwise(WHERE, 'maskedFill', [boolMask('maskedFill', mask), own, self], self.code);
   },
   backward: {
     self: d('mask', (grad, mask) => grad.maskedFill(mask, 0)),

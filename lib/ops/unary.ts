@@ -1,6 +1,6 @@
 /** Unary functions. To add one: a functor line in native/kernels/unary.cc, a block here, a row in the tests. */
 import { TenfoldError } from '../errors.js';
-import { Code, isFloatCode } from '../dtype.js';
+import { Code, DTYPES, holds, isFloatCode } from '../dtype.js';
 import { kernel } from '../native/launch.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, zeroGradient, type Formula, type OpDef } from '../op/define.js';
@@ -336,6 +336,12 @@ export const clamp = defineOp('clamp[_](Tensor self, Tensor|Scalar? min=null, Te
     const high = max === null ? Infinity : Number(max);
     const low = Math.min(min === null ? -Infinity : Number(min), high); // max wins where min > max
     if (Number.isNaN(low)) return Tensor.zeros(x.shape, code).fill_(NaN);
+    // A bound beyond the integers of the dtype is as good as none, but not where it would be the result.
+    const fits = (bound: number): boolean => holds(code, bound) && !(code === Code.u8 && bound < 0);
+    for (const bound of [high < 0 ? high : 0, low > 0 ? low : 0]) {
+      if (Number.isFinite(bound) && !fits(bound))
+        throw new TenfoldError('value', `clamp: ${bound} has no ${DTYPES[code]!} value`);
+    }
     return elementwise(CLAMP, 'clamp', [x], code, code, [low, high]);
   },
   backward: {

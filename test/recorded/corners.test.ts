@@ -43,6 +43,11 @@ const ARITHMETIC: Row[] = [
   ['clamp: one bound is a fraction', () => ints(-1, 3).clamp(0, 1.5), 'tensor([0.0000, 1.5000])'],
   ['clamp: the other one is', () => ints(-1, 3).clamp(0.5, 2), 'tensor([0.5000, 2.0000])'],
   ['clamp to NaN', () => ints(1, 2).clamp(NaN, 3), 'tensor([nan, nan])'],
+  [
+    'maskedFill of bools with a fraction',
+    () => ints(0, 0).bool().maskedFill(ints(1, 0).bool(), 0.5),
+    'tensor([ true, false])',
+  ],
   ['cumsum in int8', () => ints(100, 200, 300).cumsum(0, { dtype: 'int8' }), 'tensor([100,  44,  88], dtype=int8)'],
   ['cumprod in uint8', () => ints(100, 200, 3).cumprod(0, { dtype: 'uint8' }), 'tensor([100,  32,  96], dtype=uint8)'],
   ['floatPower of a number', () => tf.floatPower(2, tensor([1, -1])), 'tensor([2.0000, 0.5000], dtype=float64)'],
