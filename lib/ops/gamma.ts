@@ -44,6 +44,7 @@ export const digamma = defineOp(
 const polygammaOf = defineOp('polygamma[_](Tensor self, int n)', (): OpDef => ({
   forward(x: Tensor, n: number) {
     if (n < 0) throw new RangeError(`polygamma: n must not be negative, got ${n}`);
+    if (n > 170) throw new RangeError(`polygamma: n must be at most 170, as n! is infinite from 171 on, got ${n}`);
     if (n === 0) return x.digamma();
     return derivativeOfDigamma(x.double(), n).to(isFloatCode(x.code) ? x.dtype : 'float32');
   },
@@ -53,7 +54,7 @@ const polygammaFirst = defineOp('polygamma(int n, Tensor input)', (): OpDef => (
   forward: (n: number, x: Tensor) => x.polygamma(n),
   composite: true,
 }));
-/** n-th derivative of digamma: `polygamma(n, x)` or `x.polygamma(n)`. See torch.polygamma. */
+/** n-th derivative of digamma, n from 0 to 170: `polygamma(n, x)` or `x.polygamma(n)`. See torch.polygamma. */
 export const polygamma: Op<'polygamma[_](Tensor self, int n)'> & ((n: number, input: Tensor) => Tensor) = Object.assign(
   overload<(...args: unknown[]) => Tensor>('polygamma', polygammaFirst, polygammaOf),
   { schema: polygammaOf.schema },

@@ -314,13 +314,15 @@ export const combinations = defineOp('combinations(Tensor input, int r=2, bool w
       throw new TenfoldError('shape', `combinations: expected one dim, got shape ${formatShape(input.shape)}`);
     if (r < 0) throw new RangeError(`combinations: r must not be negative, got ${r}`);
     if (r === 0) return Tensor.raw([0], input.code);
-    // Of n, or of n + r − 1 with repeats: n (n − 1) … / r!
-    let rows = 1;
+    // Of n, or of n + r − 1 with repeats: n (n − 1) … / r!, and as many for n − r.
     const from = withReplacement ? input.count + r - 1 : input.count;
-    for (let k = 0; k < r; k++) rows = Math.round((rows * Math.max(from - k, 0)) / (k + 1));
+    const factors = Math.min(r, from - r);
+    let rows = factors < 0 ? 0 : 1;
+    for (let k = 0; k < factors && rows < Number.MAX_SAFE_INTEGER; k++)
+      rows = Math.round((rows * (from - k)) / (k + 1));
     const index = Tensor.rawFor('combinations', [rows * r], Code.i64);
     const memory = elementsOf(index) as BigInt64Array;
-    const chosen = Array.from({ length: r }, (_, k) => (withReplacement ? 0 : k));
+    const chosen = Array.from({ length: rows === 0 ? 0 : r }, (_, k) => (withReplacement ? 0 : k));
     for (let row = 0; row < rows; row++) {
       chosen.forEach((i, k) => (memory[row * r + k] = BigInt(i)));
       // The last position that can go on does, and those behind it start from there.
