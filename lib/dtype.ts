@@ -53,7 +53,7 @@ export function codeOf(call: string, dtype: unknown): Code {
   const code = CODES.get(dtype as string);
   if (code === undefined) {
     throw new TypeError(
-      `${call}: unknown dtype ${show(dtype)}${didYouMean(String(dtype), DTYPES) || ` (one of ${DTYPES.join(', ')})`}`,
+      `${call}: unknown dtype ${show(dtype)}${(typeof dtype === 'string' && didYouMean(dtype, DTYPES)) || ` (one of ${DTYPES.join(', ')})`}`,
     );
   }
   return code;

@@ -58,6 +58,8 @@ function editDistance(a: string, b: string): number {
  * message names, where not all of them are options.
  */
 export function checkOptions(call: string, options: object, known: readonly string[], shown = known): void {
+  if (typeof options !== 'object' || (options as object | null) === null)
+    throw new TypeError(`${call}: options must be an object, got ${show(options)}`);
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
       throw new TypeError(

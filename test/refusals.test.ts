@@ -82,6 +82,19 @@ const DTYPES: Row[] = [
   [() => z(2).add('x'), 'TypeError', "add: 'other' must be a tensor or a number, got 'x'"],
   [() => z(2).add(null), 'TypeError', "add: 'other' must be a tensor or a number, got null"],
   [() => z(2).add([1, 2]), 'TypeError', "add: 'other' must be a tensor or a number, got [1, 2]"],
+  ...['ReLU', 'Sigmoid', 'Tanh', 'Flatten'].map((name): Row => [
+    () => new nn[name]().forward([1, 2]),
+    'TypeError',
+    `${name}: 'input' must be a tensor, got [1, 2]; wrap it in tensor(…)`,
+  ]),
+  [() => new nn.BatchNorm1d(2).forward(3), 'TypeError', "BatchNorm1d: 'input' must be a tensor, got 3"],
+  [() => new nn.InstanceNorm1d(2).forward({}), 'TypeError', "InstanceNorm1d: 'input' must be a tensor, got an object"],
+  [() => new nn.LSTM(2, 2).forward(null), 'TypeError', "LSTM: 'input' must be a tensor, got null"],
+  [() => new nn.GRUCell(2, 2).forward(undefined), 'TypeError', "GRUCell: 'input' must be a tensor, got undefined"],
+  [() => nn.init.eye_(null), 'TypeError', "eye_: 'tensor' must be a tensor, got null"],
+  [() => nn.utils.parametersToVector([3]), 'TypeError', "parametersToVector: 'parameters' must be a tensor, got 3"],
+  [() => t.randLike(null), 'TypeError', "randLike: 'input' must be a tensor, got null"],
+  [() => t.autograd.gradgradcheck((x: Any) => x, [3]), 'TypeError', "gradgradcheck: 'inputs' must be a tensor, got 3"],
   [() => z(2).add(), 'TypeError', "add: missing argument 'other'"],
   [() => z(2).sum(1.5), 'TypeError', "sum: 'dim' must be an integer or a list of integers or null, got 1.5"],
   [() => t.cat([z(2), 3]), 'TypeError', "cat: 'tensors' must be a list of tensors"],
@@ -145,6 +158,7 @@ const RANGES: Row[] = [
   [() => F.dropout(z(2), 1.5), 'value', 'dropout: p must be between 0 and 1, got 1.5'],
   [() => t.arange(0, 5, 0), 'RangeError', 'arange: step must not be 0'],
   [() => t.polygamma(-1, z(1)), 'RangeError', 'polygamma: n must not be negative, got -1'],
+  [() => t.polygamma(2 ** 40, z(1)), 'RangeError', 'polygamma: n must be at most 170, as n! is infinite from 171 on'],
   [() => t.setNumThreads(0), 'RangeError', 'setNumThreads: expected an integer from 1 to 1024, got 0'],
 ];
 
@@ -219,8 +233,17 @@ const SIZES: Row[] = [
   [() => z(2 ** 22, 1).matmul(z(1, 2 ** 22)), 'memory', 'matmul: out of memory'],
   [() => z(2).repeatInterleave(2 ** 45), 'memory', 'repeatInterleave: out of memory'],
   [() => t.combinations(z(10_000), 4), 'memory', 'combinations: out of memory'],
+  [() => t.combinations(z(3), 2 ** 40, true), 'memory', 'combinations: out of memory'],
   [() => t.trilIndices(2 ** 30, 2 ** 30), 'memory', 'trilIndices: out of memory'],
   [() => t.cdist(z(2 ** 22, 1), z(2 ** 22, 1)), 'memory', 'cdist: out of memory'],
+  [
+    () => F.interpolate(z(1, 1, 2), { size: 2 ** 40 }),
+    'memory',
+    'interpolate: out of memory: a dim of 1099511627776 elements',
+  ],
+  [() => z(2).newFull(null, 1), 'TypeError', 'newFull: expected a list of sizes, got null'],
+  [() => t.fromTypedArray(new Float32Array(3), 3), 'TypeError', 'fromTypedArray: expected a list of sizes, got 3'],
+  [() => z(2).tensorSplit(1e308), 'RangeError', 'tensorSplit: the number of sections must be from 1 to 16777216'],
   [() => F.pad(z(2), [2 ** 50, 0]), 'memory', 'pad: out of memory'],
   [() => F.oneHot(ints(2 ** 45)), 'memory', 'oneHot: out of memory'],
   [() => new nn.Linear(2 ** 25, 2 ** 25), 'memory', 'Parameter: out of memory'],
@@ -331,6 +354,7 @@ const OPTIONS: Row[] = [
   [() => new nn.Linear(2, 2).registerBuffer('weight', z(1)), 'value', "registerBuffer: Linear has a parameter 'weight' already"],
   [() => new TensorDataset(z(4), z(3)), 'shape', 'TensorDataset: first dims 4, 3 differ'],
   [() => nn.utils.clipGradNorm_([leaf(2)], 1, { norm_type: 2 }), 'TypeError', "did you mean 'normType'?"],
+  [() => t.autograd.backward(leaf(1).sum(), null, null), 'TypeError', 'autograd.backward: options must be an object, got null'],
   [() => t.setPrintOptions({ precisoin: 3 }), 'TypeError', "did you mean 'precision'?"],
 ]; // prettier-ignore
 

@@ -1,7 +1,7 @@
 /** Derivatives against finite differences. */
 import { TenfoldError, checkOptions, show } from '../errors.js';
 import { Code } from '../dtype.js';
-import { Tensor } from '../tensor/tensor.js';
+import { Tensor, checkIsTensor } from '../tensor/tensor.js';
 import { grad } from './functional.js';
 import { enableGrad, noGrad } from './mode.js';
 
@@ -26,15 +26,20 @@ type Fn = (...inputs: Tensor[]) => Tensor | readonly Tensor[];
  * or throws a TenfoldError that says which element is off. See torch.autograd.gradcheck.
  */
 export function gradcheck(fn: Fn, inputs: Tensor | readonly Tensor[], options: GradcheckOptions = {}): boolean {
-  const list = inputs instanceof Tensor ? [inputs] : inputs;
-  return check(fn, list, options, true);
+  return check(fn, listOf('gradcheck', fn, inputs), options, true);
+}
+
+function listOf(call: string, fn: unknown, inputs: unknown): readonly Tensor[] {
+  if (typeof fn !== 'function') throw new TypeError(`${call}: expected a function, got ${show(fn)}`);
+  const list: unknown[] = Array.isArray(inputs) ? inputs : [inputs];
+  for (const t of list) checkIsTensor(call, 'inputs', t);
+  return list as Tensor[];
 }
 
 /** `strict`: an output must require grad. A gradient needn't: it may be constant. */
 function check(fn: Fn, list: readonly Tensor[], options: GradcheckOptions, strict: boolean): boolean {
   checkOptions('gradcheck', options, ['eps', 'atol', 'rtol', 'fastMode', 'raiseException']);
   const { eps = 1e-6, atol = 1e-5, rtol = 1e-3, fastMode = false, raiseException = true } = options;
-  if (typeof fn !== 'function') throw new TypeError(`gradcheck: expected a function, got ${show(fn)}`);
   const checked = list.filter((t) => t.requiresGrad);
   if (checked.length === 0) throw new TenfoldError('graph', 'gradcheck: no input requires grad');
   for (const t of checked) {
@@ -143,7 +148,7 @@ function elementsOf(t: Tensor): { memory: Float64Array; positions: number[] } {
 
 /** gradcheck of the gradients themselves: second derivatives. See torch.autograd.gradgradcheck. */
 export function gradgradcheck(fn: Fn, inputs: Tensor | readonly Tensor[], options: GradcheckOptions = {}): boolean {
-  const list = inputs instanceof Tensor ? [inputs] : inputs;
+  const list = listOf('gradgradcheck', fn, inputs);
   const checked = list.filter((t) => t.requiresGrad);
   const first = fn(...list);
   const outs = first instanceof Tensor ? [first] : [...first];

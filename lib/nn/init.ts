@@ -5,7 +5,7 @@
 import { TenfoldError, checkOptions, didYouMean, show } from '../errors.js';
 import { mode } from '../autograd/mode.js';
 import { formatShape } from '../tensor/shape.js';
-import { Tensor } from '../tensor/tensor.js';
+import { Tensor, checkIsTensor } from '../tensor/tensor.js';
 import { randperm } from '../ops/index.js';
 import type { Generator } from '../random/generator.js';
 import { signature, type Arguments } from '../op/schema.js';
@@ -46,6 +46,7 @@ export const zeros_ = (tensor: Tensor): Tensor => constant_(tensor, 0);
 
 /** The identity, for a matrix. See torch.nn.init.eye_. */
 export function eye_(tensor: Tensor): Tensor {
+  checkIsTensor('eye_', 'tensor', tensor);
   if (tensor.shape.length !== 2)
     throw new TenfoldError('shape', `eye_: needs a matrix, got shape ${formatShape(tensor.shape)}`);
   return fill(tensor, () => {
@@ -131,6 +132,7 @@ export function calculateFanInAndFanOut(tensor: Tensor): [fanIn: number, fanOut:
   return fans('calculateFanInAndFanOut', tensor) as [number, number];
 }
 function fans(call: string, tensor: Tensor): number[] {
+  checkIsTensor(call, 'tensor', tensor);
   const { shape } = tensor;
   if (shape.length < 2)
     throw new TenfoldError('shape', `${call}: needs at least 2 dims to know its fans, got shape ${formatShape(shape)}`);

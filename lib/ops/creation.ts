@@ -14,7 +14,7 @@ import {
 import { fillElements } from '../tensor/copy.js';
 import { elementsOf, type TypedArray } from '../tensor/elements.js';
 import { MAX_DIMS, checkSizes, formatShape, numelOf, type Shape } from '../tensor/shape.js';
-import { Tensor, checkTensor, type Nested } from '../tensor/tensor.js';
+import { Tensor, checkIsTensor, checkTensor, type Nested } from '../tensor/tensor.js';
 import type { Scalar } from '../op/schema.js';
 
 /** Options of functions that make tensors. */
@@ -250,14 +250,11 @@ function checkScalar(call: string, v: unknown): asserts v is Scalar {
     throw new TypeError(`${call}: the value must be a number, boolean or bigint, got ${show(v)}`);
   }
 }
-function checkTensorArgument(call: string, x: unknown): asserts x is Tensor {
-  if (!(x instanceof Tensor)) throw new TypeError(`${call}: 'input' must be a tensor, got ${show(x)}`);
-}
 
 const like =
   (call: string, value: Scalar | null) =>
   (input: Tensor, options?: TensorOptions): Tensor => {
-    checkTensorArgument(call, input);
+    checkIsTensor(call, 'input', input);
     return filled(call, input.shape, value, options, input.code);
   };
 /** Zeros of another tensor's shape and dtype. See torch.zeros_like. */
@@ -268,7 +265,7 @@ export const onesLike = like('onesLike', 1);
 export const emptyLike = like('emptyLike', null);
 /** A value in another tensor's shape and dtype. See torch.full_like. */
 export function fullLike(input: Tensor, fillValue: Scalar, options?: TensorOptions): Tensor {
-  checkTensorArgument('fullLike', input);
+  checkIsTensor('fullLike', 'input', input);
   checkScalar('fullLike', fillValue);
   return filled('fullLike', input.shape, fillValue, options, input.code);
 }

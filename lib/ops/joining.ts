@@ -266,6 +266,9 @@ export const chunk = defineOp('chunk(Tensor self, int chunks, int dim=0) -> Tens
   composite: true,
 }));
 
+/** Most parts of tensorSplit; each is a tensor. */
+const MAX_SECTIONS = 2 ** 24;
+
 /**
  * Views along a dim: a number of almost equal ones, or cut before each index of a list (or of a 1-dim int64 tensor).
  * See torch.tensor_split.
@@ -278,8 +281,8 @@ export const tensorSplit = defineOp(
       const total = self.shape[at]!;
       const given = cuts instanceof Tensor ? (cuts.to('int64').tolist() as unknown) : cuts;
       if (typeof given === 'number') {
-        if (!Number.isInteger(given) || given < 1)
-          throw new RangeError(`tensorSplit: the number of sections must be positive, got ${given}`);
+        if (!Number.isInteger(given) || given < 1 || given > MAX_SECTIONS)
+          throw new RangeError(`tensorSplit: the number of sections must be from 1 to ${MAX_SECTIONS}, got ${given}`);
         const small = Math.floor(total / given);
         const sizes = Array.from({ length: given }, (_, i) => small + (i < total % given ? 1 : 0));
         return splitSizes(self, sizes, at);

@@ -4,7 +4,7 @@ import { COMPUTE, Code, DTYPES, codeOf, defaultFloat, isFloatCode } from '../dty
 import { kernel, launchRaw, type Kernel } from '../native/launch.js';
 import { type Generator, defaultGenerator, halves } from '../random/generator.js';
 import { checkSizes, type Shape } from '../tensor/shape.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor, addressOf, checkIsTensor } from '../tensor/tensor.js';
 import { defineOp, type OpDef } from '../op/define.js';
 import type { TensorOptions } from './creation.js';
 
@@ -359,6 +359,7 @@ function sampleLike(
   numbers: readonly number[],
   options: RandomOptions,
 ): Tensor {
+  checkIsTensor(call, 'input', input);
   readRandom(call, [options]);
   const make = (shape: Shape): Tensor => sample(call, shape, k, numbers, options, input.code);
   return likeMemory(needTensor(call, input), make, options);

@@ -144,6 +144,7 @@ export function wrapDims(call: string, dims: number | readonly number[] | null, 
 
 /** Checks a list of sizes: non-negative integers whose product is exact, one for each of at most MAX_DIMS dims. */
 export function checkSizes(call: string, sizes: readonly number[]): Shape {
+  if (!Array.isArray(sizes)) throw new TypeError(`${call}: expected a list of sizes, got ${show(sizes)}`);
   if (sizes.length > MAX_DIMS)
     throw new TenfoldError('shape', `${call}: tensors have at most ${MAX_DIMS} dims, got ${sizes.length} sizes`);
   let n = 1;

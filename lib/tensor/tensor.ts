@@ -500,6 +500,15 @@ export function addressOf(t: Tensor): number {
   return storage.address + t.offset * SIZE[t.code]!;
 }
 
+/** Refuses what isn't a tensor, for calls without a schema, whose arguments JavaScript doesn't check. */
+export function checkIsTensor(call: string, name: string, x: unknown): asserts x is Tensor {
+  if (!(x instanceof Tensor))
+    throw new TypeError(
+      `${call}: '${name}' must be a tensor, got ${show(x)}${isData(x) ? '; wrap it in tensor(…)' : ''}`,
+    );
+}
+const isData = (x: unknown): boolean => Array.isArray(x) || ArrayBuffer.isView(x);
+
 /** Refuses freed and detached memory, in the name of a call. */
 export function checkTensor(call: string, t: Tensor): void {
   if (t.storage.guarded) {

@@ -29,12 +29,16 @@ interface Map1 {
   readonly weight: Float64Array;
 }
 
+/** Beyond, the result would be larger than a tensor can be. */
+const MAX_TAPS = 2 ** 31;
+
 function mapOf(
   from: number,
   to: number,
   taps: number,
   fill: (o: number, set: (t: number, i: number, w: number) => void) => void,
 ): Map1 {
+  if (to * taps > MAX_TAPS) throw new TenfoldError('memory', `out of memory: a dim of ${to} elements`);
   const map = { from, to, taps, index: new Int32Array(to * taps), weight: new Float64Array(to * taps) };
   for (let o = 0; o < to; o++) {
     fill(o, (t, i, w) => {

@@ -1,6 +1,6 @@
 /** Activations as modules: no parameters but PReLU's; the shape stays, but for GLU's. */
 import { full } from '../../ops/creation.js';
-import { type Tensor } from '../../tensor/tensor.js';
+import { checkIsTensor, type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/index.js';
 import { Module } from '../module.js';
@@ -16,6 +16,7 @@ export class ReLU extends Module {
     [this.inplace] = reluCall.read(args);
   }
   override forward(input: Tensor): Tensor {
+    checkIsTensor('ReLU', 'input', input);
     return this.inplace ? input.relu_() : input.relu();
   }
   override extraRepr(): string {
@@ -181,6 +182,7 @@ export class Softsign extends Module {
 /** 1 / (1 + e⁻ˣ). See torch.nn.Sigmoid. */
 export class Sigmoid extends Module {
   override forward(input: Tensor): Tensor {
+    checkIsTensor('Sigmoid', 'input', input);
     return input.sigmoid();
   }
 }
@@ -195,6 +197,7 @@ export class LogSigmoid extends Module {
 /** Hyperbolic tangent. See torch.nn.Tanh. */
 export class Tanh extends Module {
   override forward(input: Tensor): Tensor {
+    checkIsTensor('Tanh', 'input', input);
     return input.tanh();
   }
 }

@@ -1,9 +1,9 @@
 /** Normalization layers. */
-import { TenfoldError, checkOptions } from '../../errors.js';
+import { TenfoldError, checkOptions, show } from '../../errors.js';
 import { codeOf, defaultFloat, Code, type DType } from '../../dtype.js';
 import { fillElements } from '../../tensor/copy.js';
 import { formatShape } from '../../tensor/shape.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { Tensor, checkIsTensor } from '../../tensor/tensor.js';
 import { mode } from '../../autograd/mode.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/normalization.js';
@@ -154,7 +154,7 @@ abstract class ChannelNorm extends Module {
     super();
     const call = this.constructor.name;
     if (!Number.isInteger(numFeatures) || numFeatures < 0) {
-      throw new TypeError(`${call}: numFeatures must be a non-negative integer, got ${String(numFeatures)}`);
+      throw new TypeError(`${call}: numFeatures must be a non-negative integer, got ${show(numFeatures)}`);
     }
     const o = readOptions(call, defaults, given);
     this.eps = o.eps;
@@ -221,6 +221,7 @@ abstract class BatchNorm extends ChannelNorm {
   }
   override forward(input: Tensor): Tensor {
     const call = this.constructor.name;
+    checkIsTensor(call, 'input', input);
     if (!this.dims.includes(input.shape.length)) {
       throw new TenfoldError(
         'shape',
@@ -292,6 +293,7 @@ abstract class InstanceNorm extends ChannelNorm {
   }
   override forward(input: Tensor): Tensor {
     const call = this.constructor.name;
+    checkIsTensor(call, 'input', input);
     const { dims } = this;
     if (input.shape.length !== dims && input.shape.length !== dims - 1) {
       throw new TenfoldError(

@@ -2,7 +2,7 @@
 import { TenfoldError, show } from '../../errors.js';
 import type { DType } from '../../dtype.js';
 import { formatShape } from '../../tensor/shape.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { Tensor, checkIsTensor } from '../../tensor/tensor.js';
 import { cat, stack } from '../../ops/index.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import { dropout } from '../functional/dropout.js';
@@ -138,6 +138,7 @@ abstract class Recurrent extends Module {
   /** The sequence [l, n, directions · size] and the last states [layers · directions, n, size]. */
   protected run(input: Tensor, given: readonly (Tensor | null)[]): [Tensor, Tensor[]] {
     const call = this.constructor.name;
+    checkIsTensor(call, 'input', input);
     const single = input.shape.length === 2;
     if (!single && input.shape.length !== 3) {
       throw new TenfoldError(
@@ -322,6 +323,7 @@ abstract class Cell extends Module {
     drawAll(this, this.hiddenSize);
   }
   protected one(step: Step, input: Tensor, given: readonly (Tensor | null)[]): State {
+    checkIsTensor(this.constructor.name, 'input', input);
     const single = input.shape.length === 1;
     const x = single ? input.unsqueeze(0) : input;
     if (x.shape.length !== 2 || x.shape[1] !== this.inputSize) {

@@ -1,7 +1,7 @@
 /** Layers that move elements without changing them. */
 import { TenfoldError } from '../../errors.js';
 import { formatShape, wrapDim } from '../../tensor/shape.js';
-import { type Tensor } from '../../tensor/tensor.js';
+import { checkIsTensor, type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/index.js';
 import { Module } from '../module.js';
@@ -17,6 +17,7 @@ export class Flatten extends Module {
     [this.startDim, this.endDim] = flatten.read(args);
   }
   override forward(input: Tensor): Tensor {
+    checkIsTensor('Flatten', 'input', input);
     return input.flatten(this.startDim, this.endDim);
   }
   override extraRepr(): string {
@@ -36,6 +37,7 @@ export class Unflatten extends Module {
     this.unflattenedSize = typeof size === 'number' ? [size] : [...size];
   }
   override forward(input: Tensor): Tensor {
+    checkIsTensor('Unflatten', 'input', input);
     const at = wrapDim('Unflatten', this.dim, input.shape.length);
     const inner = this.unflattenedSize;
     const known = inner.reduce((n, s) => (s === -1 ? n : n * s), 1);
