@@ -160,6 +160,8 @@ function triangleIndices(
   row: number,
   col: number,
   inRow: (i: number) => [number, number],
+  /** Before the first row and after the last one that can hold anything. */
+  rows: [number, number],
   dtype: DType,
 ): Tensor {
   if (row < 0 || col < 0) throw new RangeError(`${call}: sizes must not be negative, got ${row} and ${col}`);
@@ -168,13 +170,15 @@ function triangleIndices(
     const [from, to] = inRow(i);
     return [Math.max(from, 0), Math.min(to, col)];
   };
-  let count = 0;
-  // Counted before anything is made; what is too many for memory need not be counted out.
-  for (let i = 0; i < row && count < 2 ** 40; i++) count += Math.max(within(i)[1] - within(i)[0], 0);
+  const first = Math.max(rows[0], 0);
+  const end = col === 0 ? first : Math.min(rows[1], row);
+  // Counted before anything is made; what is too many for memory need not be counted out. No row is empty.
+  let count = end - first > 2 ** 30 ? end - first : 0;
+  for (let i = first; i < end && count < 2 ** 30; i++) count += Math.max(within(i)[1] - within(i)[0], 0);
   const out = Tensor.raw([2, count], Code.i64);
   const memory = elementsOf(out) as BigInt64Array;
   let at = 0;
-  for (let i = 0; i < row; i++) {
+  for (let i = first; i < end; i++) {
     const [from, to] = within(i);
     for (let k = from; k < to; k++) {
       memory[at] = BigInt(i);
@@ -188,7 +192,7 @@ export const trilIndices = defineOp(
   "trilIndices(int row, int col, int offset=0, *, dtype dtype='int64')",
   (): OpDef => ({
     forward: (row: number, col: number, offset: number, dtype: DType) =>
-      triangleIndices('trilIndices', row, col, (i) => [0, i + offset + 1], dtype),
+      triangleIndices('trilIndices', row, col, (i) => [0, i + offset + 1], [-offset, row], dtype),
     differentiable: false,
   }),
 );
@@ -197,7 +201,7 @@ export const triuIndices = defineOp(
   "triuIndices(int row, int col, int offset=0, *, dtype dtype='int64')",
   (): OpDef => ({
     forward: (row: number, col: number, offset: number, dtype: DType) =>
-      triangleIndices('triuIndices', row, col, (i) => [i + offset, col], dtype),
+      triangleIndices('triuIndices', row, col, (i) => [i + offset, col], [0, col - offset], dtype),
     differentiable: false,
   }),
 );
