@@ -234,6 +234,8 @@ const SIZES: Row[] = [
   [() => z(2).repeatInterleave(2 ** 45), 'memory', 'repeatInterleave: out of memory'],
   [() => t.combinations(z(10_000), 4), 'memory', 'combinations: out of memory'],
   [() => t.combinations(z(3), 2 ** 40, true), 'memory', 'combinations: out of memory'],
+  [() => t.trilIndices(2 ** 40, 1), 'memory', 'trilIndices: out of memory'],
+  [() => t.triuIndices(2 ** 40, 1, -(2 ** 41)), 'memory', 'triuIndices: out of memory'],
   [() => t.trilIndices(2 ** 30, 2 ** 30), 'memory', 'trilIndices: out of memory'],
   [() => t.cdist(z(2 ** 22, 1), z(2 ** 22, 1)), 'memory', 'cdist: out of memory'],
   [
@@ -428,8 +430,33 @@ it('tensor() takes NaN for true, and lists of tensors in one dtype that holds th
   expect(tf.tensor([ints(1, 2), tf.tensor([0.5, 1])])).toEqual(tf.tensor([[1, 2], [0.5, 1]])); // prettier-ignore
 });
 
-it('the Jacobian of an empty result is empty', () => {
-  expect(tf.autograd.jacobian((x) => x.mul(2), z(0)).shape).toEqual([0, 0]);
+it('triangles of very many empty rows', () => {
+  expect(tf.triuIndices(2 ** 40, 2).tolist()).toEqual([[0, 0, 1], [0, 1, 1]]); // prettier-ignore
+  expect(tf.trilIndices(3, 2 ** 40, -1).tolist()).toEqual([[1, 2, 2], [0, 0, 1]]); // prettier-ignore
+  expect(tf.trilIndices(2 ** 40, 0).shape).toEqual([2, 0]);
+});
+
+describe('derivatives as values', () => {
+  const x = tf.tensor([1, 2], { dtype: 'float64' });
+  const cubes = (v: Tensor): Tensor => v.pow(3);
+  it('jacobian: one input, several, an empty result', () => {
+    expect(tf.autograd.jacobian(cubes, x).tolist()).toEqual([[3, 0], [0, 12]]); // prettier-ignore
+    const [a, b] = tf.autograd.jacobian((p, q) => p!.mul(q!), [x, x.add(1)]);
+    expect([a!.tolist(), b!.tolist()]).toEqual([[[2, 0], [0, 3]], [[1, 0], [0, 2]]]); // prettier-ignore
+    expect(tf.autograd.jacobian((v) => v.mul(2), z(0)).shape).toEqual([0, 0]);
+  });
+  it('jacobian with createGraph goes on to the inputs', () => {
+    const leafX = x.clone().requiresGrad_();
+    tf.autograd.jacobian(cubes, leafX, { createGraph: true }).sum().backward();
+    expect(leafX.grad!.tolist()).toEqual([6, 12]);
+  });
+  it('hessian', () => {
+    expect(tf.autograd.hessian((v) => v.pow(3).sum().add(v.prod()), x).tolist()).toEqual([[6, 1], [1, 12]]); // prettier-ignore
+  });
+  it('vjp', () => {
+    const [value, product] = tf.autograd.vjp(cubes, x, tf.tensor([1, 10], { dtype: 'float64' }));
+    expect([value.tolist(), product.tolist()]).toEqual([[1, 8], [3, 120]]); // prettier-ignore
+  });
 });
 
 describe('nothing is half changed', () => {

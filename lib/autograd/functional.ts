@@ -1,11 +1,9 @@
-/** Gradients as values: grad, backward, jacobian, hessian, vjp, and checkpoint. */
+/** Gradients as values: grad, backward, jacobian, hessian, vjp. */
 import { TenfoldError, checkOptions, show } from '../errors.js';
 import { fillElements } from '../tensor/copy.js';
 import { Tensor, checkSwitch, rootGradient, wantedInputs, type BackwardOptions } from '../tensor/tensor.js';
-import { type FunctionContext, Function as AutogradFunction } from './function.js';
 import { enableGrad } from './mode.js';
 import { runBackward } from './engine.js';
-import { defaultGenerator } from '../random/generator.js';
 
 const asList = <T>(x: T | readonly T[]): readonly T[] => (Array.isArray(x) ? (x as readonly T[]) : [x as T]);
 function checkTensors(call: string, name: string, list: readonly unknown[]): void {
@@ -181,41 +179,4 @@ export function vjp(fn: Fn, inputs: Tensor | readonly Tensor[], v?: Tensor): [Te
     );
     return [out.detach(), Array.isArray(inputs) ? grads : grads[0]!];
   });
-}
-
-/**
- * Runs fn without keeping its inner tensors, and runs it again in backward: less memory for one more forward. Random
- * numbers are the same in both runs. See torch.utils.checkpoint.checkpoint.
- */
-export function checkpoint(fn: (...args: Tensor[]) => Tensor | Tensor[], ...args: Tensor[]): Tensor | Tensor[] {
-  const state = defaultGenerator.getState();
-  class Checkpoint extends AutogradFunction {
-    static override forward(ctx: FunctionContext, ...inputs: Tensor[]): Tensor | Tensor[] {
-      ctx.saveForBackward(...inputs);
-      return fn(...inputs);
-    }
-    static override backward(ctx: FunctionContext, ...grads: Tensor[]): (Tensor | null)[] {
-      const own = ctx.savedTensors.map((t) => {
-        const copy = t.detach();
-        return t.requiresGrad ? copy.requiresGrad_(true) : copy;
-      });
-      const now = defaultGenerator.getState();
-      defaultGenerator.setState(state);
-      let outputs: readonly Tensor[];
-      try {
-        outputs = enableGrad(() => asList(fn(...own)));
-      } finally {
-        defaultGenerator.setState(now);
-      }
-      // Full backward, so that parameters inside fn gather their gradients too.
-      const live = outputs.map((o, i) => [o, grads[i]!] as const).filter(([o]) => o.requiresGrad);
-      runBackward(
-        live.map(([o]) => o),
-        live.map(([, g]) => g),
-        { retainGraph: false, createGraph: false, inputs: null, accumulate: false },
-      );
-      return own.map((t) => t.grad);
-    }
-  }
-  return AutogradFunction.apply.call(Checkpoint, ...args) as Tensor | Tensor[];
 }
