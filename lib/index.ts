@@ -23,6 +23,7 @@ export { detectAnomaly } from './autograd/mode.js';
 export { Generator, defaultGenerator } from './random/generator.js';
 export { keep, memoryScope, tidy, MemoryScope } from './tensor/scope.js';
 export { cachedBytes, emptyCache } from './tensor/storage.js';
+export * as linalg from './linalg.js';
 export * as special from './special.js';
 export * as optim from './optim/index.js';
 export * as utils from './utils/index.js';

@@ -5,6 +5,7 @@ import { kernel, launchRaw, type Kernel } from '../native/launch.js';
 import { numelOf, wrapDim } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
+import { renamed } from '../op/indexed.js';
 import { floatOnly, named, sumCode } from '../op/reduce.js';
 import { where } from './arithmetic.js';
 import { cat } from './joining.js';
@@ -128,3 +129,28 @@ const runningExtreme = (name: 'cummax' | 'cummin'): (() => OpDef) => {
 export const cummax = defineOp('cummax(Tensor self, int dim) -> (values, indices)', runningExtreme('cummax'));
 /** Running minimum along a dim, and its index. See torch.cummin. */
 export const cummin = defineOp('cummin(Tensor self, int dim) -> (values, indices)', runningExtreme('cummin'));
+
+/**
+ * Differences of neighbours along a dim, n times over; of bools, whether they differ. `prepend` and `append` are joined
+ * on first. See torch.diff.
+ */
+export const diff = defineOp(
+  'diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=null, Tensor? append=null)',
+  (): OpDef => ({
+    forward(self: Tensor, n: number, dim: number, prepend: Tensor | null, append: Tensor | null) {
+      if (self.shape.length === 0) throw new TenfoldError('shape', 'diff: needs at least one dim, got a 0-dim tensor');
+      if (n < 0) throw new RangeError(`diff: n must not be negative, got ${n}`);
+      const at = wrapDim('diff', dim, self.shape.length);
+      if (n === 0) return self.clone();
+      const parts = [prepend, self, append].filter((t) => t !== null);
+      let x = parts.length === 1 ? self : renamed('diff', () => cat(parts, at));
+      for (let i = Math.min(n, x.shape[at]!); i > 0; i--) {
+        const count = x.shape[at]! - 1;
+        const [next, before] = [x.narrow(at, 1, count), x.narrow(at, 0, count)];
+        x = x.code === Code.bool ? next.logicalXor(before) : next.sub(before);
+      }
+      return x;
+    },
+    composite: true,
+  }),
+);
