@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <string>
+#include <type_traits>
 
 #include "check.h"
 #include "kernels/all.h"
@@ -32,6 +33,16 @@ template <>
 struct Wider<double> {
   using type = long double;
 };
+
+// Whether long double functions are more exact than those of doubles. On arm64 Apple's type is the same, and musl
+// computes them by those of doubles: a reference that is 2 ulp off itself, and by far more at subnormals.
+#if defined(__APPLE__) && defined(__aarch64__)
+constexpr bool kLongIsWider = false;
+#elif defined(__linux__) && defined(__aarch64__) && !defined(__GLIBC__)
+constexpr bool kLongIsWider = false;
+#else
+constexpr bool kLongIsWider = true;
+#endif
 
 // Distance from the true value, in units of T's last place at the true value.
 template <class T, class W>
@@ -108,6 +119,8 @@ template <class T, class Reference>
 void hold(const char* name, double bound, Reference reference, const std::vector<T>& x,
           const std::vector<T>* y = nullptr, double slack = 0) {
   using W = typename Wider<T>::type;
+  constexpr bool wider = std::is_same_v<T, float> || kLongIsWider;
+  if (!wider) bound += 2;
   std::vector<W> want(x.size());
   for (size_t i = 0; i < x.size(); ++i) want[i] = reference(static_cast<W>(x[i]), y ? static_cast<W>((*y)[i]) : W{0});
   const double params[8] = {};
@@ -125,6 +138,7 @@ void hold(const char* name, double bound, Reference reference, const std::vector
     double worst = 0;
     size_t where = 0;
     for (size_t i = 0; i < x.size(); ++i) {
+      if (!wider && std::fpclassify(x[i]) == FP_SUBNORMAL) continue;
       if (slack && std::fabs(static_cast<W>(got[i]) - want[i]) < slack) continue;
       const double e = ulps(got[i], want[i]);
       if (e > worst) worst = e, where = i;
