@@ -8,6 +8,10 @@ type Items<T> = Record<string, T>;
 const isPlain = (x: unknown): x is Record<string, unknown> =>
   typeof x === 'object' && x !== null && Object.getPrototypeOf(x) === Object.prototype;
 
+function checkEntry(call: string, pair: unknown): void {
+  if (!Array.isArray(pair) || pair.length !== 2)
+    throw new TypeError(`${call}: entries must be [name, value], got ${show(pair)}`);
+}
 function place(call: string, index: number, size: number): number {
   const at = index < 0 ? index + size : index;
   if (!Number.isInteger(index) || at < 0 || at >= size) {
@@ -165,7 +169,10 @@ export class ModuleDict extends Module {
       throw new TypeError(`ModuleDict: expected an object of modules, got ${show(modules)}`);
     }
     const pairs = Symbol.iterator in modules ? modules : Object.entries(modules);
-    for (const [name, module] of [...pairs]) this.set(name, module);
+    for (const pair of [...pairs]) {
+      checkEntry('ModuleDict', pair);
+      this.set(pair[0], pair[1]);
+    }
     return this;
   }
   keys(): string[] {
@@ -216,6 +223,8 @@ export class ParameterList extends Module {
   }
   /** Adds the parameters of a list at the end. */
   extend(values: Iterable<Tensor>): this {
+    if (typeof values !== 'object' || (values as unknown) === null || !(Symbol.iterator in values))
+      throw new TypeError(`ParameterList: expected a list of parameters, got ${show(values)}`);
     for (const value of [...values]) this.append(value);
     return this;
   }
@@ -273,8 +282,13 @@ export class ParameterDict extends Module {
   }
   /** Adds the parameters of an object, or of a list of pairs. */
   update(values: Record<string, Tensor> | Iterable<readonly [string, Tensor]>): this {
+    if (typeof values !== 'object' || (values as unknown) === null)
+      throw new TypeError(`ParameterDict: expected an object of parameters, got ${show(values)}`);
     const pairs = Symbol.iterator in values ? values : Object.entries(values);
-    for (const [name, value] of [...pairs]) this.set(name, value);
+    for (const pair of [...pairs]) {
+      checkEntry('ParameterDict', pair);
+      this.set(pair[0], pair[1]);
+    }
     return this;
   }
   keys(): string[] {

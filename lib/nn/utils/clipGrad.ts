@@ -5,7 +5,7 @@ import { Tensor } from '../../tensor/tensor.js';
 import { tensor } from '../../ops/creation.js';
 
 function gradsOf(call: string, parameters: Tensor | Iterable<Tensor>): Tensor[] {
-  if (typeof parameters !== 'object' || !(Symbol.iterator in parameters))
+  if (typeof parameters !== 'object' || (parameters as unknown) === null || !(Symbol.iterator in parameters))
     throw new TypeError(`${call}: expected a tensor or a list of tensors, got ${show(parameters)}`);
   const list = parameters instanceof Tensor ? [parameters] : [...parameters];
   for (const p of list)

@@ -26,6 +26,8 @@ export const stackRows = (t: Tensor, rows: readonly number[]): Tensor =>
  * tuples and objects are collated entry by entry. See torch.utils.data.default_collate.
  */
 export function defaultCollate<T>(samples: readonly T[]): Collated<T> {
+  if (!Array.isArray(samples) || samples.length === 0)
+    throw new TypeError(`defaultCollate: expected a list of at least one sample, got ${show(samples)}`);
   return collate(samples) as Collated<T>;
 }
 

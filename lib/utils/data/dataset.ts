@@ -70,6 +70,8 @@ export class TensorDataset<const T extends readonly Tensor[] = Tensor[]> extends
     if (tensors.length === 0) throw new TypeError('TensorDataset: expected at least one tensor');
     tensors.forEach((t, i) => {
       if (!(t instanceof Tensor)) throw new TypeError(`TensorDataset: argument ${i} must be a tensor, got ${show(t)}`);
+    });
+    tensors.forEach((t, i) => {
       if (t.shape.length === 0)
         throw new TenfoldError('shape', `TensorDataset: tensor ${i} is 0-dim; the first dim counts the samples`);
       if (t.shape[0] !== tensors[0]!.shape[0]) {
@@ -100,6 +102,8 @@ export class ConcatDataset<T> extends Dataset<T> {
   readonly cumulativeSizes: readonly number[];
   constructor(datasets: Iterable<MapDataset<T>>) {
     super();
+    if (typeof datasets !== 'object' || (datasets as unknown) === null || !(Symbol.iterator in datasets))
+      throw new TypeError(`ConcatDataset: expected a list of datasets, got ${show(datasets)}`);
     this.datasets = [...datasets];
     if (this.datasets.length === 0) throw new TypeError('ConcatDataset: expected at least one dataset');
     let end = 0;
@@ -170,8 +174,11 @@ export function randomSplit<T>(
   options: { generator?: Generator | null } | null = {},
 ): Subset<T>[] {
   checkOptions('randomSplit', options ?? {}, ['generator']);
+  if (typeof (dataset as MapDataset<T> | null)?.length !== 'number')
+    throw new TypeError(`randomSplit: expected a dataset with a length, got ${show(dataset)}`);
+  if (!Array.isArray(lengths)) throw new TypeError(`randomSplit: lengths must be a list, got ${show(lengths)}`);
   const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
-  let counts = [...lengths];
+  let counts = [...(lengths as readonly number[])];
   const total = sum(counts);
   if (total <= 1 && Math.abs(total - 1) <= 1e-9) {
     counts = counts.map((fraction, i) => {
