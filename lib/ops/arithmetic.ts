@@ -34,7 +34,7 @@ function scaled(call: string, self: Operand, other: Operand, alpha: Scalar): Ope
   if (!isFloatCode(code) && !Number.isInteger(Number(alpha)))
     throw new TenfoldError('dtype', `${call}: alpha ${alpha} is no integer, but the result is ${DTYPES[code]}`);
   const wide = other instanceof Tensor ? other.to(DTYPES[code]!) : Tensor.zeros([], code).fill_(other);
-  return wide.mul(alpha);
+  return wide.mul(code === Code.bool ? Boolean(alpha) : alpha);
 }
 
 /** Division with a remainder: an integer zero among the divisors is found before anything is written. */

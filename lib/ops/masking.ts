@@ -34,7 +34,8 @@ export const maskedFill = defineOp('maskedFill[_](Tensor self, Tensor mask, Tens
     if (!(value instanceof Tensor) && !holds(self.code, value))
       throw new TenfoldError('value', `maskedFill: ${value} has no ${self.dtype} value`);
     // A fraction is true, though its integer part may be 0.
-    const own = self.code === Code.bool && !(value instanceof Tensor) ? Boolean(value) : value;
+    const truth = (): Operand => (value instanceof Tensor ? value.to('bool') : Boolean(value));
+    const own = self.code === Code.bool ? truth() : value;
     return elementwise(WHERE, 'maskedFill', [boolMask('maskedFill', mask), own, self], self.code);
   },
   backward: {

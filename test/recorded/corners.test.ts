@@ -38,6 +38,11 @@ const ARITHMETIC: Row[] = [
     () => tensor([0, 1]).sub(tensor(2n ** 62n), { alpha: 4 }),
     'tensor([-1.8447e+19, -1.8447e+19])',
   ],
+  [
+    'add of bools stays bool, whatever alpha',
+    () => ints(0, 1).bool().add(ints(1, 0).bool(), { alpha: 2 }),
+    'tensor([true, true])',
+  ],
   ['clamp: max wins over min', () => tensor([-1, 0.5, 3]).clamp(1, 0), 'tensor([0., 0., 0.])'],
   ['clamp: max wins, integers', () => ints(-1, 3).clamp(2, 1), 'tensor([1, 1])'],
   ['clamp: one bound is a fraction', () => ints(-1, 3).clamp(0, 1.5), 'tensor([0.0000, 1.5000])'],
@@ -46,6 +51,11 @@ const ARITHMETIC: Row[] = [
   [
     'maskedFill of bools with a fraction',
     () => ints(0, 0).bool().maskedFill(ints(1, 0).bool(), 0.5),
+    'tensor([ true, false])',
+  ],
+  [
+    'maskedFill of bools with a tensor that is a fraction',
+    () => ints(0, 0).bool().maskedFill(ints(1, 0).bool(), tensor(-0.5)),
     'tensor([ true, false])',
   ],
   ['cumsum in int8', () => ints(100, 200, 300).cumsum(0, { dtype: 'int8' }), 'tensor([100,  44,  88], dtype=int8)'],
