@@ -47,6 +47,14 @@ struct Utmost {
       return hn::Min(acc, x);
     }
   }
+  template <class D>
+  static HWY_INLINE hn::Vec<D> utmostLane(D d, hn::Vec<D> v) {  // in every lane
+    if constexpr (kGreatest) {
+      return hn::MaxOfLanes(d, v);
+    } else {
+      return hn::MinOfLanes(d, v);
+    }
+  }
   template <class T>
   static constexpr T start() {
     return kGreatest ? lowest<T>() : highest<T>();
@@ -87,6 +95,10 @@ struct UtmostMagnitude {
   template <class V>
   static HWY_INLINE V ofNumbers(V acc, V x) {
     return Plain::ofNumbers(acc, hn::Abs(x));
+  }
+  template <class D>
+  static HWY_INLINE hn::Vec<D> utmostLane(D d, hn::Vec<D> v) {
+    return Plain::utmostLane(d, v);
   }
   template <class T>
   static constexpr T start() {
@@ -141,6 +153,16 @@ struct Exactly {
   HWY_INLINE V operator()(D d, V acc, V x, V&) const {
     return Op()(d, acc, x);
   }
+  template <class D, class V>
+  HWY_INLINE V join(D d, V a, V b) const {
+    return Op()(d, a, b);
+  }
+  template <class D, class T = hn::TFromD<D>>
+  HWY_INLINE T ofLanes(D d, hn::Vec<D> v) const {
+    HWY_ALIGN T part[hn::MaxLanes(d)];
+    hn::StoreU(v, d, part);
+    return foldLanes(Op(), part, static_cast<int64_t>(hn::Lanes(d)));
+  }
 };
 // As if there were no NaN, but with a sum that becomes NaN where there is one (or where infinities or huge numbers
 // meet): half the instructions.
@@ -151,9 +173,17 @@ struct Watching {
     sum = hn::Add(sum, x);
     return Op::ofNumbers(acc, x);
   }
+  template <class D, class V>
+  HWY_INLINE V join(D, V a, V b) const {
+    return Op::ofNumbers(a, b);
+  }
+  template <class D, class T = hn::TFromD<D>>
+  HWY_INLINE T ofLanes(D d, hn::Vec<D> v) const {
+    return hn::GetLane(Op::utmostLane(d, v));
+  }
 };
 template <class Op, class Step, class T>
-T foldLong(const Op& op, const Step& step, const T* x, int64_t n, bool& isNan) {
+T foldLong(const Step& step, const T* x, int64_t n, bool& isNan) {
   constexpr int kVectors = 8;  // in flight: an operation takes several cycles
   const hn::ScalableTag<T> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -166,28 +196,26 @@ T foldLong(const Op& op, const Step& step, const T* x, int64_t n, bool& isNan) {
   for (; i + lanes <= n; i += lanes) v[0] = step(d, v[0], hn::LoadU(d, x + i), sum[0]);
   if (i < n) v[1] = step(d, v[1], hn::LoadU(d, x + n - lanes), sum[1]);  // some once more
   for (int half = kVectors / 2; half > 0; half /= 2) {
-    for (int k = 0; k < half; ++k) v[k] = op(d, v[k], v[k + half]), sum[k] = hn::Add(sum[k], sum[k + half]);
+    for (int k = 0; k < half; ++k) v[k] = step.join(d, v[k], v[k + half]), sum[k] = hn::Add(sum[k], sum[k + half]);
   }
   isNan = !hn::AllTrue(d, hn::Eq(sum[0], sum[0]));
-  HWY_ALIGN T part[hn::MaxLanes(d)];
-  hn::StoreU(v[0], d, part);
-  return foldLanes(op, part, lanes);
+  return step.ofLanes(d, v[0]);
 }
 template <class Op, class T>
-T foldLong(const Op& op, const T* x, int64_t n) {
+T foldLong(const T* x, int64_t n) {
   bool isNan = false;
   if constexpr (kHasNan<T>) {
-    const T extreme = foldLong(op, Watching<Op>(), x, n, isNan);
+    const T extreme = foldLong<Op>(Watching<Op>(), x, n, isNan);
     if (!isNan) return extreme;
   }
-  return foldLong(op, Exactly<Op>(), x, n, isNan);
+  return foldLong<Op>(Exactly<Op>(), x, n, isNan);
 }
 
 // Folds n dense elements into acc. In PyTorch's order (four vectors of AVX2 side by side) where the order counts.
 template <class Op, class T>
 T foldDense(const Op& op, const T* x, int64_t n, T acc) {
   if constexpr (!Op::kOrdered) {
-    if (n >= 8 * static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()))) return op.number(acc, foldLong(op, x, n));
+    if (n >= 8 * static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()))) return op.number(acc, foldLong<Op>(x, n));
   }
   constexpr int64_t kQuarter = 32 / sizeof(T), kAll = 4 * kQuarter;
   const hn::CappedTag<T, kQuarter> d;
