@@ -44,28 +44,23 @@ const isGenerator = (x: unknown): boolean =>
 
 /** A block's switch of recording, to be held with `using` until the block's end. */
 class GradScope implements Disposable {
-  private outer: GradScope | null = innermost;
   private before = mode.grad;
-  private ended = false;
   constructor(value: boolean) {
     mode.grad = value;
-    innermost = this; // eslint-disable-line @typescript-eslint/no-this-alias -- the stack of open scopes
+    open.push(this);
   }
   [Symbol.dispose](): void {
-    if (this.ended) return;
-    this.ended = true;
-    if (innermost === this) {
-      innermost = this.outer;
-      mode.grad = this.before;
-      return;
-    }
+    const at = open.indexOf(this);
+    if (at < 0) return;
+    open.splice(at, 1);
     // Two tasks with an await in their blocks end out of order: the scope that began next hands on what was before.
-    let next = innermost;
-    while (next !== null && next.outer !== this) next = next.outer;
-    if (next !== null) [next.outer, next.before] = [this.outer, this.before];
+    const next = open[at];
+    if (next === undefined) mode.grad = this.before;
+    else next.before = this.before;
   }
 }
-let innermost: GradScope | null = null;
+/** Those that have not ended, outermost first. */
+const open: GradScope[] = [];
 
 /**
  * Runs `fn` without recording a graph, as `with torch.no_grad()`. Without a function it returns a scope for `using`:

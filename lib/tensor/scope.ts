@@ -18,11 +18,9 @@ function eachTensor(value: unknown, visit: (t: Tensor) => void, depth = 0): void
 /** A running scope; ends at `end()`, or with the block that holds it by `using`. */
 export class MemoryScope implements Disposable {
   private readonly made: Storage[] = [];
-  private outer: MemoryScope | null = innermost;
-  private ended = false;
   constructor() {
     recordScope(this.made);
-    innermost = this; // eslint-disable-line @typescript-eslint/no-this-alias -- the stack of open scopes
+    open.push(this);
   }
   /** Takes a tensor (or all in a list or object) out of the scope; returns it. */
   keep<T>(value: T): T {
@@ -31,33 +29,25 @@ export class MemoryScope implements Disposable {
   }
   /** Frees what was made since the scope began and isn't kept. Calling it again does nothing. */
   end(): void {
-    if (this.ended) return;
-    this.ended = true;
-    this.leave();
+    const at = open.indexOf(this);
+    if (at < 0) return;
+    open.splice(at, 1);
+    recordScope(open.at(-1)?.made ?? null);
+    const outer = open[at - 1];
     for (const storage of this.made) {
       if (storage.kept) {
         storage.kept = false;
-        this.outer?.made.push(storage); // an outer scope decides
+        outer?.made.push(storage); // an outer scope decides
       } else release(storage);
     }
     this.made.length = 0;
-  }
-  // Scopes that are not nested in time (two tasks, with an await inside) may end in any order.
-  private leave(): void {
-    if (innermost === this) {
-      innermost = this.outer;
-      recordScope(innermost === null ? null : innermost.made);
-      return;
-    }
-    let next = innermost;
-    while (next !== null && next.outer !== this) next = next.outer;
-    if (next !== null) next.outer = this.outer;
   }
   [Symbol.dispose](): void {
     this.end();
   }
 }
-let innermost: MemoryScope | null = null;
+/** The running ones, outermost first. Those of two tasks with an await inside may end in any order. */
+const open: MemoryScope[] = [];
 
 /**
  * Begins a scope: `using scope = memoryScope();`. See MemoryScope. It counts what the thread makes, not what a task makes: where
