@@ -5,7 +5,7 @@ import { fits, parseArguments } from './schema.js';
 
 /**
  * One name for several ops, as PyTorch's overloads: the first whose schema takes the arguments is called. The type is
- * what the caller states, usually an intersection of the ops' types.
+ * what the caller states, usually an intersection of the ops' types; the schema is that of the first op that is a method.
  */
 export function overload<F>(name: string, ...ops: { schema: string }[]): F {
   const records = ops.map((o) => (o as unknown as AnyOp).op);
@@ -16,11 +16,12 @@ export function overload<F>(name: string, ...ops: { schema: string }[]): F {
     parseArguments(nearest.sig, args, name);
     throw new TypeError(`${name}: arguments fit none of ${records.map((r) => r.sig.schema).join('; ')}`);
   };
-  if (records.filter((r) => r.sig.params[0]?.name === 'self').length > 1) {
+  const methods = records.filter((r) => r.sig.params[0]?.name === 'self');
+  if (methods.length > 1) {
     (Tensor.prototype as unknown as Record<string, unknown>)[name] = function (this: Tensor, ...args: unknown[]) {
       const all = [this, ...args];
       return pick(all).call(all);
     };
   }
-  return ((...args: unknown[]) => pick(args).call(args)) as F;
+  return Object.assign((...args: unknown[]) => pick(args).call(args), { schema: methods[0]?.sig.schema }) as F;
 }

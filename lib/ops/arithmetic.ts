@@ -190,9 +190,7 @@ const powScalar = defineOp('pow(Scalar input, Tensor exponent)', (): OpDef => ({
 
 /** A power: pow(t, exponent) or pow(2, t). */
 export const pow: Op<'pow[_](Tensor self, Tensor|Scalar exponent)'> & ((input: Scalar, exponent: Tensor) => Tensor) =
-  Object.assign(overload<(...args: unknown[]) => Tensor>('pow', powTensor, powScalar), {
-    schema: powTensor.schema,
-  }) as never;
+  overload('pow', powTensor, powScalar);
 
 /** Angle of (other, self), in radians, in (−π, π]. See torch.atan2. */
 export const atan2 = defineOp('atan2[_](Tensor self, Tensor other)', (): OpDef => ({

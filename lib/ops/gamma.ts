@@ -55,10 +55,11 @@ const polygammaFirst = defineOp('polygamma(int n, Tensor input)', (): OpDef => (
   composite: true,
 }));
 /** n-th derivative of digamma, n from 0 to 170: `polygamma(n, x)` or `x.polygamma(n)`. See torch.polygamma. */
-export const polygamma: Op<'polygamma[_](Tensor self, int n)'> & ((n: number, input: Tensor) => Tensor) = Object.assign(
-  overload<(...args: unknown[]) => Tensor>('polygamma', polygammaFirst, polygammaOf),
-  { schema: polygammaOf.schema },
-) as never;
+export const polygamma: Op<'polygamma[_](Tensor self, int n)'> & ((n: number, input: Tensor) => Tensor) = overload(
+  'polygamma',
+  polygammaFirst,
+  polygammaOf,
+);
 
 /**
  * (−1)ⁿ⁺¹ n! ζ(n + 1, x): terms one by one up to x + 15 + n, the rest by Euler and Maclaurin (Abramowitz & Stegun 6.4.10

@@ -93,9 +93,7 @@ const xlogyScalar = defineOp('xlogy(Scalar input, Tensor other)', (): OpDef => (
 const XLOGY = kernel('xlogy');
 /** x · log(y), 0 where x is 0; either may be a number. See torch.xlogy. */
 export const xlogy: Op<'xlogy[_](Tensor self, Tensor|Scalar other)'> & ((input: Scalar, other: Tensor) => Tensor) =
-  Object.assign(overload<(...args: unknown[]) => Tensor>('xlogy', xlogyTensor, xlogyScalar), {
-    schema: xlogyTensor.schema,
-  }) as never;
+  overload('xlogy', xlogyTensor, xlogyScalar);
 /** √(a² + b²) without overflow. See torch.hypot. */
 export const hypot = defineOp(
   'hypot[_](Tensor self, Tensor other)',
@@ -315,10 +313,7 @@ const floatPowerScalar = defineOp('floatPower(Scalar input, Tensor exponent)', (
 }));
 /** Powers in float64; either may be a number. See torch.float_power. */
 export const floatPower: Op<'floatPower[_](Tensor self, Tensor|Scalar exponent)'> &
-  ((input: Scalar, exponent: Tensor) => Tensor) = Object.assign(
-  overload<(...args: unknown[]) => Tensor>('floatPower', floatPowerTensor, floatPowerScalar),
-  { schema: floatPowerTensor.schema },
-) as never;
+  ((input: Scalar, exponent: Tensor) => Tensor) = overload('floatPower', floatPowerTensor, floatPowerScalar);
 /** Degrees as radians. See torch.deg2rad. */
 export const deg2rad = defineOp('deg2rad[_](Tensor self)', (): OpDef => ({
   forward: (x: Tensor) => x.mul(Math.PI / 180),

@@ -65,20 +65,10 @@ type Unbiased = (input: Tensor, unbiased: boolean) => Tensor;
  * Variance of all elements or over dims, with n − correction (1 unless unbiased is false) in the denominator; also
  * var(t, unbiased). See torch.var.
  */
-const variance: typeof varDims & Unbiased = Object.assign(
-  overload<(...args: unknown[]) => Tensor>('var', varDims, varUnbiased),
-  {
-    schema: varDims.schema,
-  },
-) as never;
+const variance: typeof varDims & Unbiased = overload('var', varDims, varUnbiased);
 export { variance as var };
 /** Standard deviation; as var. See torch.std. */
-export const std: typeof stdDims & Unbiased = Object.assign(
-  overload<(...args: unknown[]) => Tensor>('std', stdDims, stdUnbiased),
-  {
-    schema: stdDims.schema,
-  },
-) as never;
+export const std: typeof stdDims & Unbiased = overload('std', stdDims, stdUnbiased);
 /** Variance and mean. See torch.var_mean. */
 const varMeanDims = defineOp(
   'varMean(Tensor input, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null) -> (var, mean)',
