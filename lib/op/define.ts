@@ -27,7 +27,7 @@ import { Node, unpack, type BackwardRule, type Edge } from '../autograd/graph.js
 import { edgeOf } from '../autograd/engine.js';
 import { gradFnOf } from '../autograd/meta.js';
 import { Tensor } from '../tensor/tensor.js';
-import { checkInplace, checkResult, rebaseHistory, setTarget, target, writeTarget } from './inplace.js';
+import { beforehand, checkInplace, checkResult, rebaseHistory, target, writeTarget } from './inplace.js';
 import { parseArguments, parseSchema, type Op, type Signature } from './schema.js';
 
 export type { Op } from './schema.js';
@@ -229,14 +229,9 @@ export class OpRecord implements BackwardRule {
     rebaseHistory(self, node);
   }
 
-  // A call from the forward of an in-place op, whose target is not this op's.
+  // A call from the forward of an in-place op, whose target is not this op's. (Not in run(), which the closure would slow.)
   private runInside(args: unknown[]): unknown {
-    const outer = setTarget(null);
-    try {
-      return this.run(args);
-    } finally {
-      setTarget(outer);
-    }
+    return beforehand(() => this.run(args));
   }
 
   private compute(args: unknown[]): unknown {

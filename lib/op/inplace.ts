@@ -55,20 +55,14 @@ export function writeTarget(
   self.rawCopy(result);
 }
 
-/** Ops that an in-place op's forward calls must not write into its target: sets another, returns the one before. */
-export function setTarget(next: Tensor | null): Tensor | null {
-  const before = target;
-  target = next;
-  return before;
-}
-
-/** Computes outside the running in-place op, which takes over the result only when there is one. */
+/** Computes outside the running in-place op: what `compute` calls must not write into its target. */
 export function beforehand<T>(compute: () => T): T {
-  const outer = setTarget(null);
+  const outer = target;
+  target = null;
   try {
     return compute();
   } finally {
-    setTarget(outer);
+    target = outer;
   }
 }
 

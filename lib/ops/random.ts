@@ -350,8 +350,10 @@ export function randn(...args: Sizes): Tensor {
 export const randLike = (input: Tensor, options: RandomOptions = {}): Tensor =>
   sampleLike('randLike', input, K.uniform, [0, 1], options);
 /** randn() of another tensor's shape and dtype. See torch.randn_like. */
-export const randnLike = (input: Tensor, options: RandomOptions = {}): Tensor =>
-  sampleLike('randnLike', input, K.normal, [0, 1, keepsOrder(needTensor('randnLike', input)) ? 0 : 1], options);
+export function randnLike(input: Tensor, options: RandomOptions = {}): Tensor {
+  checkIsTensor('randnLike', 'input', input);
+  return sampleLike('randnLike', input, K.normal, [0, 1, keepsOrder(input) ? 0 : 1], options);
+}
 function sampleLike(
   call: string,
   input: Tensor,
@@ -362,11 +364,7 @@ function sampleLike(
   checkIsTensor(call, 'input', input);
   readRandom(call, [options]);
   const make = (shape: Shape): Tensor => sample(call, shape, k, numbers, options, input.code);
-  return likeMemory(needTensor(call, input), make, options);
-}
-function needTensor(call: string, x: unknown): Tensor {
-  if (!(x instanceof Tensor)) throw new TypeError(`${call}: 'input' must be a tensor, got ${show(x)}`);
-  return x;
+  return likeMemory(input, make, options);
 }
 
 function integers(
@@ -410,11 +408,12 @@ export function randintLike(
   input: Tensor,
   ...args: [high: number, options?: RandomOptions] | [low: number, high: number, options?: RandomOptions]
 ): Tensor {
+  checkIsTensor('randintLike', 'input', input);
   const { rest, options } = readRandom('randintLike', args);
   const [low, high] = rest.length > 1 ? rest : [0, rest[0]];
   const make = (shape: Shape): Tensor =>
     integers('randintLike', low as number, high as number, shape, options, input.code);
-  return likeMemory(needTensor('randintLike', input), make, options);
+  return likeMemory(input, make, options);
 }
 /** The integers 0 … n − 1 in random order, as int64. See torch.randperm. */
 export function randperm(n: number, options: RandomOptions = {}): Tensor {
