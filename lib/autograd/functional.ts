@@ -1,7 +1,7 @@
 /** Gradients as values: grad, backward, jacobian, hessian, vjp. */
 import { TenfoldError, checkOptions, show } from '../errors.js';
 import { fillElements } from '../tensor/copy.js';
-import { Tensor, checkSwitch, rootGradient, wantedInputs, type BackwardOptions } from '../tensor/tensor.js';
+import { Tensor, backwardSwitches, rootGradient, wantedInputs, type BackwardOptions } from '../tensor/tensor.js';
 import { enableGrad } from './mode.js';
 import { runBackward } from './engine.js';
 
@@ -56,14 +56,10 @@ export function grad(
   for (const t of wanted) {
     if (!t.requiresGrad) throw new TenfoldError('graph', "autograd.grad: one of the inputs doesn't require grad");
   }
-  const createGraph = o.createGraph ?? false;
-  const retainGraph = o.retainGraph ?? createGraph;
-  checkSwitch('autograd.grad', 'createGraph', createGraph);
-  checkSwitch('autograd.grad', 'retainGraph', retainGraph);
+  const switches = backwardSwitches('autograd.grad', o.createGraph, o.retainGraph);
   const grads = rootGradients('autograd.grad', roots, o.gradOutputs);
   const results = runBackward(roots, grads, {
-    retainGraph,
-    createGraph,
+    ...switches,
     inputs: wanted,
     accumulate: false,
   });
@@ -90,14 +86,10 @@ export function backward(
   checkOptions('autograd.backward', options, ['retainGraph', 'createGraph', 'inputs']);
   const roots = asList(tensors);
   checkTensors('autograd.backward', 'tensors', roots);
-  const createGraph = options.createGraph ?? false;
-  const retainGraph = options.retainGraph ?? createGraph;
-  checkSwitch('autograd.backward', 'createGraph', createGraph);
-  checkSwitch('autograd.backward', 'retainGraph', retainGraph);
+  const switches = backwardSwitches('autograd.backward', options.createGraph, options.retainGraph);
   const inputs = wantedInputs('autograd.backward', options.inputs);
   runBackward(roots, rootGradients('autograd.backward', roots, gradTensors), {
-    retainGraph,
-    createGraph,
+    ...switches,
     inputs,
     accumulate: inputs !== null,
   });

@@ -304,12 +304,10 @@ export class Tensor {
     else if (typeof retainGraph === 'object' && retainGraph !== null) named = retainGraph;
     checkOptions('backward', named, ['gradient', 'retainGraph', 'createGraph', 'inputs']);
     const g = gradient instanceof Tensor ? gradient : (named.gradient ?? null);
-    const create = createGraph ?? named.createGraph ?? false;
-    const retain = (named === retainGraph ? named.retainGraph : (retainGraph ?? named.retainGraph)) ?? create;
-    checkSwitch('backward', 'createGraph', create);
-    checkSwitch('backward', 'retainGraph', retain);
+    const retain = named === retainGraph ? named.retainGraph : (retainGraph ?? named.retainGraph);
+    const switches = backwardSwitches('backward', createGraph ?? named.createGraph, retain);
     const only = wantedInputs('backward', inputs ?? named.inputs);
-    const options = { retainGraph: retain, createGraph: create, inputs: only, accumulate: only !== null };
+    const options = { ...switches, inputs: only, accumulate: only !== null };
     runBackward([this], [rootGradient('backward', this, g)], options);
   }
   /** Keeps the gradient of a tensor that is no leaf. */
@@ -520,9 +518,17 @@ export function checkTensor(call: string, t: Tensor): void {
   }
 }
 
-/** Checks a switch: a string such as 'false' would count as true. */
-export function checkSwitch(call: string, name: string, value: unknown): asserts value is boolean {
-  if (typeof value !== 'boolean') throw new TypeError(`${call}: ${name} must be a boolean, got ${show(value)}`);
+/** Switches of a run of backward, with their defaults. A string such as 'false' would count as true, and is refused. */
+export function backwardSwitches(
+  call: string,
+  createGraph: unknown,
+  retainGraph: unknown,
+): { createGraph: boolean; retainGraph: boolean } {
+  const create = createGraph ?? false;
+  const retain = retainGraph ?? create;
+  if (typeof create !== 'boolean') throw new TypeError(`${call}: createGraph must be a boolean, got ${show(create)}`);
+  if (typeof retain !== 'boolean') throw new TypeError(`${call}: retainGraph must be a boolean, got ${show(retain)}`);
+  return { createGraph: create, retainGraph: retain };
 }
 
 /** The tensors that backward is limited to, null for all leaves. */
