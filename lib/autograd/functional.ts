@@ -1,7 +1,7 @@
 /** Gradients as values: grad, backward, jacobian, hessian, vjp. */
 import { TenfoldError, checkOptions, show } from '../errors.js';
 import { fillElements } from '../tensor/copy.js';
-import { Tensor, backwardSwitches, rootGradient, wantedInputs, type BackwardOptions } from '../tensor/tensor.js';
+import { Tensor, runOptions, rootGradient, wantedInputs, type BackwardOptions } from '../tensor/tensor.js';
 import { enableGrad } from './mode.js';
 import { runBackward } from './engine.js';
 
@@ -56,13 +56,8 @@ export function grad(
   for (const t of wanted) {
     if (!t.requiresGrad) throw new TenfoldError('graph', "autograd.grad: one of the inputs doesn't require grad");
   }
-  const switches = backwardSwitches('autograd.grad', o.createGraph, o.retainGraph);
-  const grads = rootGradients('autograd.grad', roots, o.gradOutputs);
-  const results = runBackward(roots, grads, {
-    ...switches,
-    inputs: wanted,
-    accumulate: false,
-  });
+  const run = runOptions('autograd.grad', o.createGraph, o.retainGraph, wanted, false);
+  const results = runBackward(roots, rootGradients('autograd.grad', roots, o.gradOutputs), run);
   results.forEach((g, i) => {
     if (g === null && !o.allowUnused) {
       throw new TenfoldError(
@@ -86,13 +81,9 @@ export function backward(
   checkOptions('autograd.backward', options, ['retainGraph', 'createGraph', 'inputs']);
   const roots = asList(tensors);
   checkTensors('autograd.backward', 'tensors', roots);
-  const switches = backwardSwitches('autograd.backward', options.createGraph, options.retainGraph);
   const inputs = wantedInputs('autograd.backward', options.inputs);
-  runBackward(roots, rootGradients('autograd.backward', roots, gradTensors), {
-    ...switches,
-    inputs,
-    accumulate: inputs !== null,
-  });
+  const run = runOptions('autograd.backward', options.createGraph, options.retainGraph, inputs);
+  runBackward(roots, rootGradients('autograd.backward', roots, gradTensors), run);
 }
 
 type Fn = (...inputs: Tensor[]) => Tensor;

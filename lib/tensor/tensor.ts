@@ -5,7 +5,7 @@
 import { TenfoldError, checkOptions, naming, show } from '../errors.js';
 import { Code, DTYPES, SIZE, isFloatCode, type DType } from '../dtype.js';
 import { mode } from '../autograd/mode.js';
-import { runBackward } from '../autograd/engine.js';
+import { runBackward, type RunOptions } from '../autograd/engine.js';
 import { gradFnOf, leafMeta, tensorOps, type AutogradMeta } from '../autograd/meta.js';
 import type { Hook, Node } from '../autograd/graph.js';
 import type { Methods } from '../op/schema.js';
@@ -305,9 +305,8 @@ export class Tensor {
     checkOptions('backward', named, ['gradient', 'retainGraph', 'createGraph', 'inputs']);
     const g = gradient instanceof Tensor ? gradient : (named.gradient ?? null);
     const retain = named === retainGraph ? named.retainGraph : (retainGraph ?? named.retainGraph);
-    const switches = backwardSwitches('backward', createGraph ?? named.createGraph, retain);
     const only = wantedInputs('backward', inputs ?? named.inputs);
-    const options = { ...switches, inputs: only, accumulate: only !== null };
+    const options = runOptions('backward', createGraph ?? named.createGraph, retain, only);
     runBackward([this], [rootGradient('backward', this, g)], options);
   }
   /** Keeps the gradient of a tensor that is no leaf. */
@@ -518,17 +517,22 @@ export function checkTensor(call: string, t: Tensor): void {
   }
 }
 
-/** Switches of a run of backward, with their defaults. A string such as 'false' would count as true, and is refused. */
-export function backwardSwitches(
+/**
+ * Options of a run of backward, with defaults; into `.grad` where `accumulate`. A switch such as 'false' would count as true,
+ * and is refused. (One literal, for all runs to have one shape: spread, it made small backward passes a quarter slower.)
+ */
+export function runOptions(
   call: string,
   createGraph: unknown,
   retainGraph: unknown,
-): { createGraph: boolean; retainGraph: boolean } {
+  inputs: readonly Tensor[] | null,
+  accumulate = inputs !== null,
+): RunOptions {
   const create = createGraph ?? false;
   const retain = retainGraph ?? create;
   if (typeof create !== 'boolean') throw new TypeError(`${call}: createGraph must be a boolean, got ${show(create)}`);
   if (typeof retain !== 'boolean') throw new TypeError(`${call}: retainGraph must be a boolean, got ${show(retain)}`);
-  return { createGraph: create, retainGraph: retain };
+  return { retainGraph: retain, createGraph: create, inputs, accumulate };
 }
 
 /** The tensors that backward is limited to, null for all leaves. */
