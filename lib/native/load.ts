@@ -28,7 +28,7 @@ export interface Addon {
   watch(object: object): number;
   /** Ends that. */
   unwatch(slot: number): void;
-  /** Writes the slots of watched objects that are gone, each once; returns how many. */
+  /** Writes the slots of watched objects that are gone, each once and the youngest first; returns how many. */
   collected(slots: Int32Array): number;
   setNumThreads(n: number): void;
   getNumThreads(): number;

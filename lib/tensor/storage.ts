@@ -45,8 +45,8 @@ export class Storage {
     public byteOffset: number,
     public readonly nbytes: number,
     public address: number,
-    /** Whether release() may hand the memory on: nobody but tensors has ever seen it. */
-    public recyclable: boolean,
+    /** What release() hands on: the memory is this storage's alone, and nobody but tensors has ever seen it. */
+    public piece: Piece | null,
   ) {}
 }
 
@@ -105,25 +105,35 @@ export function recordScope(list: Storage[] | null): Storage[] | null {
 // the caches hold. Whether a storage is gone is seen by looking at weak references after a collection of V8's young
 // generation, which takes 40 to 140 µs and is asked for after every `budget` bytes.
 
-/** A buffer and its part that is aligned. */
-interface Piece {
-  readonly buffer: ArrayBufferLike;
-  readonly byteOffset: number;
-  readonly address: number;
-  readonly size: number;
+/** A buffer and its part that is aligned. Lives as long as the buffer: garbage of each use made V8's young space grow. */
+class Piece {
+  /** The next one on the list that this one is on. */
+  next: Piece | null = null;
+  constructor(
+    readonly buffer: ArrayBufferLike,
+    readonly byteOffset: number,
+    readonly address: number,
+    readonly size: number,
+  ) {}
 }
 
-const pool = new Map<number, Piece[]>();
+/** The free pieces of one size, the one used last on top. */
+class Shelf {
+  top: Piece | null = null;
+  usedAt = 0;
+}
+
+const pool = new Map<number, Shelf>();
 let pooledBytes = 0;
 /** Pieces in use, by the slot of the storage that has them. */
 const lent: (Piece | undefined)[] = [];
 /** Bytes lent since the last look, less those given back. */
 let lentSince = 0;
-const MIN_BUDGET = 16 << 20;
+const MIN_BUDGET = 12 << 20;
 const MAX_BUDGET = 128 << 20;
 let budget = MIN_BUDGET;
 /** Pieces found free while a launch may have been under preparation: an address in the frame may still mean them. */
-let resting: Piece[] = [];
+let resting: Piece | null = null;
 let restingSince = 0;
 const gone = new Int32Array(4096);
 
@@ -133,42 +143,53 @@ const roomFor = (bytes: number): number =>
 function toPool(piece: Piece): void {
   const { size } = piece;
   if (size > POOL_BYTES) return;
-  let free = pool.get(size);
-  if (free === undefined) pool.set(size, (free = []));
-  free.push(piece);
+  let shelf = pool.get(size);
+  if (shelf === undefined) pool.set(size, (shelf = new Shelf()));
+  piece.next = shelf.top;
+  shelf.top = piece;
+  shelf.usedAt = launches;
   pooledBytes += size;
-  // Sizes that nobody asks for any more go first: a size enters the map again whenever it had run out.
-  if (pooledBytes > POOL_BYTES) {
-    for (const [oldest, pieces] of pool) {
-      while (pieces.length > 0 && pooledBytes > POOL_BYTES) {
-        pieces.shift();
-        pooledBytes -= oldest;
-      }
-      if (pieces.length === 0) pool.delete(oldest);
-      if (pooledBytes <= POOL_BYTES) break;
+  if (pooledBytes > POOL_BYTES) dropOldest();
+}
+
+/** Makes room in the pool: the sizes that nobody has asked for the longest go first. */
+function dropOldest(): void {
+  while (pooledBytes > POOL_BYTES) {
+    let oldest: Shelf | null = null;
+    for (const [size, shelf] of pool) {
+      if (shelf.top === null) pool.delete(size);
+      else if (oldest === null || shelf.usedAt < oldest.usedAt) oldest = shelf;
     }
+    const { top } = oldest!;
+    pooledBytes -= top!.size;
+    oldest!.top = top!.next;
   }
 }
 
 /** Puts pieces that have rested long enough where they can be had. */
 function endRest(): void {
-  if (resting.length === 0 || launches === restingSince) return;
-  for (const piece of resting) toPool(piece);
-  resting = [];
+  if (resting === null || launches === restingSince) return;
+  for (let piece: Piece | null = resting; piece !== null;) {
+    const { next }: Piece = piece;
+    toPool(piece);
+    piece = next;
+  }
+  resting = null;
 }
 
 function takePiece(size: number): Piece {
   endRest();
-  const free = pool.get(size);
-  if (free !== undefined) {
-    const piece = free.pop()!;
-    if (free.length === 0) pool.delete(size);
+  const shelf = pool.get(size);
+  if (shelf !== undefined && shelf.top !== null) {
+    const piece = shelf.top;
+    shelf.top = piece.next;
+    piece.next = null;
     pooledBytes -= size;
     return piece;
   }
-  const fresh = rawBuffer(size + ALIGN);
-  if (size >= HUGE_BYTES) adviseHuge(fresh.address, size);
-  return { ...fresh, size };
+  const { buffer, byteOffset, address } = rawBuffer(size + ALIGN);
+  if (size >= HUGE_BYTES) adviseHuge(address, size);
+  return new Piece(buffer, byteOffset, address, size);
 }
 
 /** Finds the pieces whose storages have been collected. Returns their bytes. */
@@ -178,10 +199,12 @@ function findGone(): number {
   let count: number;
   do {
     count = collected(gone);
+    // They come the youngest first, and leave the list of those that rest the oldest first.
     for (let i = 0; i < count; i++) {
       const piece = lent[gone[i]!]!;
       lent[gone[i]!] = undefined;
-      resting.push(piece);
+      piece.next = resting;
+      resting = piece;
       found += piece.size;
     }
   } while (count === gone.length);
@@ -212,15 +235,14 @@ export function allocate(bytes: number): Storage {
     const at = slabTop;
     slabTop += room;
     const { buffer, byteOffset, address } = slab.piece;
-    const storage = new Storage(buffer, byteOffset + at, bytes, address + at, false);
+    const storage = new Storage(buffer, byteOffset + at, bytes, address + at, null);
     storage.slab = slab;
     if (scopeLog !== null) scopeLog.push(storage);
     return storage;
   }
   if (lentSince >= budget) reclaim();
   const storage = allocateOwn(bytes);
-  const { buffer, byteOffset, address } = storage;
-  lend(storage, { buffer, byteOffset, address, size: roomFor(bytes) });
+  lend(storage, storage.piece!);
   if (allocations !== null) allocations.push(storage);
   if (scopeLog !== null) scopeLog.push(storage);
   return storage;
@@ -231,13 +253,13 @@ export function allocateOwn(bytes: number): Storage {
   if (!(bytes <= MAX_BYTES)) {
     throw new TenfoldError('memory', `out of memory: a tensor of ${bytes} bytes; the largest is ${MAX_BYTES}`);
   }
-  const { buffer, byteOffset, address } = takePiece(roomFor(bytes));
-  return new Storage(buffer, byteOffset, bytes, address, bytes > SMALL_BYTES);
+  const piece = takePiece(roomFor(bytes));
+  return new Storage(piece.buffer, piece.byteOffset, bytes, piece.address, bytes > SMALL_BYTES ? piece : null);
 }
 
 /** Somebody else sees the memory from now on: it is the garbage collector's alone. */
 export function expose(storage: Storage): void {
-  storage.recyclable = false;
+  storage.piece = null;
   const owner = storage.slab ?? storage;
   if (owner.slot >= 0) unlend(owner);
 }
@@ -282,10 +304,8 @@ function unlend(owner: Storage | Slab): void {
 export function release(storage: Storage): void {
   if (storage.guarded && storage.address === 0) return;
   if (storage.slot >= 0) unlend(storage);
-  if (storage.recyclable) {
-    const { buffer, byteOffset, address, nbytes } = storage;
-    toPool({ buffer, byteOffset, address, size: roomFor(nbytes) });
-  }
+  if (storage.piece !== null) toPool(storage.piece);
+  storage.piece = null;
   storage.slab = null;
   storage.buffer = EMPTY;
   storage.address = 0;
@@ -296,7 +316,7 @@ const EMPTY = new ArrayBuffer(0);
 /** Gives the memory that the pool holds back to the system. */
 export function emptyCache(): void {
   findGone();
-  resting = [];
+  resting = null;
   pool.clear();
   pooledBytes = 0;
 }
@@ -312,7 +332,7 @@ export function wrapMemory(view: ArrayBufferView): Storage {
   } catch (cause) {
     throw new TenfoldError('freed', "fromTypedArray: the array's ArrayBuffer was transferred away", { cause });
   }
-  const storage = new Storage(view.buffer, view.byteOffset, view.byteLength, address(bytes), false);
+  const storage = new Storage(view.buffer, view.byteOffset, view.byteLength, address(bytes), null);
   storage.guarded = true; // the user may transfer the buffer away, or make it smaller
   return storage;
 }

@@ -366,7 +366,7 @@ export class Tensor {
     handOut(storage);
     view.storage = Object.assign(Object.create(Object.getPrototypeOf(storage) as object) as Storage, storage, {
       version: 0,
-      recyclable: false,
+      piece: null,
     });
     return view;
   }

@@ -195,7 +195,8 @@ napi_value unwatch(napi_env env, napi_callback_info info) {
 }
 
 // collected(Int32Array): fills in the slots of objects that are gone, frees those slots, returns how many they are.
-// What has no room is named by the next call.
+// What has no room is named by the next call. From the highest slot down, so that the lowest is given out next: the
+// slots of objects then tell their order in age, the youngest is named first.
 Napi::Value collected(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   State& state = *static_cast<State*>(info.Data());
@@ -204,7 +205,7 @@ Napi::Value collected(const Napi::CallbackInfo& info) {
   }
   Napi::Int32Array slots = info[0].As<Napi::Int32Array>();
   size_t count = 0;
-  for (size_t i = 0; i < state.watched.size() && count < slots.ElementLength(); ++i) {
+  for (size_t i = state.watched.size(); i-- > 0 && count < slots.ElementLength();) {
     if (!state.watched[i]) continue;
     const Napi::HandleScope scope(env);
     napi_value value = nullptr;
