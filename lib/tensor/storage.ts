@@ -132,9 +132,14 @@ let lentSince = 0;
 const MIN_BUDGET = 12 << 20;
 const MAX_BUDGET = 128 << 20;
 let budget = MIN_BUDGET;
-/** Pieces found free while a launch may have been under preparation: an address in the frame may still mean them. */
+/** Pieces found free while a launch was under preparation: an address in the frame may still mean them. */
 let resting: Piece | null = null;
-let restingSince = 0;
+let restingSince = -1;
+let addressedAt = -1;
+/** To be called by who takes an address, or a look at the memory: it stays as it is until a launch has been. */
+export function addressing(): void {
+  addressedAt = launches;
+}
 const gone = new Int32Array(4096);
 
 const roomFor = (bytes: number): number =>
@@ -208,7 +213,7 @@ function findGone(): number {
       found += piece.size;
     }
   } while (count === gone.length);
-  restingSince = launches;
+  restingSince = addressedAt === launches ? launches : -1;
   return found;
 }
 

@@ -11,7 +11,16 @@ import type { Hook, Node } from '../autograd/graph.js';
 import type { Methods } from '../op/schema.js';
 import type * as ops from '../ops/index.js';
 import type { OverloadedMethods } from '../ops/reduction.js';
-import { allocate, allocateOwn, checkStorage, handOut, release, wrapMemory, type Storage } from './storage.js';
+import {
+  addressing,
+  allocate,
+  allocateOwn,
+  checkStorage,
+  handOut,
+  release,
+  wrapMemory,
+  type Storage,
+} from './storage.js';
 import { denseStrides, internShape, isDense, numelOf, sameShape, wrapDim, type Shape } from './shape.js';
 import { copyElements, fillElements } from './copy.js';
 import { formatTensor } from './format.js';
@@ -479,6 +488,7 @@ export class Tensor {
   /** The memory, to be looked at while the tensor is in use. A view that may outlive it needs `expose` or `handOut` (storage.ts). */
   storageBuffer(): ArrayBufferLike {
     if (this.storage.guarded) checkStorage(this.storage);
+    addressing();
     return this.storage.buffer;
   }
   /** Byte position, in the buffer, of an element of the storage. */
@@ -494,6 +504,7 @@ export interface Tensor extends Methods<typeof ops>, OverloadedMethods {}
 export function addressOf(t: Tensor): number {
   const { storage } = t;
   if (storage.guarded) checkStorage(storage);
+  addressing();
   return storage.address + t.offset * SIZE[t.code]!;
 }
 

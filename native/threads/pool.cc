@@ -257,7 +257,9 @@ class Pool {
         const int64_t n = n_.load(std::memory_order_relaxed), align = align_.load(std::memory_order_relaxed);
         const int64_t pieces = int64_t{each} * parties_.load(std::memory_order_relaxed);
         if (!slots_[owner].range.compare_exchange_weak(word, word + 1, std::memory_order_acq_rel)) continue;
-        runPiece(fn, context, n, align, int64_t{owner} * each + next, pieces);
+        // Every other section runs backward: the pieces that a thread ran last are still in its cache.
+        const uint32_t place = generation & 1 ? each - 1 - next : next;
+        runPiece(fn, context, n, align, int64_t{owner} * each + place, pieces);
         after(++ran);
       }
     }

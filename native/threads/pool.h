@@ -1,6 +1,7 @@
 // One process-wide pool of threads. The caller takes part; each thread empties its own range of pieces first (its cache
-// holds them from the last call), then helps the others; the call returns when every piece is done, and never waits for
-// a worker that has not begun. Why not OpenMP: see docs/architecture.md, "Threads".
+// holds them from the last call, the last ones best: so every other call runs them backward), then helps the others;
+// the call returns when every piece is done, and never waits for a worker that has not begun. Why not OpenMP: see
+// docs/architecture.md, "Threads".
 #pragma once
 #include <cstdint>
 
