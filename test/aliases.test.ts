@@ -14,8 +14,58 @@ it('moveaxis is movedim, swapdims is transpose', () => {
   same(x().swapdims(0, -1), x().transpose(0, 2));
 });
 
-it('concatenate is cat', () => {
+it('cat, vstack and outer have other names', () => {
   same(tf.concatenate([x(), x()], 1), tf.cat([x(), x()], 1));
+  same(tf.concat([x(), x()], 2), tf.cat([x(), x()], 2));
+  same(tf.rowStack([x(), x()]), tf.vstack([x(), x()]));
+  same(tf.arange(3).ger(tf.arange(4)), tf.outer(tf.arange(3), tf.arange(4)));
+});
+
+it.each([
+  ['absolute', 'abs'],
+  ['arcsin', 'asin'],
+  ['arccos', 'acos'],
+  ['arctan', 'atan'],
+  ['arcsinh', 'asinh'],
+  ['arctanh', 'atanh'],
+  ['negative', 'neg'],
+  ['fix', 'trunc'],
+] as const)('%s is %s', (name, first) => {
+  const input = tf.tensor([-0.75, -0.25, 0.5], { requiresGrad: true });
+  const out = tf[name](input);
+  same(out, input[first]());
+  same(input[name](), out);
+  expect(out.gradFn?.name).toBe(input[first]().gradFn?.name);
+  out.sum().backward();
+  const other = input.detach().requiresGrad_();
+  other[first]().sum().backward();
+  same(input.grad!, other.grad!);
+  same(input.detach().clone()[`${name}_`](), out);
+});
+
+it.each([
+  ['multiply', 'mul'],
+  ['divide', 'div'],
+  ['trueDivide', 'div'],
+  ['subtract', 'sub'],
+  ['arctan2', 'atan2'],
+  ['greater', 'gt'],
+  ['greaterEqual', 'ge'],
+  ['less', 'lt'],
+  ['lessEqual', 'le'],
+  ['notEqual', 'ne'],
+] as const)('%s is %s', (name, first) => {
+  const [a, b] = [tf.tensor([1, 5, -3]), tf.tensor([2, 5, -4])];
+  same(a[name](b), tf[first](a, b));
+  same(a.clone()[`${name}_`](b), a.clone()[`${first}_`](b));
+});
+
+it('an alias takes the options of the first name, and errors say its own', () => {
+  same(tf.divide(tf.tensor([7, -7]), 2, { roundingMode: 'floor' }), tf.tensor([3, -4]));
+  same(tf.subtract(tf.tensor([7]), 2, { alpha: 3 }), tf.tensor([1]));
+  same(x().clip(3, { max: 5 }), x().clamp(3, 5));
+  same(tf.tensor([1]).arccosh(), tf.tensor([0]));
+  expect(() => tf.multiply(x(), 'two' as never)).toThrow(/^multiply: /);
 });
 
 it('chainMatmul multiplies from whichever end is cheaper', () => {

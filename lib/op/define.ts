@@ -447,10 +447,27 @@ export const registry = new Map<string, OpRecord>();
 /** Makes an op from its schema and its block, and the methods of Tensor that the schema asks for. */
 export function defineOp<S extends string>(schema: S, block: () => OpDef): Op<S> {
   const op = new OpRecord(schema, block);
-  const { params } = op.sig;
   registry.set(schema, op);
-  if (params[0]?.name === 'self') addMethods(op);
+  return published(schema, op);
+}
+
+function published<S extends string>(schema: S, op: OpRecord): Op<S> {
+  if (op.sig.params[0]?.name === 'self') addMethods(op);
   return Object.assign((...args: unknown[]) => op.call(args), { schema, op }) as unknown as Op<S>;
+}
+
+type Renamed<S extends string, N extends string> = S extends `${infer Name}(${infer Rest}`
+  ? Name extends `${string}[_]`
+    ? `${N}[_](${Rest}`
+    : `${N}(${Rest}`
+  : never;
+
+/** An op under a second name, which its methods and errors then have: the same block behind the renamed schema. */
+export function alias<N extends string, S extends string>(name: N, op: Op<S>): Op<Renamed<S, N>> {
+  const first = (op as unknown as AnyOp).op;
+  const schema = op.schema.replace(/^\w+/, name) as Renamed<S, N>;
+  const block = (): OpDef => ({ ...first.ready(), gradName: first.gradName });
+  return published(schema, new OpRecord(schema, block));
 }
 
 // [self, ...rest] without the iterator that a spread goes through (50 ns).

@@ -1,5 +1,6 @@
 /** Every op. A family's file is listed here once; its schemas make Tensor's methods. */
 export * from './activation.js';
+export * from './aliases.js';
 export * from './arithmetic.js';
 export * from './contraction.js';
 export * from './convert.js';

@@ -96,16 +96,6 @@ export const cat = defineOp('cat(Tensor[] tensors, int dim=0)', (): OpDef => ({
     }),
   },
 }));
-/** cat by its other names. See torch.concat. */
-export const concat = defineOp('concat(Tensor[] tensors, int dim=0)', (): OpDef => ({
-  forward: (tensors: Tensor[], dim: number) => cat(tensors, dim),
-  composite: true,
-}));
-/** cat by its other names. See torch.concatenate. */
-export const concatenate = defineOp('concatenate(Tensor[] tensors, int dim=0)', (): OpDef => ({
-  forward: (tensors: Tensor[], dim: number) => cat(tensors, dim),
-  composite: true,
-}));
 
 /** Tensors of one shape along a new dim. See torch.stack. */
 export const stack = defineOp('stack(Tensor[] tensors, int dim=0)', (): OpDef => ({
