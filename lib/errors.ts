@@ -97,3 +97,9 @@ export function show(value: unknown, depth = 0): string {
   }
   return String(value);
 }
+
+/** Refuses what is no list or other iterable of `what`; a string is one of letters, and refused too. */
+export function checkIterable(call: string, what: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null || !(Symbol.iterator in value))
+    throw new TypeError(`${call}: expected ${what}, got ${show(value)}`);
+}

@@ -1,5 +1,5 @@
 /** Modules that hold other modules or parameters. Their items are their own properties: `net[0]`, `heads.left`. */
-import { TenfoldError, show } from '../errors.js';
+import { TenfoldError, checkIterable, show } from '../errors.js';
 import { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
@@ -111,9 +111,7 @@ export class ModuleList<T extends Module = Module> extends Module {
   }
   /** Adds the modules of a list at the end. */
   extend(modules: Iterable<T>): this {
-    if (typeof modules?.[Symbol.iterator] !== 'function') {
-      throw new TypeError(`ModuleList: expected a list of modules, got ${show(modules)}`);
-    }
+    checkIterable('ModuleList', 'a list of modules', modules);
     for (const module of [...modules]) this.append(module);
     return this;
   }
@@ -223,8 +221,7 @@ export class ParameterList extends Module {
   }
   /** Adds the parameters of a list at the end. */
   extend(values: Iterable<Tensor>): this {
-    if (typeof values !== 'object' || (values as unknown) === null || !(Symbol.iterator in values))
-      throw new TypeError(`ParameterList: expected a list of parameters, got ${show(values)}`);
+    checkIterable('ParameterList', 'a list of parameters', values);
     for (const value of [...values]) this.append(value);
     return this;
   }

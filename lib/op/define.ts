@@ -81,6 +81,8 @@ export interface OpDef {
   backward?: Record<string, Formula> | Formula;
   differentiable?: false;
   composite?: true;
+  /** In place, only into a tensor of the result's own dtype, not of another that could hold it. */
+  sameDtype?: true;
   /** Name of the node as it prints; the op's name with a capital and Backward0 where not given. */
   gradName?: string;
 }
@@ -104,6 +106,7 @@ export class OpRecord implements BackwardRule {
   forward!: OpDef['forward'];
   kind!: 'formulas' | 'composite' | 'none';
   gradName!: string;
+  private sameDtype = false;
   private formulas: (Formula | null)[] = [];
   private joint: Formula | null = null;
   /** Everything that any formula saves: its parameter (or -1 - output), and the inputs whose gradient needs it. */
@@ -133,6 +136,7 @@ export class OpRecord implements BackwardRule {
     const { name, params } = this.sig;
     this.forward = def.forward;
     this.gradName = def.gradName ?? `${name[0]!.toUpperCase()}${name.slice(1).replace(/_$/, '')}Backward0`;
+    this.sameDtype = def.sameDtype === true;
     this.kind = def.backward ? 'formulas' : def.composite ? 'composite' : 'none';
     if (this.kind === 'none' && def.differentiable !== false) {
       throw new Error(`op ${name}: give it a backward, composite: true, or differentiable: false`);
@@ -394,13 +398,13 @@ export class OpRecord implements BackwardRule {
       // What the steps save of self must outlast the change.
       if (recording) parsed[0] = valueOf(self);
       const result = this.forward(...parsed) as Tensor;
-      checkResult(call, self, result.shape, result.code);
+      checkResult(call, self, result.shape, result.code, this.sameDtype);
       return self.copy_(result);
     }
     const before = mode.grad;
     mode.grad = false;
     try {
-      writeTarget(call, self, this.forward, parsed);
+      writeTarget(call, self, this.forward, parsed, this.sameDtype);
     } catch (error) {
       throw naming(call, error);
     } finally {

@@ -42,6 +42,7 @@ export function writeTarget(
   self: Tensor,
   forward: (...args: never[]) => Tensor,
   args: readonly unknown[],
+  sameDtype = false,
 ): void {
   target = self;
   let result: Tensor;
@@ -51,7 +52,7 @@ export function writeTarget(
     target = null;
   }
   if (result === self) return;
-  checkResult(call, self, result.shape, result.code);
+  checkResult(call, self, result.shape, result.code, sameDtype);
   self.rawCopy(result);
 }
 
@@ -70,15 +71,15 @@ export function beforehand<T>(compute: () => T): T {
 const lossy = (own: Code, code: Code): boolean =>
   isFloatCode(code) ? !isFloatCode(own) : own === Code.bool && code !== Code.bool;
 
-/** Refuses a result that doesn't fit into `self`. */
-export function checkResult(call: string, self: Tensor, shape: readonly number[], code: Code): void {
+/** Refuses a result that doesn't fit into `self`; with `sameDtype` also one that would have to be cast. */
+export function checkResult(call: string, self: Tensor, shape: readonly number[], code: Code, sameDtype = false): void {
   if (!sameShape(self.shape, shape)) {
     throw new TenfoldError(
       'shape',
       `${call}: the result's shape ${formatShape(shape)} is not self's ${formatShape(self.shape)}`,
     );
   }
-  if (lossy(self.code, code)) {
+  if (sameDtype ? self.code !== code : lossy(self.code, code)) {
     throw new TenfoldError(
       'dtype',
       `${call}: a ${DTYPES[code]} result can't be written into a ${DTYPES[self.code]} tensor`,

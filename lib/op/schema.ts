@@ -339,3 +339,14 @@ export function signature<S extends string>(
   const sig = parseSchema(schema);
   return { schema, read: (args, call) => parseArguments(sig, args, call) as Values<S> };
 }
+
+/** Arguments of a function that takes tensors one by one or in a list. */
+export type Tensors = [...tensors: Tensor[]] | [tensors: readonly Tensor[]];
+/** Those tensors. */
+export function tensorsOf(call: string, args: readonly unknown[]): Tensor[] {
+  const given = args.length === 1 && Array.isArray(args[0]) ? (args[0] as unknown[]) : args;
+  given.forEach((t, i) => {
+    if (!isTensor(t)) throw new TypeError(`${call}: argument ${i} must be a tensor, got ${show(t)}`);
+  });
+  return given as Tensor[];
+}

@@ -4,7 +4,7 @@ import { isFloatCode } from '../dtype.js';
 import { formatShape, numelOf, wrapDim } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
-import type { Scalar } from '../op/schema.js';
+import { tensorsOf, type Scalar, type Tensors } from '../op/schema.js';
 import { product } from './matrix.js';
 import { where } from './arithmetic.js';
 import { cat } from './joining.js';
@@ -257,10 +257,10 @@ export const cdist = defineOp('cdist(Tensor input, Tensor x2, float p=2, any com
   composite: true,
 }));
 
-/** Product of a chain of matrices, in the order that takes fewest multiplications. See torch.linalg.multi_dot. */
-export const chainMatmul = defineOp('chainMatmul(Tensor[] matrices)', (): OpDef => ({
+const chain = defineOp('chainMatmul(Tensor[] matrices)', (): OpDef => ({
   forward(matrices: Tensor[]) {
     if (matrices.length === 0) throw new TenfoldError('value', 'chainMatmul: needs at least one matrix');
+    matrices.forEach((m, i) => dims('chainMatmul', `matrices[${i}]`, m, 2));
     const n = matrices.length;
     const size = [matrices[0]!.shape[0]!, ...matrices.map((m) => m.shape[1]!)];
     // Classic dynamic program over chains [i, j].
@@ -282,6 +282,13 @@ export const chainMatmul = defineOp('chainMatmul(Tensor[] matrices)', (): OpDef 
   },
   composite: true,
 }));
+/**
+ * Product of a chain of matrices, given one by one or in a list, in the order that takes fewest multiplications. See
+ * torch.chain_matmul.
+ */
+export function chainMatmul(...matrices: Tensors): Tensor {
+  return chain(tensorsOf('chainMatmul', matrices));
+}
 
 // ---- einsum --------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@
  * in that order. Every index is checked before anything is written.
  */
 import { TenfoldError } from '../errors.js';
-import { Code, isFloatCode } from '../dtype.js';
+import { Code, holds, isFloatCode } from '../dtype.js';
 import { broadcastShapes, formatShape, sameShape, wrapDim, type Shape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
@@ -97,22 +97,24 @@ function checkSlices(call: string, self: Tensor, dim: number, count: number, sou
 const sourceGrad = (grad: Tensor, dim: number, index: Tensor, shape: Shape): Tensor =>
   grad.indexSelect(dim, index).reshape([...shape]);
 
-/** Adds alpha · source to the slices of `dim` at `index`, duplicates included. See torch.index_add. */
+// A factor in the tensor's own dtype: integers cut off its fraction, bool takes all but 0 for 1.
+function alphaFor(self: Tensor, alpha: Scalar): Scalar {
+  if (isFloatCode(self.code)) return alpha;
+  if (self.code === Code.bool) return Boolean(alpha);
+  if (!holds(self.code, alpha)) throw new TenfoldError('value', `indexAdd: alpha ${alpha} has no ${self.dtype} value`);
+  return typeof alpha === 'bigint' ? alpha : Math.trunc(Number(alpha));
+}
+/**
+ * Adds alpha · source to the slices of `dim` at `index`, duplicates included. An alpha for integers loses its fraction. See
+ * torch.index_add.
+ */
 export const indexAdd = defineOp(
   'indexAdd[_](Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1)',
   (): OpDef => ({
     forward(self: Tensor, dim: number, index: Tensor, source: Tensor, alpha: Scalar) {
       sameDtype('indexAdd', self, 'source', source);
-      const scaled = alpha === 1 ? source : source.mul(alpha);
-      return putSlices(
-        'indexAdd',
-        'add',
-        self,
-        dim,
-        index,
-        scaled.code === self.code ? scaled : scaled.to(self.dtype),
-        source,
-      );
+      const factor = alphaFor(self, alpha);
+      return putSlices('indexAdd', 'add', self, dim, index, factor === 1 ? source : source.mul(factor), source);
     },
     backward: {
       self: d((grad) => grad),

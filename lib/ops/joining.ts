@@ -7,6 +7,7 @@ import { Tensor, addressOf } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { promote } from '../op/elementwise.js';
 import { renamed } from '../op/indexed.js';
+import { overload } from '../op/overload.js';
 import { copyElements } from '../tensor/copy.js';
 import { elementsOf } from '../tensor/elements.js';
 
@@ -363,11 +364,7 @@ export const tile = defineOp('tile(Tensor self, int... dims)', (): OpDef => ({
   composite: true,
 }));
 
-/**
- * Each element (or, with a dim, each slice) repeated a number of times: one number, or one per slice in an int64 tensor.
- * Without a dim, of the flattened tensor. See torch.repeat_interleave.
- */
-export const repeatInterleave = defineOp(
+const repeatElements = defineOp(
   'repeatInterleave(Tensor self, any repeats, int? dim=null, *, int? outputSize=null)',
   (): OpDef => ({
     forward(self: Tensor, repeats: unknown, dim: number | null, outputSize: number | null) {
@@ -375,25 +372,53 @@ export const repeatInterleave = defineOp(
       const at = dim === null ? 0 : wrapDim('repeatInterleave', dim, self.shape.length);
       const size = x.shape[at] ?? 1;
       const counts = readRepeats(repeats, size);
-      const total = counts.reduce((a, b) => a + b, 0);
-      if (outputSize !== null && outputSize !== total) {
-        throw new TenfoldError(
-          'value',
-          `repeatInterleave: outputSize is ${outputSize}, but the repeats add up to ${total}`,
-        );
-      }
-      const index = Tensor.rawFor('repeatInterleave', [total], Code.i64);
-      const memory = elementsOf(index) as BigInt64Array;
-      let next = 0;
-      counts.forEach((n, i) => {
-        memory.fill(BigInt(i), next, next + n);
-        next += n;
-      });
-      return x.indexSelect(at, index);
+      return x.indexSelect(at, placesOf(counts, outputSize));
     },
     composite: true,
   }),
 );
+const repeatPlaces = defineOp('repeatInterleave(Tensor repeats, *, int? outputSize=null)', (): OpDef => ({
+  forward(repeats: Tensor, outputSize: number | null) {
+    if (repeats.shape.length !== 1) {
+      throw new TenfoldError(
+        'shape',
+        `repeatInterleave: repeats alone must have one dim, got ${formatShape(repeats.shape)}`,
+      );
+    }
+    return placesOf(readRepeats(repeats, repeats.count), outputSize).to(repeats.dtype);
+  },
+  differentiable: false,
+}));
+/**
+ * Each element (or, with a dim, each slice) repeated a number of times: one number, or one per slice in an int64 tensor.
+ * Without a dim, of the flattened tensor. With a tensor of repeats alone: each of its indices as often as it says. See
+ * torch.repeat_interleave.
+ */
+export const repeatInterleave: typeof repeatElements &
+  ((repeats: Tensor, options?: { outputSize?: number | null }) => Tensor) = overload(
+  'repeatInterleave',
+  repeatElements,
+  repeatPlaces,
+);
+
+/** Each index as often as its count says. */
+function placesOf(counts: readonly number[], outputSize: number | null): Tensor {
+  const total = counts.reduce((a, b) => a + b, 0);
+  if (outputSize !== null && outputSize !== total) {
+    throw new TenfoldError(
+      'value',
+      `repeatInterleave: outputSize is ${outputSize}, but the repeats add up to ${total}`,
+    );
+  }
+  const index = Tensor.rawFor('repeatInterleave', [total], Code.i64);
+  const memory = elementsOf(index) as BigInt64Array;
+  let next = 0;
+  counts.forEach((n, i) => {
+    memory.fill(BigInt(i), next, next + n);
+    next += n;
+  });
+  return index;
+}
 function readRepeats(repeats: unknown, size: number): number[] {
   const list =
     repeats instanceof Tensor ? repeats.reshape(-1).tolist() : typeof repeats === 'number' ? [repeats] : repeats;

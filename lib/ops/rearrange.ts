@@ -7,6 +7,7 @@ import { copyElements } from '../tensor/copy.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { renamed } from '../op/indexed.js';
+import { tensorsOf, type Tensors } from '../op/schema.js';
 import { stack } from './joining.js';
 
 // ---- order -----------------------------------------------------------------------------------------------------------
@@ -241,15 +242,6 @@ export const broadcastTo = defineOp('broadcastTo(Tensor self, int... size)', ():
   forward: (self: Tensor, size: number[]) => renamed('broadcastTo', () => self.expand(size)),
   composite: true,
 }));
-type Tensors = [...tensors: Tensor[]] | [tensors: readonly Tensor[]];
-function tensorsOf(call: string, args: readonly unknown[]): Tensor[] {
-  const given = args.length === 1 && Array.isArray(args[0]) ? (args[0] as unknown[]) : args;
-  given.forEach((t, i) => {
-    if (!(t instanceof Tensor)) throw new TypeError(`${call}: argument ${i} must be a tensor, got ${show(t)}`);
-  });
-  return given as Tensor[];
-}
-
 /** Tensors expanded to the shape that all of them broadcast to: views. See torch.broadcast_tensors. */
 export function broadcastTensors(...tensors: Tensors): Tensor[] {
   const all = tensorsOf('broadcastTensors', tensors);

@@ -6,6 +6,7 @@ import { numelOf, wrapDim } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { renamed } from '../op/indexed.js';
+import { target } from '../op/inplace.js';
 import { floatOnly, named, sumCode } from '../op/reduce.js';
 import { where } from './arithmetic.js';
 import { cat } from './joining.js';
@@ -42,21 +43,23 @@ function scan(k: Kernel, call: string, x: Tensor, dim: number, index: Tensor | n
 const running = (name: 'cumsum' | 'cumprod', backward: OpDef['backward']): (() => OpDef) => {
   return (): OpDef => ({
     forward(x: Tensor, dim: number, dtype: DType | null) {
-      const code = sumCode(x, dtype, name);
+      const code = target !== null && dtype === null ? x.code : sumCode(x, dtype, name);
+      if (code === Code.bool) throw new TenfoldError('dtype', `${name}: not defined for bool`);
       return scan(K[name], name, x.code === code ? x : x.to(DTYPES[code]!), dim);
     },
     backward: backward!,
+    sameDtype: true,
   });
 };
 const reversedCumsum = (x: Tensor, dim: number): Tensor =>
   x.shape.length === 0 ? x : x.flip(dim).cumsum(dim).flip(dim);
 
-/** Running sum along a dim. Integers give int64. See torch.cumsum. */
+/** Running sum along a dim. Integers give int64, in place their own dtype; bool only the former. See torch.cumsum. */
 export const cumsum = defineOp(
   'cumsum[_](Tensor self, int dim, *, dtype? dtype=null)',
   running('cumsum', { self: d((grad, call) => reversedCumsum(grad, call.dim)) }),
 );
-/** Running product along a dim. Integers give int64. See torch.cumprod. */
+/** Running product along a dim. Integers give int64, in place their own dtype; bool only the former. See torch.cumprod. */
 export const cumprod = defineOp(
   'cumprod[_](Tensor self, int dim, *, dtype? dtype=null)',
   running('cumprod', { self: d('self', 'result', (grad, x, y, call) => cumprodBackward(grad, x, y, call.dim)) }),

@@ -306,6 +306,7 @@ const double = (x: Operand): Operand => (x instanceof Tensor ? x.double() : x);
 const floatPowerTensor = defineOp('floatPower[_](Tensor self, Tensor|Scalar exponent)', (): OpDef => ({
   forward: (self: Tensor, exponent: Operand) => self.double().pow(double(exponent)),
   composite: true,
+  sameDtype: true,
 }));
 const floatPowerScalar = defineOp('floatPower(Scalar input, Tensor exponent)', (): OpDef => ({
   forward: (input: Scalar, exponent: Tensor) => pow(input, exponent.double()),

@@ -61,6 +61,13 @@ const ARITHMETIC: Row[] = [
   ['cumsum in int8', () => ints(100, 200, 300).cumsum(0, { dtype: 'int8' }), 'tensor([100,  44,  88], dtype=int8)'],
   ['cumprod in uint8', () => ints(100, 200, 3).cumprod(0, { dtype: 'uint8' }), 'tensor([100,  32,  96], dtype=uint8)'],
   ['floatPower of a number', () => tf.floatPower(2, tensor([1, -1])), 'tensor([2.0000, 0.5000], dtype=float64)'],
+  [
+    'cumsum_ of uint8 stays uint8',
+    () => ints(100, 100, 100).to('uint8').cumsum_(0),
+    'tensor([100, 200,  44], dtype=uint8)',
+  ],
+  ['cumprod_ of int32 stays int32', () => ints(1, 2, 3).int().cumprod_(0), 'tensor([1, 2, 6], dtype=int32)'],
+  ['floatPower_ of float64', () => tensor([3], { dtype: 'float64' }).floatPower_(2), 'tensor([9.], dtype=float64)'],
   ['bincount of nothing', () => ints().bincount({ weights: tensor([]), minlength: 2 }), 'tensor([0, 0])'],
   [
     'tensordot broadcasts a contracted dim',
@@ -74,6 +81,27 @@ const ARITHMETIC: Row[] = [
 ];
 
 const PLACES: Row[] = [
+  [
+    'indexAdd of integers cuts off the fraction of alpha',
+    () => ints(0, 0, 0).indexAdd(0, ints(0, 2), ints(1, 2), { alpha: 1.5 }),
+    'tensor([1, 0, 2])',
+  ],
+  [
+    'indexAdd_ of bools takes any alpha but 0 for 1',
+    () => ints(0, 0, 0).bool().indexAdd_(0, ints(0, 2), ints(1, 0).bool(), { alpha: 0.5 }),
+    'tensor([ true, false, false])',
+  ],
+  ['repeatInterleave of repeats alone', () => tf.repeatInterleave(ints(1, 0, 3)), 'tensor([0, 2, 2, 2])'],
+  [
+    '… of int32',
+    () => tf.repeatInterleave(ints(1, 0, 3).int(), { outputSize: 4 }),
+    'tensor([0, 2, 2, 2], dtype=int32)',
+  ],
+  [
+    'chainMatmul of matrices one by one',
+    () => tf.chainMatmul(tensor([[1, 2]]), tensor([[3], [4]]), tensor([[5, 6]])),
+    'tensor([[55., 66.]])',
+  ],
   ['movedim of a 0-dim tensor', () => tensor(3).movedim(0, -1), 'tensor(3.)'],
   ['indexFill from the end', () => tf.zeros(3).indexFill(0, ints(-1, 0), 5), 'tensor([5., 0., 5.])'],
   ['indexFill of a 0-dim tensor', () => tensor(1).indexFill(0, ints(0, 0), 5), 'tensor(5.)'],
@@ -113,7 +141,32 @@ const PLACES: Row[] = [
   ],
 ];
 
+/** ctcLoss of a word that is longer than its two steps, and of one that has room. */
+const misfit = (options: object): ((x: Tensor) => Tensor) => {
+  return (x) => F.ctcLoss(x, ints(1, 2, 1, 1, 2, 0).view(2, 3), [2, 3], [3, 2], { reduction: 'sum', ...options });
+};
+const even = (): Tensor => tf.zeros(3, 2, 3).logSoftmax(2);
+/** dtype and values of a loss, and the dtypes of its gradients. */
+const mixed = (name: 'huberLoss' | 'smoothL1Loss' | 'mseLoss' | 'l1Loss', from: tf.DType, to: tf.DType): string => {
+  const x = tensor([0.5, 3], { dtype: from }).requiresGrad_();
+  const y = tensor([1.25, 0], { dtype: to }).requiresGrad_();
+  const loss = F[name](x, y, { reduction: 'none' });
+  loss.sum().backward();
+  return `${String(loss.detach())} ${x.grad!.dtype} ${y.grad!.dtype}`;
+};
+
 const NETWORKS: Row[] = [
+  ['ctcLoss of a word that does not fit', () => misfit({})(even()), 'tensor(inf)'],
+  [
+    'its gradient: NaN for the steps of that word alone',
+    () => gradOf(even(), misfit({})).select(2, 1),
+    'tensor([[    nan, -0.4667],\n        [    nan, -0.0667],\n        [ 0.0000,  0.3333]])',
+  ],
+  [
+    'its gradient with zeroInfinity',
+    () => gradOf(even(), misfit({ zeroInfinity: true })).select(2, 1),
+    'tensor([[ 0.0000, -0.4667],\n        [ 0.0000, -0.0667],\n        [ 0.0000,  0.3333]])',
+  ],
   [
     'gradient of nllLoss where all is ignored',
     () => gradOf(tf.ones(2, 2), (x) => F.nllLoss(x, ints(1, 1), { ignoreIndex: 1 })),
@@ -129,6 +182,16 @@ const NETWORKS: Row[] = [
     () => F.interpolate(tf.arange(6).float().reshape(1, 1, 2, 3), { scaleFactor: [1.3, 2], mode: 'bilinear' }),
     'tensor([[[[0.0000, 0.2500, 0.7500, 1.2500, 1.7500, 2.0000],\n          [3.0000, 3.2500, 3.7500, 4.2500, 4.7500, 5.0000]]]])',
   ],
+];
+
+/** Losses of two dtypes. (PyTorch 1.13 gives mseLoss and huberLoss no gradient there; ours has each input's dtype.) */
+const MIXED: [...Parameters<typeof mixed>, printed: string][] = [
+  ['huberLoss', 'float32', 'float64', 'tensor([0.2812, 2.5000]) float32 float64'],
+  ['huberLoss', 'float64', 'float32', 'tensor([0.2812, 2.5000], dtype=float64) float64 float32'],
+  ['huberLoss', 'float16', 'float32', 'tensor([0.2812, 2.5000], dtype=float16) float16 float32'],
+  ['smoothL1Loss', 'float32', 'float64', 'tensor([0.2812, 2.5000], dtype=float64) float32 float64'],
+  ['mseLoss', 'float32', 'float64', 'tensor([0.5625, 9.0000], dtype=float64) float32 float64'],
+  ['l1Loss', 'bfloat16', 'float64', 'tensor([0.7500, 3.0000], dtype=float64) bfloat16 float64'],
 ];
 
 const RANDOM: Row[] = [
@@ -203,5 +266,8 @@ describe('corners, as PyTorch prints them', () => {
     it.each(rows)('%s', (_name, call, printed) => {
       expect(String(call().detach())).toBe(printed);
     });
+  });
+  it.each(MIXED)('%s of %s and %s', (name, from, to, printed) => {
+    expect(mixed(name, from, to)).toBe(printed);
   });
 });

@@ -376,8 +376,7 @@ export const ctcLoss = defineOp(
         throw new RangeError(`ctcLoss: an input length of ${Math.max(...times)} for ${steps} steps`);
       if (blank < 0 || blank >= classes) throw new RangeError(`ctcLoss: blank ${blank} is none of ${classes} classes`);
       const words = splitTargets(targets, sizes, classes);
-      let loss = spell(logs, words, times, blank);
-      loss = where(loss.gt(-NEVER / 10), zeroInfinity ? 0 : Infinity, loss);
+      let loss = spell(logs, words, times, blank, zeroInfinity);
       if (reduction === 'mean')
         loss = loss.div(tensor(sizes.map((s) => Math.max(s, 1)), { dtype: loss.dtype })).mean(); // prettier-ignore
       else if (reduction === 'sum') loss = loss.sum();
@@ -409,8 +408,17 @@ function splitTargets(targets: Tensor, sizes: readonly number[], classes: number
   return words;
 }
 
-/** −log probability of each word: the forward recursion over label positions, blanks between them. */
-function spell(logs: Tensor, words: readonly number[][], times: readonly number[], blank: number): Tensor {
+/**
+ * −log probability of each word: the forward recursion over label positions, blanks between them. A word that is longer than
+ * its steps has none: ∞ with a gradient of NaN, as in PyTorch, or 0 with one of 0.
+ */
+function spell(
+  logs: Tensor,
+  words: readonly number[][],
+  times: readonly number[],
+  blank: number,
+  zeroInfinity: boolean,
+): Tensor {
   const [steps, n] = logs.shape as unknown as [number, number];
   const width = 2 * Math.max(0, ...words.map((w) => w.length)) + 1;
   const labels = words.map((w) =>
@@ -437,5 +445,10 @@ function spell(logs: Tensor, words: readonly number[][], times: readonly number[
   // PyTorch's gradient takes logProbs for a result of logSoftmax: it has the sum of probabilities' share, too.
   const step = arange(steps).unsqueeze(1);
   const probabilities = where(step.lt(tensor(times, { dtype: 'int64' })), logs.exp().sum(2), 0).sum(0); // prettier-ignore
-  return ends.logsumexp(1).neg().add(probabilities.sub(probabilities.detach())); // prettier-ignore
+  const share = probabilities.sub(probabilities.detach()); // 0
+  const loss = ends.logsumexp(1).neg();
+  const impossible = loss.gt(-NEVER / 10);
+  // −log share² has that value and that gradient; the others' share must not be 0 there, for 0 · NaN is NaN.
+  const instead = zeroInfinity ? 0 : where(impossible, share, 1).square().log().neg();
+  return where(impossible, instead, loss.add(share));
 }

@@ -3,7 +3,7 @@
  * kernel: lines in native/kernels/loss.cc, a block here, a row in the tests.
  */
 import { TenfoldError } from '../../errors.js';
-import { getDefaultDtype } from '../../dtype.js';
+import { getDefaultDtype, isFloatCode, type Code } from '../../dtype.js';
 import { kernel, type Kernel } from '../../native/launch.js';
 import { broadcastShapes, formatShape, numelOf, sameShape } from '../../tensor/shape.js';
 import { type Tensor } from '../../tensor/tensor.js';
@@ -77,7 +77,13 @@ function derivative(name: string, curve?: (difference: Tensor, scalar: number) =
 }
 
 /** Block of a loss of input − target with a kernel for its value and one for its derivative. */
-function differenceLoss(name: string, k: Kernel, backward: Derivative, scalarOf: (call: Call) => number): OpDef {
+function differenceLoss(
+  name: string,
+  k: Kernel,
+  backward: Derivative,
+  scalarOf: (call: Call) => number,
+  codeOf: (input: Tensor, target: Tensor) => Code = promote,
+): OpDef {
   const slope = (grad: Tensor, x: Tensor, y: Tensor, call: Call): Tensor =>
     backward(grad, x, y, share(call), scalarOf(call));
   return {
@@ -86,10 +92,10 @@ function differenceLoss(name: string, k: Kernel, backward: Derivative, scalarOf:
       const scalar = rest.find((r) => typeof r === 'number') as number | undefined;
       checkReduction(name, reduction);
       warnOfBroadcast(name, input, target);
-      return reduceLoss(
-        elementwise(k, name, [input, target], promote(input, target), promote(input, target), [scalar ?? 0]),
-        reduction,
-      );
+      const losses = elementwise(k, name, [input, target], promote(input, target), codeOf(input, target), [
+        scalar ?? 0,
+      ]);
+      return reduceLoss(losses, reduction);
     },
     backward: {
       input: d('input', 'target', (grad, x, y, call) => slope(grad, x, y, call)),
@@ -156,7 +162,16 @@ const huberLossBackward = derivative('huberLossBackward', (x, delta) => where(x.
 export const huberLoss = defineOp(
   "huberLoss(Tensor input, Tensor target, string reduction='mean', float delta=1)",
   (): OpDef => {
-    const block = differenceLoss('huberLoss', HUBER, huberLossBackward, (call) => call.delta);
+    // PyTorch's one loss whose dtype is the input's, whatever the target's.
+    const codeOf = (input: Tensor, target: Tensor): Code => {
+      if (isFloatCode(target.code) && !isFloatCode(input.code))
+        throw new TenfoldError(
+          'dtype',
+          `huberLoss: a ${target.dtype} target needs a floating-point input, got ${input.dtype}`,
+        );
+      return input.code;
+    };
+    const block = differenceLoss('huberLoss', HUBER, huberLossBackward, (call) => call.delta, codeOf);
     return {
       ...block,
       forward(input: Tensor, target: Tensor, reduction: string, delta: number) {

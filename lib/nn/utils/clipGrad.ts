@@ -1,12 +1,11 @@
 /** Limits on gradients. */
-import { TenfoldError, checkOptions, show } from '../../errors.js';
+import { TenfoldError, checkIterable, checkOptions, show } from '../../errors.js';
 import { mode } from '../../autograd/mode.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { tensor } from '../../ops/creation.js';
 
 function gradsOf(call: string, parameters: Tensor | Iterable<Tensor>): Tensor[] {
-  if (typeof parameters !== 'object' || (parameters as unknown) === null || !(Symbol.iterator in parameters))
-    throw new TypeError(`${call}: expected a tensor or a list of tensors, got ${show(parameters)}`);
+  checkIterable(call, 'a tensor or a list of tensors', parameters);
   const list = parameters instanceof Tensor ? [parameters] : [...parameters];
   for (const p of list)
     if (!(p instanceof Tensor)) throw new TypeError(`${call}: parameters must be tensors, got ${show(p)}`);

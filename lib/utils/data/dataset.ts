@@ -1,5 +1,5 @@
 /** Datasets: samples by index (Dataset), or one after the other (IterableDataset). */
-import { TenfoldError, checkOptions, show } from '../../errors.js';
+import { TenfoldError, checkIterable, checkOptions, show } from '../../errors.js';
 import type { Generator } from '../../random/generator.js';
 import { randperm } from '../../ops/random.js';
 import { Tensor } from '../../tensor/tensor.js';
@@ -102,8 +102,7 @@ export class ConcatDataset<T> extends Dataset<T> {
   readonly cumulativeSizes: readonly number[];
   constructor(datasets: Iterable<MapDataset<T>>) {
     super();
-    if (typeof datasets !== 'object' || (datasets as unknown) === null || !(Symbol.iterator in datasets))
-      throw new TypeError(`ConcatDataset: expected a list of datasets, got ${show(datasets)}`);
+    checkIterable('ConcatDataset', 'a list of datasets', datasets);
     this.datasets = [...datasets];
     if (this.datasets.length === 0) throw new TypeError('ConcatDataset: expected at least one dataset');
     let end = 0;
