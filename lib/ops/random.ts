@@ -495,6 +495,7 @@ export const multinomial = defineOp(
           categories,
           numSamples,
           replacement ? 1 : 0,
+          n === 2 && memoryOrder(self)[0] === 1 ? 1 : 0,
         );
       }
       return out;

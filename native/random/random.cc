@@ -495,16 +495,17 @@ void TakeLargest(std::pair<T, int64_t>* entries, size_t n, int64_t* out, size_t 
   for (size_t s = 0; s < samples; ++s) out[s] = entries[s].second;
 }
 
-// weights, rows, categories, samples, replacement: the output is int64 [rows, samples], n = rows * samples; weights is
-// the address of dense [rows, categories] in the kernel's dtype; without replacement samples <= categories.
-// As PyTorch 1.13: later ones draw a single sample with replacement as they do one without.
+// weights, rows, categories, samples, replacement, columnsFirst: the output is int64 [rows, samples], n = rows *
+// samples; weights is the address of dense [rows, categories] in the kernel's dtype; without replacement samples <=
+// categories, and columnsFirst draws category by category, as PyTorch does for weights that lie in memory that way. As
+// PyTorch 1.13: later ones draw a single sample with replacement as they do one without.
 template <class T>
 void RunMultinomial(const Kernel&, Frame frame) {
   const Fill fill(frame);
   const T* weights = frame.ptr<const T>();
   const size_t rows = static_cast<size_t>(frame.i64()), categories = static_cast<size_t>(frame.i64());
   const size_t samples = static_cast<size_t>(frame.i64());
-  const bool replacement = frame.flag();
+  const bool replacement = frame.flag(), columns_first = frame.flag();
   if (rows == 0 || samples == 0) return;
   if (categories == 0 || (!replacement && samples > categories)) {
     throw KernelError("RangeError",
@@ -521,14 +522,21 @@ void RunMultinomial(const Kernel&, Frame frame) {
     }
     return;
   }
-  const std::unique_ptr<T[]> q(new T[categories]);
+  // q of category c in the row at hand is at q[c * step]; columns first, all rows' are drawn with the first one's.
+  const size_t step = columns_first ? rows : 1;
+  const std::unique_ptr<T[]> drawn(new T[categories * step]);
   const std::unique_ptr<std::pair<T, int64_t>[]> entries(new std::pair<T, int64_t>[categories]);
   for (size_t r = 0; r < rows; ++r) {
-    Fill row = fill;
-    row.out = q.get();
-    row.n = categories;
-    FillFromUniform<T>(row, Exponential<T>{-1.0});
-    for (size_t c = 0; c < categories; ++c) entries[c] = {weights[r * categories + c] / q[c], static_cast<int64_t>(c)};
+    if (r == 0 || !columns_first) {
+      Fill draw = fill;
+      draw.out = drawn.get();
+      draw.n = categories * step;
+      FillFromUniform<T>(draw, Exponential<T>{-1.0});
+    }
+    const T* q = drawn.get() + (columns_first ? r : 0);
+    for (size_t c = 0; c < categories; ++c) {
+      entries[c] = {weights[r * categories + c] / q[c * step], static_cast<int64_t>(c)};
+    }
     TakeLargest(entries.get(), categories, out + r * samples, samples);
   }
 }

@@ -142,10 +142,10 @@ TEST(random_sequence) {
     const std::vector<float> weights = {0.1f, 0.2f, 0.3f, 0.4f, 0};
     std::vector<int64_t> out(6);
     c.call("multinomial", DType::f32,
-           {c.address(&c.state), c.address(out.data()), 4, c.address(weights.data()), 1, 5, 4, 0});
+           {c.address(&c.state), c.address(out.data()), 4, c.address(weights.data()), 1, 5, 4, 0, 0});
     CHECK(out[0] == 2 && out[1] == 3 && out[2] == 1 && out[3] == 0);
     c.call("multinomial", DType::f32,
-           {c.address(&c.state), c.address(out.data()), 6, c.address(weights.data()), 1, 5, 6, 1});
+           {c.address(&c.state), c.address(out.data()), 6, c.address(weights.data()), 1, 5, 6, 1, 0});
     CHECK(out == std::vector<int64_t>({1, 2, 3, 0, 3, 2}));
     const std::vector<float> rates = {0.5f, 5, 50};
     CHECK(c.fill<float>("poisson", 3, {c.address(rates.data())}) == std::vector<float>({0, 8, 42}));
@@ -172,9 +172,9 @@ TEST(random_refuses) {  // what only a kernel can see, before a word is drawn
     };
     refuse("bernoulliTensor", {c.address(bad.data())}, "in [0, 1], got -0.25");
     refuse("poisson", {c.address(bad.data())}, "got -0.25");
-    refuse("multinomial", {c.address(bad.data()), 1, 3, 3, 0}, ">= 0, got -0.25");
-    refuse("multinomial", {c.address(none.data()), 1, 3, 3, 1}, "sum > 0");
-    refuse("multinomial", {c.address(none.data()), 1, 2, 3, 0}, "categories (2), got 3");
+    refuse("multinomial", {c.address(bad.data()), 1, 3, 3, 0, 0}, ">= 0, got -0.25");
+    refuse("multinomial", {c.address(none.data()), 1, 3, 3, 1, 0}, "sum > 0");
+    refuse("multinomial", {c.address(none.data()), 1, 2, 3, 0, 0}, "categories (2), got 3");
     CHECK(refused == 5, "%d", refused);
     CHECK(std::memcmp(&before, &c.state, sizeof(before)) == 0);
   });

@@ -250,6 +250,21 @@ const RANDOM: Row[] = [
     'tensor([[86., 37., 60.],\n        [48., 67., 80.]])',
   ],
   [
+    'multinomial of transposed weights',
+    () => seeded(3, () => tf.arange(1, 21).float().view(4, 5).t().multinomial(2)),
+    'tensor([[3, 2],\n        [3, 1],\n        [3, 2],\n        [2, 0],\n        [3, 1]])',
+  ],
+  [
+    'multinomial of some columns of them',
+    () => seeded(3, () => tf.arange(1, 1001).float().view(50, 20).t().narrow(0, 0, 2).multinomial(4)),
+    'tensor([[16, 39, 31, 33],\n        [42, 39, 31, 15]])',
+  ],
+  [
+    'multinomial of transposed weights, with replacement',
+    () => seeded(3, () => tf.arange(1, 21).float().view(4, 5).t().multinomial(2, true)),
+    'tensor([[1, 2],\n        [3, 1],\n        [3, 3],\n        [1, 2],\n        [2, 3]])',
+  ],
+  [
     'randint beyond 2^53',
     () => seeded(3, () => tf.randint(-(2n ** 62n), 2n ** 62n, [2])),
     'tensor([-3674630076619880808,  -772036409551296893])',
