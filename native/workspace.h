@@ -4,8 +4,9 @@
 
 namespace tenfold {
 
-// Panels of a matrix product; images, results and turned operands of a convolution.
-enum class Workspace : int { left, right, image, result, partial, turned, turnedWeight, count };
+// Panels of a matrix product; images, results and turned operands of a convolution; panels and factors of a
+// factorization.
+enum class Workspace : int { left, right, image, result, partial, turned, turnedWeight, panel, negated, count };
 
 // At least `bytes`, aligned to 64; valid until the thread's next call for the same buffer. KernelError where there is
 // no memory.

@@ -30,6 +30,7 @@ std::vector<Kernel> allKernels(int64_t target) {
       sortKernels(target),
       resampleKernels(target),
       gemmKernels(target),
+      linalgKernels(target),
       extremeKernels(target),
       scanKernels(target),
       optimizerKernels(target),

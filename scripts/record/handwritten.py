@@ -48,6 +48,12 @@ def strided(dtype):
     return randn(4, 3, 2, dtype=dtype, grad=False).transpose(0, 2).requires_grad_()
 
 
+def regular(dtype, *shape):
+    """Square matrices that are far from singular ones."""
+    x = torch.randn(*shape, shape[-1], dtype=dtype) + 3 * torch.eye(shape[-1], dtype=dtype)
+    return x.requires_grad_()
+
+
 def samples(name):
     """(args, kwargs) of the handwritten samples of an operator."""
     torch.manual_seed(1)
@@ -85,6 +91,16 @@ def samples(name):
                 yield [r(3, 2, 5), a, b], {}
             if name == 'addbmm':
                 yield [r(2, 5), a, b], {'beta': 0.5, 'alpha': 2}
+        if name in ('det', 'slogdet', 'inverse'):
+            yield [regular(dtype, 3)], {}
+            yield [regular(dtype, 2, 4).detach().mT.requires_grad_()], {}
+        if name == 'linalg.solve':  # broadcast, by vectors and from the right
+            yield [regular(dtype, 2, 1, 3), r(2, 3, 2)], {}
+            yield [regular(dtype, 3), r(2, 3, 1)], {}
+            yield [regular(dtype, 2, 3), r(3)], {}
+            yield [regular(dtype, 2, 2), r(2, 2)], {}
+            yield [regular(dtype, 2, 3).detach().mT.requires_grad_(), r(4, 3)], {'left': False}
+            yield [regular(dtype, 3), r(2, 2, 3)], {'left': False}
         if name == 'kron':
             yield [r(2, 3), r(3, 2)], {}
             yield [r(3), r(2, 1, 2)], {}
@@ -251,8 +267,16 @@ def errors(name):
         'arange': [([0, 5, 0], {}), ([0, 5, -1], {})], 'zeros': [([[2, -1]], {})], 'multinomial': [([x, 2], {})],
         'masked_scatter': [([x, x == 0, torch.zeros(2)], {})], 'take': [([x, torch.tensor([6])], {})],
         'repeat': [([x, [2]], {})], 'view_as': [([x, torch.zeros(5)], {})], 'bincount': [([torch.tensor([-1])], {})],
-        'linalg.inv': [([x], {}), ([torch.zeros(2, 2)], {})], 'linalg.cholesky': [([-torch.eye(2)], {})],
-        'linalg.solve': [([torch.zeros(2, 2), torch.zeros(2)], {})],
+        'linalg.inv': [([x], {}), ([torch.zeros(2, 2)], {}), ([i[:, :2]], {}), ([torch.zeros(2)], {}), ([torch.eye(2).half()], {})],
+        'linalg.cholesky': [([-torch.eye(2)], {}), ([x], {}), ([i[:, :2]], {})],
+        'linalg.solve': [([torch.zeros(2, 2), torch.zeros(2)], {}), ([x, torch.zeros(2)], {}), ([torch.eye(2), torch.zeros(3)], {}),
+                         ([torch.eye(2), torch.tensor(1.0)], {}), ([torch.eye(2), torch.zeros(2)], {'left': False}),
+                         ([torch.eye(2), torch.zeros(2).double()], {}), ([torch.eye(2).expand(1, 2, 2), torch.zeros(3, 2)], {}),
+                         ([torch.eye(2).expand(3, 2, 2), torch.zeros(2, 2, 1)], {})],
+        'linalg.det': [([x], {}), ([torch.zeros(2)], {}), ([i[:, :2]], {})], 'linalg.slogdet': [([x], {}), ([i[:, :2]], {})],
+        'linalg.solve_triangular': [([x, x], {'upper': True}), ([torch.eye(2), torch.zeros(2)], {'upper': True}),
+                                    ([torch.eye(2), x], {'upper': True, 'left': False})],
+        'inverse': [([x], {}), ([torch.zeros(2, 2)], {})], 'cholesky': [([-torch.eye(2)], {}), ([x], {})], 'logdet': [([x], {})],
         'nn.functional.linear': [([x, torch.zeros(4, 2)], {})], 'nn.functional.embedding': [([torch.tensor([5]), x], {})],
         'nn.functional.cross_entropy': [([x, torch.tensor([0, 3])], {}), ([x, torch.tensor([0])], {})],
         'nn.functional.nll_loss': [([x, torch.tensor([0.0, 1.0])], {})], 'nn.functional.dropout': [([x, 1.5], {})],

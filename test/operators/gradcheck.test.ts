@@ -22,6 +22,8 @@ const NOT_FROM_SAMPLES: Record<string, string> = {
   half: 'as float',
   bfloat16: 'as float',
   argsort: 'gives positions',
+  cholesky: 'the derivative is that of a symmetric matrix, which the samples are not once they are moved',
+  'linalg.cholesky': 'as cholesky',
   'nn.functional.ctc_loss':
     "the derivative is PyTorch's: that of normalised log-probabilities, which the samples aren't",
   'nn.functional.max_unpool1d':
@@ -173,6 +175,11 @@ const int = (...values: number[]): Tensor => tf.tensor(values.map(BigInt));
 const x = (...shape: number[]): Tensor => between(-2, 2, ...shape);
 type Row = [fn: (...inputs: Tensor[]) => Tensor | Tensor[], ...inputs: Tensor[]];
 
+const positive = (a: Tensor): Tensor => a.matmul(a.mT).add(tf.eye(3, { dtype: 'float64' }));
+/** A 3 × 3 matrix whose rows behind the first `rank` are multiples of the first: exactly, as numbers of a few bits. */
+const singular = (rank: 1 | 2): Tensor =>
+  tf.tensor([[1, 2, -1], rank === 1 ? [2, 4, -2] : [0.5, 3, 2], [-1, -2, 1]], { dtype: 'float64' }).requiresGrad_();
+
 /** What the samples leave out: the name of the op, and calls of it. */
 const ROWS: Record<string, Row[]> = {
   'pow of a number': [[(e) => tf.pow(2.5, e), x(2, 3)], [(e) => tf.pow(0.3, e), x()]],
@@ -200,6 +207,20 @@ const ROWS: Record<string, Row[]> = {
   aminmax: [[(a) => [...tf.aminmax(a)], x(2, 3)], [(a) => [...a.aminmax({ dim: 1, keepdim: true })], x(2, 3)]],
   'unbiased by position': [
     [(a) => [tf.var(a, false), tf.std(a, true), ...tf.varMean(a, false), ...tf.stdMean(a, true)], x(4)],
+  ],
+  cholesky: [false, true].flatMap((upper): Row[] => [
+    [(a) => tf.linalg.cholesky(positive(a), { upper }), x(3, 3)],
+    [(a) => positive(a).cholesky(upper), x(2, 3, 3)],
+  ]),
+  'det of singular matrices': [
+    [(a) => a.det(), singular(1)], [(a) => tf.linalg.det(a), singular(2)],
+    [(a, b) => tf.stack([a, b]).det(), singular(1), x(3, 3)], // x: an arithmetic progression, almost singular
+    [(a) => a.det(), tf.zeros(2, 2, { dtype: 'float64' }).requiresGrad_()],
+    [(a) => a.det(), tf.tensor([[0, 1], [0, 0]], { dtype: 'float64' }).requiresGrad_()],
+  ],
+  solveTriangular: [
+    [(a, b) => tf.linalg.solveTriangular(a, b, { upper: true }), between(0.7, 2, 3, 3), x(2, 3, 2)],
+    [(a, b) => tf.linalg.solveTriangular(a, b, { upper: false, left: false, unitriangular: true }), x(2, 1, 3, 3), x(2, 3)],
   ],
   vectorNorm: [2, 1, 3, 1.5, 0.5, Infinity, -Infinity, -2].flatMap((ord): Row[] => [
     [(a) => tf.vectorNorm(a, ord), x(2, 3)],
