@@ -104,11 +104,10 @@ export const logdet = defineOp('logdet(Tensor self)', (): OpDef => ({
 /** The triangle of [..., n, n] that `upper` says, factored; the other one is not read. No graph. */
 function choleskyOf(a: Tensor, upper: boolean): Tensor {
   checkSquare('cholesky', a);
-  // The kernel has Uᵀ U of an upper triangle.
-  const out = (upper ? a : a.mT).rawClone();
+  const out = a.rawClone();
   const batch = a.shape.slice(0, -2);
   const minor = Tensor.raw(batch, Code.i64);
-  launchRaw(idFor(CHOLESKY, a), numelOf(batch), a.shape.at(-1)!, addressOf(out), addressOf(minor));
+  launchRaw(idFor(CHOLESKY, a), numelOf(batch), a.shape.at(-1)!, Number(upper), addressOf(out), addressOf(minor));
   const minors = minor.asTypedArray() as BigInt64Array;
   const item = minors.findIndex((m) => m !== 0n);
   if (item >= 0) {
@@ -117,7 +116,7 @@ function choleskyOf(a: Tensor, upper: boolean): Tensor {
       `cholesky: ${whichMatrix(a, item)} is not positive definite: its leading minor of order ${minors[item]} isn't positive`,
     );
   }
-  return upper ? out : out.mT.rawClone();
+  return out;
 }
 // I. Murray, "Differentiation of the Cholesky decomposition", 2016: L⁻ᵀ Φ(Lᵀ Ḡ) L⁻¹, made symmetric, where Φ takes the
 // lower triangle and half of the diagonal.

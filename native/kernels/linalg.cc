@@ -12,6 +12,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "gemm/gemm.h"
 #include "kernel.h"
@@ -71,15 +72,21 @@ struct Triangle {
 template <class T>
 struct Block {
   T factor[kPanel][kPanel];
-  T diagonal[kPanel];
+  T diagonal[kPanel];  // reciprocals, unless `divides`
   int64_t rows;
-  bool upper, unit;
+  bool upper, unit, divides = false;
 
   Block(const Triangle<T>& t, int64_t i0, int64_t rows_) : rows(rows_), upper(t.upper), unit(t.unit) {
     for (int64_t r = 0; r < rows; ++r) {
       for (int64_t p = 0; p < r; ++p) factor[r][p] = *t.block(i0 + place(r), i0 + place(p));
-      diagonal[r] = unit ? T{1} : *t.block(i0 + place(r), i0 + place(r));
     }
+    if (unit) return;
+    // A vector of quotients takes as long as 32 of its products. Reciprocals of denormal numbers overflow.
+    for (int64_t r = 0; r < rows; ++r) {
+      diagonal[r] = *t.block(i0 + place(r), i0 + place(r));
+      divides = divides || magnitude(diagonal[r]) < 4 * std::numeric_limits<T>::min();
+    }
+    for (int64_t r = 0; r < rows && !divides; ++r) diagonal[r] = 1 / diagonal[r];
   }
   int64_t place(int64_t r) const { return upper ? rows - 1 - r : r; }
 
@@ -89,7 +96,8 @@ struct Block {
     hn::Vec<decltype(d)> x[kPanel];
     for (int64_t r = 0; r < rows; ++r) x[r] = hn::LoadU(d, b + place(r) * ldb);
     for (int64_t p = 0; p < rows; ++p) {
-      if (!unit) x[p] = hn::Div(x[p], hn::Set(d, diagonal[p]));
+      const auto pivot = hn::Set(d, unit ? T{1} : diagonal[p]);
+      if (!unit) x[p] = divides ? hn::Div(x[p], pivot) : hn::Mul(x[p], pivot);
       for (int64_t r = p + 1; r < rows; ++r) x[r] = hn::NegMulAdd(hn::Set(d, factor[r][p]), x[p], x[r]);
     }
     for (int64_t r = 0; r < rows; ++r) hn::StoreU(x[r], d, b + place(r) * ldb);
@@ -100,7 +108,8 @@ struct Block {
     int64_t j = 0;
     for (; j + lanes <= columns; j += lanes) solveVector(b + j, ldb);
     if (j == columns) return;
-    T rest[kPanel * HWY_MAX_BYTES / sizeof(T)] = {};
+    T rest[kPanel * HWY_MAX_BYTES / sizeof(T)];
+    std::memset(rest, 0, static_cast<size_t>(rows * lanes) * sizeof(T));
     const auto bytes = static_cast<size_t>(columns - j) * sizeof(T);
     for (int64_t r = 0; r < rows; ++r) std::memcpy(rest + r * lanes, b + r * ldb + j, bytes);
     solveVector(rest, lanes);
@@ -180,13 +189,13 @@ struct Lu {
         exchange(j0 + k, j0 + best);
       }
       if (row[k] == 0 && zeroPivot == 0) zeroPivot = j0 + k + 1;
-      best = eliminate(panel, k, rows);
+      best = eliminate(panel, k, width, rows);
     }
     for (int64_t i = 0; i < rows; ++i) std::memcpy(a + (j0 + i) * n + j0, panel + i * kPanel, bytes);
   }
 
   // Column k of a panel below its pivot; returns the row of the next column's pivot. A column of zeros stays.
-  static int64_t eliminate(T* panel, int64_t k, int64_t rows) {
+  static int64_t eliminate(T* panel, int64_t k, int64_t width, int64_t rows) {
     const hn::ScalableTag<T> d;
     const int64_t lanes = static_cast<int64_t>(hn::Lanes(d)), next = k + 1 < kPanel ? k + 1 : k;
     const T pivot = panel[k * kPanel + k];
@@ -199,7 +208,7 @@ struct Lu {
       if (pivot != 0) {
         const T factor = row[k] / pivot;
         const auto f = hn::Set(d, factor);
-        for (int64_t c = next / lanes * lanes; c < kPanel; c += lanes) {
+        for (int64_t c = next / lanes * lanes; c < width; c += lanes) {
           hn::StoreU(hn::NegMulAdd(f, hn::Load(d, pivotRow + c), hn::LoadU(d, row + c)), d, row + c);
         }
         row[k] = factor;
@@ -231,9 +240,9 @@ struct Cholesky {
   int64_t factorBlock(int64_t j0, int64_t j1) const {
     const hn::ScalableTag<T> d;
     const int64_t size = j1 - j0, lanes = static_cast<int64_t>(hn::Lanes(d));
-    HWY_ALIGN T u[kPanel][kPanel] = {};
+    HWY_ALIGN T u[kPanel][kPanel];
     for (int64_t i = 0; i < size; ++i)
-      for (int64_t j = i; j < size; ++j) u[i][j] = a[(j0 + i) * n + j0 + j];
+      for (int64_t j = 0; j < kPanel; ++j) u[i][j] = i <= j && j < size ? a[(j0 + i) * n + j0 + j] : T{0};
     for (int64_t k = 0; k < size; ++k) {
       if (!(u[k][k] > 0)) return j0 + k + 1;
       const T root = std::sqrt(u[k][k]);
@@ -241,7 +250,7 @@ struct Cholesky {
       u[k][k] = root;
       for (int64_t i = k + 1; i < size; ++i) {
         const auto f = hn::Set(d, u[k][i]);
-        for (int64_t c = i / lanes * lanes; c < kPanel; c += lanes)
+        for (int64_t c = i / lanes * lanes; c < size; c += lanes)
           hn::Store(hn::NegMulAdd(f, hn::Load(d, &u[k][c]), hn::Load(d, &u[i][c])), d, &u[i][c]);
       }
     }
@@ -390,26 +399,55 @@ void runSolveTriangular(const Kernel&, Frame f) {
   if (n > 0 && columns > 0) overBatch(batch, n * n * columns / 2, task);
 }
 
+// Copies the lower triangle of a [n, n] over the upper one, or the upper one over the lower one; in squares, as rows
+// may be a multiple of 4 KB apart.
+template <class T>
+void mirror(int64_t n, T* a, bool upward) {
+  constexpr int64_t kSquare = 16;
+  for (int64_t i0 = 0; i0 < n; i0 += kSquare) {
+    for (int64_t j0 = 0; j0 <= i0; j0 += kSquare) {
+      for (int64_t i = i0; i < i0 + kSquare && i < n; ++i) {
+        for (int64_t j = j0; j < j0 + kSquare && j < i; ++j) {
+          if (upward) {
+            a[j * n + i] = a[i * n + j];
+          } else {
+            a[i * n + j] = a[j * n + i];
+          }
+        }
+      }
+    }
+  }
+}
+
 template <class T>
 struct CholeskyTask {
   int64_t n;
+  bool upper;
   T* a;
   int64_t* minor;
   void operator()(int64_t begin, int64_t end) const {
-    for (int64_t i = begin; i < end; ++i) {
-      T* const at = a + i * n * n;
-      minor[i] = Cholesky<T>{n, at}.factor(0, n);
-      for (int64_t k = 1; k < n; ++k) std::memset(at + k * n, 0, static_cast<size_t>(k) * sizeof(T));
+    for (int64_t q = begin; q < end; ++q) {
+      T* const at = a + q * n * n;
+      if (!upper) mirror(n, at, true);
+      minor[q] = Cholesky<T>{n, at}.factor(0, n);
+      if (!upper) mirror(n, at, false);
+      for (int64_t i = 0; i < n; ++i) {
+        T* const row = at + i * n;
+        const int64_t zeros = upper ? i : n - 1 - i;
+        std::memset(upper ? row : row + i + 1, 0, static_cast<size_t>(zeros) * sizeof(T));
+      }
     }
   }
 };
 
-// cholesky: frame after the id is batch, n, a [batch, n, n] (in and out; its upper triangle is read, and becomes U of
-// a = U^T U; zeros below), minor int64 [batch]: the first leading minor that isn't positive, 0 where all are.
+// cholesky: frame after the id is batch, n, upper, a [batch, n, n] (in and out), minor int64 [batch]. The upper
+// triangle is read and becomes U of a = U^T U, or the lower one L of a = L L^T; the other becomes zeros. minor: the
+// first leading minor that isn't positive, 0 where all are.
 template <class T>
 void runCholesky(const Kernel&, Frame f) {
   const int64_t batch = f.i64(), n = f.i64();
-  CholeskyTask<T> task{n, f.ptr<T>(), nullptr};
+  const bool upper = f.flag();
+  CholeskyTask<T> task{n, upper, f.ptr<T>(), nullptr};
   task.minor = f.ptr<int64_t>();
   overBatch(batch, n * n * n / 6, task);
 }

@@ -194,32 +194,42 @@ TEST(cholesky_factors_multiply_to_the_matrix) {
   everywhere([](const std::vector<Kernel>& all, int64_t target, int64_t n, auto unit, double tolerance) {
     using T = decltype(unit);
     const int64_t batch = n > 64 ? 1 : 3;
-    Doubles given(at(batch * n * n), NAN), want(given.size());  // below the diagonal NaN: not read
     const Doubles values = matrices(batch, n);
-    for (int64_t q = 0; q < batch; ++q)
-      for (int64_t i = 0; i < n; ++i)
-        for (int64_t j = i; j < n; ++j) {
-          const double v = i == j ? 8 : values[at((q * n + i) * n + j)] / static_cast<double>(n);
-          given[at((q * n + i) * n + j)] = want[at((q * n + i) * n + j)] = want[at((q * n + j) * n + i)] =
-              static_cast<double>(static_cast<float>(v));
-        }
-    Buffer<T> u(given);
-    u.data.push_back(T(77));
-    std::vector<int64_t> minor(at(batch), 77);
-    launch(all, "cholesky", DTypeOf<T>::value, {double(batch), double(n), u.address(), Factored<T>::address(minor)});
-    for (const int64_t m : minor) CHECK(m == 0, "minor %d", static_cast<int>(m));
-    CHECK(u.data.back() == T(77), "wrote behind the end");
-    const Doubles upper = doubles(u.data, batch * n * n);
-    Doubles lower(upper.size());
-    for (int64_t q = 0; q < batch; ++q)
-      for (int64_t i = 0; i < n; ++i)
-        for (int64_t j = 0; j < n; ++j) lower[at((q * n + i) * n + j)] = upper[at((q * n + j) * n + i)];
-    expect("U^T U", multiply(lower, upper, batch, n, n, n), want, 8, n, tolerance, target);
-    if (n == 0) return;
-    given[at((n - 1) * n + n - 1)] = -1;  // only the whole determinant is negative
-    Buffer<T> wrong(given);
-    launch(all, "cholesky", DTypeOf<T>::value, {1, double(n), wrong.address(), Factored<T>::address(minor)});
-    CHECK(minor[0] == n, "minor %d of %d", static_cast<int>(minor[0]), static_cast<int>(n));
+    for (const bool upper : {false, true}) {
+      Doubles given(at(batch * n * n), NAN), want(given.size());  // the other triangle is NaN: not read
+      for (int64_t q = 0; q < batch; ++q)
+        for (int64_t i = 0; i < n; ++i)
+          for (int64_t j = i; j < n; ++j) {
+            const size_t above = at((q * n + i) * n + j), below = at((q * n + j) * n + i);
+            const double v = i == j ? 8 : values[above] / static_cast<double>(n);
+            given[upper ? above : below] = want[above] = want[below] = static_cast<double>(static_cast<float>(v));
+          }
+      Buffer<T> factor(given);
+      factor.data.push_back(T(77));
+      std::vector<int64_t> minor(at(batch), 77);
+      const auto run = [&](int64_t items, const Buffer<T>& a) {
+        launch(all, "cholesky", DTypeOf<T>::value,
+               {double(items), double(n), double(upper), a.address(), Factored<T>::address(minor)});
+      };
+      run(batch, factor);
+      for (const int64_t m : minor) CHECK(m == 0, "minor %d", static_cast<int>(m));
+      CHECK(factor.data.back() == T(77), "wrote behind the end");
+      const Doubles own = doubles(factor.data, batch * n * n);
+      Doubles turned(own.size());
+      for (int64_t q = 0; q < batch; ++q)
+        for (int64_t i = 0; i < n; ++i)
+          for (int64_t j = 0; j < n; ++j) {
+            turned[at((q * n + i) * n + j)] = own[at((q * n + j) * n + i)];
+            if (upper ? j < i : j > i) CHECK(own[at((q * n + i) * n + j)] == 0, "no zero beside the triangle");
+          }
+      expect(upper ? "U^T U" : "L L^T",
+             upper ? multiply(turned, own, batch, n, n, n) : multiply(own, turned, batch, n, n, n), want, 8, n,
+             tolerance, target);
+      if (n == 0) continue;
+      given[at((n - 1) * n + n - 1)] = -1;  // only the whole determinant is negative
+      run(1, Buffer<T>(given));
+      CHECK(minor[0] == n, "minor %d of %d", static_cast<int>(minor[0]), static_cast<int>(n));
+    }
   });
 }
 
