@@ -5,7 +5,7 @@ import { copyElements, fillElements } from '../tensor/copy.js';
 import { broadcastShapes, sameShape } from '../tensor/shape.js';
 import { TenfoldError } from '../errors.js';
 import { d, defineOp, zeroGradient, type OpDef } from '../op/define.js';
-import { checkInplace, rebaseHistory } from '../op/inplace.js';
+import { checkInplace, rebaseHistory, takeTarget } from '../op/inplace.js';
 import { mode } from '../autograd/mode.js';
 import type { Op, Scalar } from '../op/schema.js';
 
@@ -101,7 +101,7 @@ export const fill = defineOp('fill[_](Tensor self, Tensor|Scalar value)', (): Op
     if (value instanceof Tensor && value.shape.length > 0) {
       throw new TenfoldError('shape', `fill: the value must be a number or a 0-dim tensor, got shape [${value.shape}]`);
     }
-    const out = Tensor.rawLike(self, self.code);
+    const out = takeTarget(self.shape, self.code, value) ?? Tensor.rawLike(self, self.code);
     if (value instanceof Tensor) copyElements(out, value);
     else fillElements(out, value);
     return out;

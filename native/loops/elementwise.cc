@@ -313,19 +313,35 @@ class Worker {
 constexpr int64_t kWorthAThread = 16384;
 
 // n copies of a value.
-template <class U>
-void repeat(void* to, const void* value, int64_t n) {
-  strided::gatherLine(static_cast<U*>(to), static_cast<const U*>(value), n, 0);
-}
 void fill(void* to, const void* value, size_t bytes, int64_t n) {
+  const auto as = [=](auto unit) {
+    std::memcpy(&unit, value, sizeof unit);
+    strided::repeat(static_cast<decltype(unit)*>(to), unit, n);
+  };
   switch (bytes) {
     case 1:
-      return repeat<uint8_t>(to, value, n);
+      return as(uint8_t{});
+    case 2:
+      return as(uint16_t{});
     case 4:
-      return repeat<uint32_t>(to, value, n);
+      return as(uint32_t{});
     default:
-      return repeat<uint64_t>(to, value, n);  // tile functions know no other sizes
+      return as(uint64_t{});
   }
+}
+
+// A number copied into all of a dense tensor. False where the call is something else.
+bool runFill(const double* frame, int64_t n, CastTileFn cast) {
+  const double *out = frame + frameAt::operand, *in = out + 3;
+  if (integer(out[2]) != kMemory || integer(in[2]) != kImmediate) return false;
+  const DType type = static_cast<DType>(integer(out[1]));
+  const size_t bytes = sizeOf(type);
+  uint64_t value;
+  storeImmediate(in[0], type, &value, cast);
+  parallelFor(n, kWorthAThread, [&](int64_t begin, int64_t end) {
+    fill(pointer(out[0]) + begin * static_cast<int64_t>(bytes), &value, bytes, end - begin);
+  });
+  return true;
 }
 
 // The calls that small programs are made of, without a plan: dense operands in the tile's own dtypes and, up to a tile,
@@ -378,7 +394,7 @@ void runElementwise(const Kernel& kernel, const double* frame, CastTileFn cast) 
                                        " operands, got " + std::to_string(integer(frame[frameAt::operands])));
   }
   const int dims = static_cast<int>(frame[frameAt::ndim]);
-  if (dims == 0 && kernel.tile && runDense(kernel, frame, n, cast)) return;
+  if (dims == 0 && (kernel.tile ? runDense(kernel, frame, n, cast) : runFill(frame, n, cast))) return;
 
   Plan plan;
   uint64_t immediates[kMaxInputs + 1];

@@ -16,13 +16,34 @@ struct Box {
 
 namespace strided {
 
+// n copies of a value. Sixteen bytes at a time, written out: compilers store them one by one. The C library knows wider
+// ones, for bytes.
+template <class U>
+HWY_ATTR void repeat(U* to, U value, int64_t n) {
+  if (value == 0) {
+    std::memset(to, 0, static_cast<size_t>(n) * sizeof(U));
+    return;
+  }
+  namespace hn = hwy::HWY_NAMESPACE;
+  const hn::CappedTag<U, 16 / sizeof(U)> d;
+  constexpr int64_t kLanes = 16 / sizeof(U);
+  const auto values = hn::Set(d, value);
+  int64_t i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+    hn::StoreU(values, d, to + i);
+    hn::StoreU(values, d, to + i + kLanes);
+    hn::StoreU(values, d, to + i + 2 * kLanes);
+    hn::StoreU(values, d, to + i + 3 * kLanes);
+  }
+  for (; i < n; ++i) to[i] = value;
+}
+
 template <class U>
 inline void gatherLine(U* to, const U* from, int64_t n, int64_t stride) {
   if (stride == 1) {
     std::memcpy(to, from, static_cast<size_t>(n) * sizeof(U));
   } else if (stride == 0) {
-    const U value = *from;
-    for (int64_t i = 0; i < n; ++i) to[i] = value;
+    repeat(to, *from, n);
   } else {
     for (int64_t i = 0; i < n; ++i) to[i] = from[i * stride];
   }

@@ -234,10 +234,12 @@ const EPSILON: Partial<Record<Code, number>> = {
 const perChannel = (t: Tensor, dims: number): Tensor =>
   t.view([1, -1, ...new Array<number>(Math.max(dims - 2, 0)).fill(1)]);
 function scaleChannels(y: Tensor, weight: Tensor | null, bias: Tensor | null): Tensor {
-  let out = y;
-  if (weight !== null) out = out.mul(perChannel(weight, y.shape.length));
-  if (bias !== null) out = out.add(perChannel(bias, y.shape.length));
-  return out;
+  const [factor, term] = [weight, bias].map((t) => t && perChannel(t, y.shape.length)) as [
+    Tensor | null,
+    Tensor | null,
+  ];
+  if (factor !== null && term !== null) return term.addcmul(y, factor);
+  return factor !== null ? y.mul(factor) : term !== null ? y.add(term) : y;
 }
 function checkChannels(call: string, channels: number, tensors: Record<string, Tensor | null>): void {
   for (const [name, t] of Object.entries(tensors)) {

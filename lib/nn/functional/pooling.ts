@@ -3,7 +3,7 @@
  * derivative reads them there), and averages with their transpose.
  */
 import { TenfoldError, show } from '../../errors.js';
-import { Code } from '../../dtype.js';
+import { Code, isFloatCode } from '../../dtype.js';
 import { mode } from '../../autograd/mode.js';
 import { kernel, launchRaw, type Kernel } from '../../native/launch.js';
 import { formatShape, numelOf } from '../../tensor/shape.js';
@@ -497,8 +497,16 @@ const adaptiveAveragesGradient = defineOp('adaptiveAveragesGradient(Tensor grad,
 }));
 const adaptiveAvgPool =
   (call: string, n: number): Forward =>
-  (input: Tensor, outputSize: number | readonly (number | null)[]): Tensor =>
-    adaptiveAverages(input, adaptiveSize(call, input, n, outputSize));
+  (input: Tensor, outputSize: number | readonly (number | null)[]): Tensor => {
+    const size = adaptiveSize(call, input, n, outputSize);
+    if (isFloatCode(input.code) && size.every((s) => s === 1)) {
+      return input.mean(
+        size.map((_, i) => i - n),
+        true,
+      );
+    }
+    return adaptiveAverages(input, size);
+  };
 /** Averages of `outputSize` parts of [n, c, l] or [c, l]. See torch.nn.functional.adaptive_avg_pool1d. */
 export const adaptiveAvgPool1d = defineOp('adaptiveAvgPool1d(Tensor input, int?[] outputSize)', (): OpDef => ({
   forward: adaptiveAvgPool('adaptiveAvgPool1d', 1),
