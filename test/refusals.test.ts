@@ -561,6 +561,46 @@ describe('nothing is half changed', () => {
   });
 });
 
+it('what describes a tensor can not be assigned', () => {
+  const x = z(2);
+  for (const name of ['dtype', 'device', 'ndim', 'isLeaf', 'gradFn', 'version', 'length', 'retainsGrad']) {
+    expect(() => (x[name] = 1), name).toThrow(`${name}: a tensor's ${name} can't be assigned`);
+  }
+  expect(() => (x.data = z(3))).toThrow('copy_() within noGrad() changes its elements');
+});
+
+// As debuggers and mocking libraries do.
+it('the properties of the prototypes can be read, and calls on them end in an error', () => {
+  for (const prototype of [t.Tensor.prototype, nn.Parameter.prototype]) {
+    for (const name of Reflect.ownKeys(prototype)) expect(() => prototype[name], String(name)).not.toThrow();
+    expect([prototype.shape, prototype.grad, prototype.requiresGrad]).toEqual([[], null, false]);
+    expect(() => prototype.item()).toThrow('item: tensor used after it was freed');
+    expect(() => `${prototype}`).toThrow('tensor used after it was freed');
+  }
+  expect(Object.keys(t.Tensor.prototype)).not.toContain('storage');
+  expect(tf.ones(2).tolist()).toEqual([1, 1]);
+});
+
+it('what is not in the types leaves memory alone when it is called wrongly', () => {
+  const x = tf.ones(2, 3) as Any;
+  const wrong: [call: () => unknown, kind: string, message: string][] = [
+    [() => x.rawCopy(undefined), 'TypeError', "rawCopy: 'source' must be a tensor, got undefined"],
+    [() => x.rawCopy(tf.ones(3, 3)), 'TenfoldError', "rawCopy: shapes [2, 3] and [3, 3] can't broadcast"],
+    [() => x.rawCopy(tf.ones(4, 2, 3)), 'TenfoldError', "rawCopy: shape [4,2,3] doesn't broadcast to [2,3]"],
+    [() => x.stridedView([7], [1], 0), 'RangeError', 'stridedView: shape [7] at 0 with strides [1] leaves the memory'],
+    [() => x.stridedView([2], [-1], 0), 'RangeError', 'leaves the memory'],
+    [() => x.stridedView([2], [], 0), 'RangeError', 'leaves the memory'],
+    [() => t.Tensor.raw([-5], 0), 'RangeError', 'a size must be an integer >= 0, got -5'],
+    [() => t.Tensor.zeros([2], 'float32'), 'TenfoldError', 'out of memory'],
+    [() => t.Tensor.wrap(new Float32Array(2), [3], 0), 'RangeError', "needs more than the array's 8 bytes"],
+  ];
+  for (const [call, kind, message] of wrong) {
+    expect(call, message).toThrow(message);
+    expect(call).toThrow(expect.objectContaining({ name: kind }));
+  }
+  expect(x.tolist()).toEqual(tf.ones(2, 3).tolist());
+});
+
 it('a freed tensor can be looked at, and freed again', () => {
   const x = gone(2, 3);
   expect(inspect({ x })).toBe('{ x: tensor(freed, size=(2, 3), dtype=float32) }');

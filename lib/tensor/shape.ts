@@ -21,6 +21,8 @@ export function internShape(sizes: readonly number[]): Shape {
     node.next ??= new Map();
     let next = node.next.get(size);
     if (next === undefined) {
+      if (!(Number.isInteger(size) && size >= 0))
+        throw new RangeError(`a size must be an integer >= 0, got ${show(size)}`);
       next = { shape: null, next: null };
       node.next.set(size, next);
       if (++shapeCount > MAX_SHAPES) {
@@ -53,6 +55,20 @@ export function denseStrides(shape: Shape): number[] {
     if (size > 1) step *= size;
   }
   return strides;
+}
+
+/** Whether elements of these sizes and strides, the first of them at `offset`, lie among `length` elements. */
+export function liesWithin(shape: Shape, strides: readonly number[], offset: number, length: number): boolean {
+  let low = offset;
+  let high = offset;
+  for (let i = 0; i < shape.length; i++) {
+    const size = shape[i]!;
+    if (size === 0) return true;
+    const reach = (size - 1) * strides[i]!;
+    if (reach < 0) low += reach;
+    else high += reach;
+  }
+  return low >= 0 && high < length;
 }
 
 export function isDense(shape: Shape, strides: readonly number[]): boolean {

@@ -11,17 +11,19 @@ import type { Hook, Node } from '../autograd/graph.js';
 import type { Methods } from '../op/schema.js';
 import type * as ops from '../ops/index.js';
 import type { OverloadedMethods } from '../ops/reduction.js';
+import { addressing, allocate, allocateOwn, checkStorage, handOut, release, Storage, wrapMemory } from './storage.js';
 import {
-  addressing,
-  allocate,
-  allocateOwn,
-  checkStorage,
-  handOut,
-  release,
-  wrapMemory,
-  type Storage,
-} from './storage.js';
-import { denseStrides, internShape, isDense, numelOf, sameShape, wrapDim, type Shape } from './shape.js';
+  SCALAR_SHAPE,
+  broadcastShapes,
+  denseStrides,
+  internShape,
+  isDense,
+  liesWithin,
+  numelOf,
+  sameShape,
+  wrapDim,
+  type Shape,
+} from './shape.js';
 import { copyElements, fillElements } from './copy.js';
 import { formatTensor } from './format.js';
 import { elementsOf, readElement, type TypedArray } from './elements.js';
@@ -43,28 +45,29 @@ let nextHook = 1;
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- the ops' methods; see lib/op/define.ts
 export class Tensor {
-  /** The function that made this tensor, where it is part of a graph; use `gradFn`. */
+  /** The function that made this tensor, where it is part of a graph; use `gradFn`. @internal */
   node: Node | null = null;
-  /** Which output of `node` this is. */
+  /** Which output of `node` this is. @internal */
   nr = 0;
-  /** Whether this is a leaf that gathers a gradient. */
+  /** Whether this is a leaf that gathers a gradient. @internal */
   leafGrad = false;
-  /** Gradient and hooks, made when first needed. */
+  /** Gradient and hooks, made when first needed. @internal */
   meta: AutogradMeta | null = null;
-  /** Version of the storage that `node` was made for, of a view. */
+  /** Version of the storage that `node` was made for, of a view. @internal */
   viewVersion = 0;
+  /** @internal */
   readonly dense: boolean;
 
   /** Not for users: `tensor()`, `zeros()`, … make tensors. */
   constructor(
-    public storage: Storage,
-    public readonly offset: number,
+    /** @internal */ public storage: Storage,
+    /** @internal */ public readonly offset: number,
     public readonly shape: Shape,
-    public readonly strides: readonly number[],
-    public readonly code: Code,
-    public readonly count: number,
+    /** @internal */ public readonly strides: readonly number[],
+    /** @internal */ public readonly code: Code,
+    /** @internal */ public readonly count: number,
     dense: boolean,
-    /** The tensor that this is a view of. */
+    /** The tensor that this is a view of. @internal */
     public readonly base: Tensor | null,
   ) {
     // `new torch.Tensor([1, 2])` is a habit that must not make a tensor without memory.
@@ -76,13 +79,14 @@ export class Tensor {
 
   // ---- making --------------------------------------------------------------------------------------------------------
 
-  /** A dense tensor with memory that is not cleared. */
+  /** A dense tensor with memory that is not cleared. @internal */
   static raw(shape: Shape, code: Code, own = false): Tensor {
-    const count = numelOf(shape);
+    const size = internShape(shape);
+    const count = numelOf(size);
     const storage = own ? allocateOwn(count * SIZE[code]!) : allocate(count * SIZE[code]!);
-    return new Tensor(storage, 0, internShape(shape), denseStrides(shape), code, count, true, null);
+    return new Tensor(storage, 0, size, denseStrides(size), code, count, true, null);
   }
-  /** raw() for a call that users make: an error names it. */
+  /** raw() for a call that users make: an error names it. @internal */
   static rawFor(call: string, shape: Shape, code: Code): Tensor {
     try {
       return Tensor.raw(shape, code);
@@ -90,7 +94,7 @@ export class Tensor {
       throw naming(call, error);
     }
   }
-  /** A dense tensor of the shape and strides of a dense one. */
+  /** A dense tensor of the shape and strides of a dense one. @internal */
   static rawLike(t: Tensor, code: Code): Tensor {
     return new Tensor(
       allocate(t.count * SIZE[code]!),
@@ -103,20 +107,28 @@ export class Tensor {
       null,
     );
   }
+  /** @internal */
   static zeros(shape: Shape, code: Code): Tensor {
     const t = Tensor.raw(shape, code);
     fillElements(t, 0);
     return t;
   }
-  /** A tensor over a typed array's own memory. */
+  /** A tensor over a typed array's own memory. @internal */
   static wrap(array: ArrayBufferView, shape: Shape, code: Code): Tensor {
-    return new Tensor(wrapMemory(array), 0, internShape(shape), denseStrides(shape), code, numelOf(shape), true, null);
+    const size = internShape(shape);
+    const count = numelOf(size);
+    if (!(count * SIZE[code]! <= array.byteLength))
+      throw new RangeError(`Tensor.wrap: shape [${size}] needs more than the array's ${array.byteLength} bytes`);
+    return new Tensor(wrapMemory(array), 0, size, denseStrides(size), code, count, true, null);
   }
-  /** A view: other sizes and strides over the same memory. Strides and offset in elements of the storage. */
+  /** A view: other sizes and strides over the same memory. Strides and offset in elements of the storage. @internal */
   stridedView(shape: Shape, strides: readonly number[], offset: number): Tensor {
     const size = internShape(shape);
+    const { storage } = this;
+    if (!liesWithin(size, strides, offset, storage.nbytes / SIZE[this.code]!))
+      throw new RangeError(`stridedView: shape [${size}] at ${offset} with strides [${strides}] leaves the memory`);
     const view = new Tensor(
-      this.storage,
+      storage,
       offset,
       size,
       strides,
@@ -125,14 +137,14 @@ export class Tensor {
       isDense(size, strides),
       this.base ?? this,
     );
-    view.viewVersion = this.storage.version;
+    view.viewVersion = storage.version;
     return view;
   }
-  /** The same memory as another tensor, outside any graph. */
+  /** The same memory as another tensor, outside any graph. @internal */
   alias(): Tensor {
     return new Tensor(this.storage, this.offset, this.shape, this.strides, this.code, this.count, this.dense, null);
   }
-  /** A dense copy, outside any graph. */
+  /** A dense copy, outside any graph. @internal */
   rawClone(): Tensor {
     const out = Tensor.rawLike(this, this.code);
     copyElements(out, this);
@@ -145,8 +157,14 @@ export class Tensor {
     copyElements(out, this);
     return out;
   }
-  /** Copies another tensor's elements, broadcast and cast, without touching graph or version. */
+  /** Copies another tensor's elements, broadcast and cast, without touching graph or version. @internal */
   rawCopy(source: Tensor): void {
+    checkIsTensor('rawCopy', 'source', source);
+    if (
+      !sameShape(this.shape, source.shape) &&
+      !sameShape(this.shape, broadcastShapes('rawCopy', this.shape, source.shape))
+    )
+      throw new TenfoldError('shape', `rawCopy: shape [${source.shape}] doesn't broadcast to [${this.shape}]`);
     copyElements(this, source);
   }
 
@@ -280,7 +298,7 @@ export class Tensor {
     meta.grad = value;
     meta.gradExposed = true;
   }
-  /** Forgets the gradient, and gives its memory back where nobody has seen it. */
+  /** Forgets the gradient, and gives its memory back where nobody has seen it. @internal */
   dropGrad(): void {
     const { meta } = this;
     if (meta === null || meta.grad === null) return;
@@ -288,6 +306,7 @@ export class Tensor {
     meta.grad = null;
     meta.gradExposed = false;
   }
+  /** @internal */
   setNode(node: Node, nr: number): void {
     this.node = node;
     this.nr = nr;
@@ -485,13 +504,13 @@ export class Tensor {
   [Symbol.dispose](): void {
     this.dispose();
   }
-  /** The memory, to be looked at while the tensor is in use. A view that may outlive it needs `expose` or `handOut` (storage.ts). */
+  /** The memory, to be looked at while the tensor is in use. A view that may outlive it needs `expose` or `handOut` (storage.ts). @internal */
   storageBuffer(): ArrayBufferLike {
     if (this.storage.guarded) checkStorage(this.storage);
     addressing();
     return this.storage.buffer;
   }
-  /** Byte position, in the buffer, of an element of the storage. */
+  /** Byte position, in the buffer, of an element of the storage. @internal */
   byteStart(element: number): number {
     return this.storage.byteOffset + element * SIZE[this.code]!;
   }
@@ -499,6 +518,41 @@ export class Tensor {
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging
 export interface Tensor extends Methods<typeof ops>, OverloadedMethods {}
+
+// The prototype stands for a tensor that is gone: debuggers and mocking libraries read all its properties, and the getters
+// find what they look for.
+const gone = new Storage(new ArrayBuffer(0), 0, SIZE[Code.f32]!, 0, null);
+release(gone);
+for (const [name, value] of Object.entries({
+  storage: gone,
+  offset: 0,
+  shape: SCALAR_SHAPE,
+  strides: [],
+  code: Code.f32,
+  count: 1,
+  base: null,
+  dense: true,
+  node: null,
+  nr: 0,
+  leafGrad: false,
+  meta: null,
+  viewVersion: 0,
+})) {
+  Object.defineProperty(Tensor.prototype, name, { value, writable: true, configurable: true });
+}
+
+// What describes a tensor can't be assigned: JavaScript would ignore it, or not say what would do.
+const INSTEAD: Record<string, string> = {
+  dtype: "; to('float64') gives a tensor of another dtype",
+  data: '; copy_() within noGrad() changes its elements',
+};
+for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(Tensor.prototype))) {
+  if (descriptor.get === undefined || descriptor.set !== undefined) continue;
+  descriptor.set = () => {
+    throw new TypeError(`${name}: a tensor's ${name} can't be assigned${INSTEAD[name] ?? ''}`);
+  };
+  Object.defineProperty(Tensor.prototype, name, descriptor);
+}
 
 /** Address of a tensor's first element; refuses freed and detached memory. */
 export function addressOf(t: Tensor): number {
