@@ -35,6 +35,16 @@ describe('a synchronous loop that drops its tensors keeps its memory', () => {
     const { before, after } = residentDuring(mlpTraining(), 30, 150);
     expect(after - before).toBeLessThan(100 * MB);
   });
+  test('results of 2 MB, with a small one beside each', () => {
+    const x = rand([1 << 19]);
+    const y = rand([4000]);
+    const step = (): void => {
+      y.add(1);
+      x.add(1);
+    };
+    const { before, after } = noGrad(() => residentDuring({ step, check: () => ({}) }, 500, 5_000));
+    expect(after - before).toBeLessThan(20 * MB);
+  });
   test('results of 64 MB', () => {
     const x = rand([1 << 24]);
     const subject = { step: () => x.add(1), check: () => ({}) };
@@ -67,6 +77,16 @@ describe.each([65_536, 1000])('memory of %d numbers that something still sees is
     const data = inside(() => make().data);
     churn(n);
     expect(data.eq(2).all().item()).toBe(true);
+  });
+  test('every tenth of many, made while large ones force collections', () => {
+    const large = ones([1 << 19]);
+    const kept = Array.from({ length: 200 }, (_, i) => {
+      for (let k = 0; k < 9; k++) ones([n]).mul(-1);
+      noGrad(() => large.mul(-1));
+      return ones([n]).mul(i);
+    });
+    churn(n);
+    expect(kept.findIndex((t, i) => !t.eq(i).all().item())).toBe(-1);
   });
   test('a list of more tensors than are looked at between two collections', () => {
     const list = Array.from({ length: (7 * MB) / n }, (_, i) => ones([n]).mul(i));
