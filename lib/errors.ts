@@ -79,6 +79,18 @@ export function naming(call: string, error: unknown): unknown {
   return found ? new TenfoldError(error.code, `${call}: ${found[1]}`, { cause: error.cause }) : error;
 }
 
+/** Runs a call of another op; its errors get this one's name. */
+export function renamed<T>(call: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    const rename = (message: string): string => message.replace(/^\w+(?=: )/, call);
+    if (error instanceof TenfoldError) throw new TenfoldError(error.code, rename(error.message), { cause: error });
+    if (error instanceof RangeError) throw new RangeError(rename(error.message), { cause: error });
+    throw error;
+  }
+}
+
 /** A value as an error message shows it: short, with its kind. */
 export function show(value: unknown, depth = 0): string {
   if (value === null) return 'null';

@@ -66,6 +66,13 @@ it('an alias takes the options of the first name, and errors say its own', () =>
   same(x().clip(3, { max: 5 }), x().clamp(3, 5));
   same(tf.tensor([1]).arccosh(), tf.tensor([0]));
   expect(() => tf.multiply(x(), 'two' as never)).toThrow(/^multiply: /);
+  expect(() => x().multiply(tf.ones(2, 5))).toThrow(/^multiply: shapes/);
+  expect(() => tf.concat([x(), tf.ones(1)])).toThrow(/^concat: /);
+  expect(() => tf.concatenate([x(), x()], 9)).toThrow(/^concatenate: dim 9/);
+  const freed = tf.ones(3);
+  freed.dispose();
+  expect(() => freed.negative()).toThrow(/^negative: tensor used after it was freed/);
+  expect(() => freed.negative_()).toThrow(/^negative_: tensor used after it was freed/);
 });
 
 it('chainMatmul multiplies from whichever end is cheaper', () => {

@@ -20,7 +20,7 @@
  * - The block is a function with the return type written out, so that the type of an op is its schema alone: Tensor's
  *   methods are typed by the ops, and the ops' bodies use Tensor's methods.
  */
-import { naming } from '../errors.js';
+import { naming, renamed } from '../errors.js';
 import { DTYPES, isFloatCode } from '../dtype.js';
 import { mode } from '../autograd/mode.js';
 import { Node, unpack, type BackwardRule, type Edge } from '../autograd/graph.js';
@@ -470,7 +470,11 @@ type Renamed<S extends string, N extends string> = S extends `${infer Name}(${in
 export function alias<N extends string, S extends string>(name: N, op: Op<S>): Op<Renamed<S, N>> {
   const first = (op as unknown as AnyOp).op;
   const schema = op.schema.replace(/^\w+/, name) as Renamed<S, N>;
-  const block = (): OpDef => ({ ...first.ready(), gradName: first.gradName });
+  const block = (): OpDef => {
+    const def = first.ready();
+    const forward: OpDef['forward'] = (...args) => renamed(name, () => def.forward(...args) as Tensor);
+    return { ...def, forward, gradName: first.gradName };
+  };
   return published(schema, new OpRecord(schema, block));
 }
 

@@ -133,18 +133,6 @@ export function named(call: string, run: () => void): void {
   }
 }
 
-/** Runs a call of another op; its errors get this one's name. */
-export function renamed<T>(call: string, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    const rename = (message: string): string => message.replace(/^\w+/, call);
-    if (error instanceof TenfoldError) throw new TenfoldError(error.code, rename(error.message), { cause: error });
-    if (error instanceof RangeError) throw new RangeError(rename(error.message), { cause: error });
-    throw error;
-  }
-}
-
 // ---- whole rows: one index for all the other dims ------------------------------------------------------------------
 
 /** How `dims` of a shape are replaced by `size`, the shape of the index, as PyTorch's indexing places it. */

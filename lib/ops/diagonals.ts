@@ -1,5 +1,5 @@
 /** Diagonals and triangles of matrices, and parts of a tensor (a slice, a diagonal) exchanged in a copy. */
-import { TenfoldError } from '../errors.js';
+import { TenfoldError, renamed } from '../errors.js';
 import { Code, SIZE, codeOf, type DType } from '../dtype.js';
 import { kernel, launchRaw } from '../native/launch.js';
 import { formatShape, wrapDim, type Shape } from '../tensor/shape.js';
@@ -7,7 +7,6 @@ import { elementsOf } from '../tensor/elements.js';
 import { copyElements } from '../tensor/copy.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
-import { renamed } from '../op/indexed.js';
 import { takeTarget } from '../op/inplace.js';
 
 // ---- parts written into a copy ---------------------------------------------------------------------------------------

@@ -1,12 +1,11 @@
 /** Joining tensors and taking them apart. The parts are views; all the parts of one call share a node. */
-import { TenfoldError } from '../errors.js';
+import { TenfoldError, renamed } from '../errors.js';
 import { Code, SIZE } from '../dtype.js';
 import { kernel, launchRaw } from '../native/launch.js';
 import { formatShape, numelOf, sameShape, wrapDim, type Shape } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { promote } from '../op/elementwise.js';
-import { renamed } from '../op/indexed.js';
 import { overload } from '../op/overload.js';
 import { copyElements } from '../tensor/copy.js';
 import { elementsOf } from '../tensor/elements.js';

@@ -1,12 +1,11 @@
 /** The same elements in another order or shape: flips and rolls, dims moved, grids, windows. */
-import { TenfoldError, checkOptions, show } from '../errors.js';
+import { TenfoldError, checkOptions, renamed, show } from '../errors.js';
 import { Code } from '../dtype.js';
 import { broadcastShapes, formatShape, numelOf, wrapDim, wrapDims, type Shape } from '../tensor/shape.js';
 import { elementsOf } from '../tensor/elements.js';
 import { copyElements } from '../tensor/copy.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
-import { renamed } from '../op/indexed.js';
 import { tensorsOf, type Tensors } from '../op/schema.js';
 import { stack } from './joining.js';
 

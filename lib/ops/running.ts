@@ -1,11 +1,10 @@
 /** Running reductions along a dim: sums, products, extrema. */
-import { TenfoldError } from '../errors.js';
+import { TenfoldError, renamed } from '../errors.js';
 import { COMPUTE, Code, DTYPES, isFloatCode, type DType } from '../dtype.js';
 import { kernel, launchRaw, type Kernel } from '../native/launch.js';
 import { numelOf, wrapDim } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
-import { renamed } from '../op/indexed.js';
 import { target } from '../op/inplace.js';
 import { floatOnly, named, sumCode } from '../op/reduce.js';
 import { where } from './arithmetic.js';
