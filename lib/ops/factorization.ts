@@ -5,6 +5,7 @@ import { Code } from '../dtype.js';
 import { kernel, launchRaw } from '../native/launch.js';
 import { Generator } from '../random/generator.js';
 import { numelOf } from '../tensor/shape.js';
+import { elementsOf } from '../tensor/elements.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { named } from '../op/reduce.js';
@@ -108,7 +109,7 @@ function choleskyOf(a: Tensor, upper: boolean): Tensor {
   const batch = a.shape.slice(0, -2);
   const minor = Tensor.raw(batch, Code.i64);
   launchRaw(idFor(CHOLESKY, a), numelOf(batch), a.shape.at(-1)!, Number(upper), addressOf(out), addressOf(minor));
-  const minors = minor.asTypedArray() as BigInt64Array;
+  const minors = elementsOf(minor) as BigInt64Array;
   const item = minors.findIndex((m) => m !== 0n);
   if (item >= 0) {
     throw new TenfoldError(

@@ -6,6 +6,7 @@ import { TenfoldError } from '../errors.js';
 import { Code } from '../dtype.js';
 import { kernel, launchRaw, type Kernel } from '../native/launch.js';
 import { broadcastShapes, formatShape, numelOf, type Shape } from '../tensor/shape.js';
+import { elementsOf } from '../tensor/elements.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
 import { all, d, defineOp, type OpDef } from '../op/define.js';
 import { floatOnly } from '../op/reduce.js';
@@ -73,7 +74,7 @@ export function luFactor(a: Tensor): Factors {
 }
 
 function checkRegular(call: string, { lu, zeroPivot }: Factors): void {
-  const pivots = zeroPivot.asTypedArray() as BigInt64Array;
+  const pivots = elementsOf(zeroPivot) as BigInt64Array;
   const item = pivots.findIndex((p) => p !== 0n);
   if (item >= 0)
     throw new TenfoldError('value', `${call}: ${whichMatrix(lu, item)} is singular: its pivot ${pivots[item]} is zero`);
