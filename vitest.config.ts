@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // Not by name: a bare root file system has no /etc/hosts to find localhost in.
+  server: { host: '127.0.0.1' },
   // The examples import the package by its name: here that is the source, so that no build can be stale.
   resolve: { alias: { tenfold: fileURLToPath(new URL('lib/index.ts', import.meta.url)) } },
   test: {
