@@ -3,7 +3,9 @@ import { alias } from '../op/define.js';
 import { atan2, div, ge, gt, le, lt, mul, ne, sub } from './arithmetic.js';
 import { outer } from './contraction.js';
 import { cat, vstack } from './joining.js';
+import { movedim } from './rearrange.js';
 import { abs, acos, acosh, asin, asinh, atan, atanh, clamp, neg, trunc } from './unary.js';
+import { transpose } from './view.js';
 
 /** abs by another name. See torch.absolute. */
 export const absolute = alias('absolute', abs);
@@ -43,6 +45,8 @@ export const greaterEqual = alias('greaterEqual', ge);
 export const less = alias('less', lt);
 /** le by another name. See torch.less_equal. */
 export const lessEqual = alias('lessEqual', le);
+/** movedim by another name. See torch.moveaxis. */
+export const moveaxis = alias('moveaxis', movedim);
 /** mul by another name. See torch.multiply. */
 export const multiply = alias('multiply', mul);
 /** neg by another name. See torch.negative. */
@@ -53,3 +57,5 @@ export const notEqual = alias('notEqual', ne);
 export const rowStack = alias('rowStack', vstack);
 /** sub by another name. See torch.subtract. */
 export const subtract = alias('subtract', sub);
+/** transpose by another name. See torch.swapdims. */
+export const swapdims = alias('swapdims', transpose);

@@ -111,47 +111,29 @@ export const rot90 = defineOp('rot90(Tensor self, int k=1, int[] dims=[0,1])', (
   composite: true,
 }));
 
-function moved(
-  call: string,
-  self: Tensor,
-  source: number | readonly number[],
-  destination: number | readonly number[],
-): Tensor {
-  const n = self.shape.length;
-  const [from, to] = [list(source), list(destination)];
-  if (from.length !== to.length)
-    throw new TenfoldError('value', `${call}: ${from.length} source dims for ${to.length} destinations`);
-  const own = from.map((i) => wrapDim(call, i, n));
-  const places = to.map((i) => wrapDim(call, i, n));
-  if (new Set(own).size !== own.length || new Set(places).size !== places.length) {
-    throw new TenfoldError('value', `${call}: a dim appears twice in [${from}] or [${to}]`);
-  }
-  if (n === 0) return self.view([]); // whose one dim may be called 0 or -1
-  const order = new Array<number>(n).fill(-1);
-  own.forEach((dim, i) => (order[places[i]!] = dim));
-  const rest = order.map((_, i) => i).filter((i) => !own.includes(i));
-  return self.permute(order.map((dim) => (dim < 0 ? rest.shift()! : dim)));
-}
 /** Dims moved to other places, the rest in their order: a view. See torch.movedim. */
 export const movedim = defineOp('movedim(Tensor self, int[] source, int[] destination)', (): OpDef => ({
-  forward: (self: Tensor, source: number | number[], destination: number | number[]) =>
-    moved('movedim', self, source, destination),
-  composite: true,
-}));
-/** movedim by its other name. See torch.moveaxis. */
-export const moveaxis = defineOp('moveaxis(Tensor self, int[] source, int[] destination)', (): OpDef => ({
-  forward: (self: Tensor, source: number | number[], destination: number | number[]) =>
-    moved('moveaxis', self, source, destination),
+  forward(self: Tensor, source: number | number[], destination: number | number[]) {
+    const n = self.shape.length;
+    const [from, to] = [list(source), list(destination)];
+    if (from.length !== to.length)
+      throw new TenfoldError('value', `movedim: ${from.length} source dims for ${to.length} destinations`);
+    const own = from.map((i) => wrapDim('movedim', i, n));
+    const places = to.map((i) => wrapDim('movedim', i, n));
+    if (new Set(own).size !== own.length || new Set(places).size !== places.length) {
+      throw new TenfoldError('value', `movedim: a dim appears twice in [${from}] or [${to}]`);
+    }
+    if (n === 0) return self.view([]); // whose one dim may be called 0 or -1
+    const order = new Array<number>(n).fill(-1);
+    own.forEach((dim, i) => (order[places[i]!] = dim));
+    const rest = order.map((_, i) => i).filter((i) => !own.includes(i));
+    return self.permute(order.map((dim) => (dim < 0 ? rest.shift()! : dim)));
+  },
   composite: true,
 }));
 /** transpose by another name. See torch.swapaxes. */
 export const swapaxes = defineOp('swapaxes(Tensor self, int axis0, int axis1)', (): OpDef => ({
   forward: (self: Tensor, axis0: number, axis1: number) => self.transpose(axis0, axis1),
-  composite: true,
-}));
-/** transpose by another name. See torch.swapdims. */
-export const swapdims = defineOp('swapdims(Tensor self, int dim0, int dim1)', (): OpDef => ({
-  forward: (self: Tensor, dim0: number, dim1: number) => self.transpose(dim0, dim1),
   composite: true,
 }));
 

@@ -114,7 +114,7 @@ export function recordScope(list: Storage[] | null): Storage[] | null {
 // A fresh buffer costs 0.4 ns a byte in page faults: an exp of 65,536 numbers takes 9 µs into memory that was used before
 // and 120 into fresh one. So a piece that nothing refers to any more is used again, and first the one used last, which
 // the caches hold. Whether a storage is gone is seen by looking at weak references after a collection of V8's young
-// generation, which takes 40 to 140 µs and is asked for after every `budget` bytes.
+// generation, which takes some 40 µs and is asked for after every `budget` bytes.
 
 /** A buffer and its part that is aligned. Lives as long as the buffer: garbage of each use made V8's young space grow. */
 class Piece {
@@ -170,7 +170,7 @@ function toPool(piece: Piece): void {
   if (pooledBytes > POOL_BYTES) dropOldest();
 }
 
-/** Makes room in the pool: the sizes that nobody has asked for the longest go first. */
+/** Makes room in the pool: pieces of the size go first that none has come back of for the longest. */
 function dropOldest(): void {
   while (pooledBytes > POOL_BYTES) {
     let oldest: Shelf | null = null;

@@ -36,6 +36,14 @@ template <class T>
 T magnitude(T x) {
   return x < 0 ? -x : x;
 }
+template <class T>
+void exchange(T* HWY_RESTRICT x, T* HWY_RESTRICT y, int64_t n) {
+  for (int64_t k = 0; k < n; ++k) {
+    const T t = x[k];
+    x[k] = y[k];
+    y[k] = t;
+  }
+}
 // The first part of `size`: whole panels.
 constexpr int64_t half(int64_t size) { return (size / 2 + kPanel - 1) / kPanel * kPanel; }
 
@@ -150,16 +158,9 @@ struct Lu {
   T parity;              // of the permutation: 1 or -1
   int64_t zeroPivot;     // number of the first pivot that is 0, from 1 on; 0: none
 
-  void exchange(int64_t i, int64_t j) {
-    T *HWY_RESTRICT const x = a + i * n, *HWY_RESTRICT const y = a + j * n;
-    for (int64_t k = 0; k < n; ++k) {
-      const T t = x[k];
-      x[k] = y[k];
-      y[k] = t;
-    }
-    const int64_t t = permutation[i];
-    permutation[i] = permutation[j];
-    permutation[j] = t;
+  void exchangeRows(int64_t i, int64_t j) {
+    exchange(a + i * n, a + j * n, n);
+    exchange(permutation + i, permutation + j, 1);
     parity = -parity;
   }
 
@@ -180,13 +181,8 @@ struct Lu {
     for (int64_t k = 0; k < width; ++k) {
       T* const row = panel + k * kPanel;
       if (best != k) {
-        T* const other = panel + best * kPanel;
-        for (int64_t c = 0; c < kPanel; ++c) {
-          const T t = row[c];
-          row[c] = other[c];
-          other[c] = t;
-        }
-        exchange(j0 + k, j0 + best);
+        exchange(row, panel + best * kPanel, kPanel);
+        exchangeRows(j0 + k, j0 + best);
       }
       if (row[k] == 0 && zeroPivot == 0) zeroPivot = j0 + k + 1;
       best = eliminate(panel, k, width, rows);

@@ -314,20 +314,10 @@ constexpr int64_t kWorthAThread = 16384;
 
 // n copies of a value.
 void fill(void* to, const void* value, size_t bytes, int64_t n) {
-  const auto as = [=](auto unit) {
+  strided::bySize(bytes, [=](auto unit) {
     std::memcpy(&unit, value, sizeof unit);
     strided::repeat(static_cast<decltype(unit)*>(to), unit, n);
-  };
-  switch (bytes) {
-    case 1:
-      return as(uint8_t{});
-    case 2:
-      return as(uint16_t{});
-    case 4:
-      return as(uint32_t{});
-    default:
-      return as(uint64_t{});
-  }
+  });
 }
 
 // A number copied into all of a dense tensor. False where the call is something else.

@@ -140,16 +140,9 @@ void move(Dense* dense, Spread* spread, const Box& box, const int64_t* strides) 
   }
 }
 
-template <bool kGather, class Dense, class Spread>
-void moveBySize(Dense* dense, Spread* spread, size_t bytes, const Box& box, const int64_t* strides) {
-  auto as = [&](auto unit) {
-    using U = decltype(unit);
-    if constexpr (kGather) {
-      move<U, true>(static_cast<U*>(dense), static_cast<const U*>(spread), box, strides);
-    } else {
-      move<U, false>(static_cast<const U*>(dense), static_cast<U*>(spread), box, strides);
-    }
-  };
+// as(an unsigned integer of that many bytes): 1, 2, 4 or 8.
+template <class As>
+void bySize(size_t bytes, const As& as) {
   switch (bytes) {
     case 1:
       return as(uint8_t{});
@@ -160,6 +153,18 @@ void moveBySize(Dense* dense, Spread* spread, size_t bytes, const Box& box, cons
     default:
       return as(uint64_t{});
   }
+}
+
+template <bool kGather, class Dense, class Spread>
+void moveBySize(Dense* dense, Spread* spread, size_t bytes, const Box& box, const int64_t* strides) {
+  bySize(bytes, [&](auto unit) {
+    using U = decltype(unit);
+    if constexpr (kGather) {
+      move<U, true>(static_cast<U*>(dense), static_cast<const U*>(spread), box, strides);
+    } else {
+      move<U, false>(static_cast<const U*>(dense), static_cast<U*>(spread), box, strides);
+    }
+  });
 }
 
 }  // namespace strided

@@ -234,10 +234,8 @@ const EPSILON: Partial<Record<Code, number>> = {
 const perChannel = (t: Tensor, dims: number): Tensor =>
   t.view([1, -1, ...new Array<number>(Math.max(dims - 2, 0)).fill(1)]);
 function scaleChannels(y: Tensor, weight: Tensor | null, bias: Tensor | null): Tensor {
-  const [factor, term] = [weight, bias].map((t) => t && perChannel(t, y.shape.length)) as [
-    Tensor | null,
-    Tensor | null,
-  ];
+  const factor = weight && perChannel(weight, y.shape.length);
+  const term = bias && perChannel(bias, y.shape.length);
   if (factor !== null && term !== null) return term.addcmul(y, factor);
   return factor !== null ? y.mul(factor) : term !== null ? y.add(term) : y;
 }
