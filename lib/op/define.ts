@@ -27,7 +27,7 @@ import { Node, unpack, type BackwardRule, type Edge } from '../autograd/graph.js
 import { edgeOf } from '../autograd/engine.js';
 import { gradFnOf } from '../autograd/meta.js';
 import { Tensor } from '../tensor/tensor.js';
-import { beforehand, checkInplace, checkResult, rebaseHistory, target, writeTarget } from './inplace.js';
+import { beforehand, checkInplace, checkLeaf, checkResult, rebaseHistory, target, writeTarget } from './inplace.js';
 import { parseArguments, parseSchema, type Op, type Signature } from './schema.js';
 
 export type { Op } from './schema.js';
@@ -83,6 +83,8 @@ export interface OpDef {
   composite?: true;
   /** In place, only into a tensor of the result's own dtype, not of another that could hold it. */
   sameDtype?: true;
+  /** In place, the tensor turns into the view of itself that forward gives, and nothing is written: t_. */
+  turns?: true;
   /** Name of the node as it prints; the op's name with a capital and Backward0 where not given. */
   gradName?: string;
 }
@@ -107,6 +109,7 @@ export class OpRecord implements BackwardRule {
   kind!: 'formulas' | 'composite' | 'none';
   gradName!: string;
   private sameDtype = false;
+  private turns = false;
   private formulas: (Formula | null)[] = [];
   private joint: Formula | null = null;
   /** Everything that any formula saves: its parameter (or -1 - output), and the inputs whose gradient needs it. */
@@ -137,6 +140,7 @@ export class OpRecord implements BackwardRule {
     this.forward = def.forward;
     this.gradName = def.gradName ?? `${name[0]!.toUpperCase()}${name.slice(1).replace(/_$/, '')}Backward0`;
     this.sameDtype = def.sameDtype === true;
+    this.turns = def.turns === true;
     this.kind = def.backward ? 'formulas' : def.composite ? 'composite' : 'none';
     if (this.kind === 'none' && def.differentiable !== false) {
       throw new Error(`op ${name}: give it a backward, composite: true, or differentiable: false`);
@@ -277,11 +281,15 @@ export class OpRecord implements BackwardRule {
     const node = new Node(this, edges);
     if (Array.isArray(out)) {
       if (!out.some((t) => isFloatCode(t.code))) return null;
+      for (const t of out) standAlone(t, args);
       node.outputs = out.map((t) => ({ shape: t.shape, code: t.code }));
       out.forEach((t, nr) => isFloatCode(t.code) && t.setNode(node, nr));
     } else {
       if (!isFloatCode(out.code)) return null;
-      if (self === undefined) out.setNode(node, 0);
+      if (self === undefined) {
+        standAlone(out, args);
+        out.setNode(node, 0);
+      }
     }
     this.save(node, edges, args, out, self);
     return node;
@@ -390,9 +398,11 @@ export class OpRecord implements BackwardRule {
     const call = `${this.sig.name}_`;
     this.ready();
     const parsed = parseArguments(this.sig, args, call);
+    if (this.turns) return this.turn(call, parsed);
     const self = parsed[0] as Tensor;
     const recording = mode.grad && this.kind !== 'none' && this.anyNeedsGrad(parsed);
     checkInplace(call, self, mode.grad);
+    if (recording) this.copyAliases(parsed, self);
     const old = recording && this.kind === 'formulas' && this.savesSelf(parsed) ? valueOf(self) : undefined;
     if (this.kind === 'composite') {
       // What the steps save of self must outlast the change.
@@ -422,11 +432,40 @@ export class OpRecord implements BackwardRule {
     return self;
   }
 
+  private turn(call: string, args: unknown[]): Tensor {
+    const self = args[0] as Tensor;
+    const before = mode.grad;
+    if (before) checkLeaf(call, self);
+    // What another op made is recorded inside noGrad, too: its gradient has the shape that it had.
+    mode.grad = !self.leafGrad;
+    try {
+      return self.turnInto(renamed(call, () => this.run(args) as Tensor));
+    } finally {
+      mode.grad = before;
+    }
+  }
+
+  // What is saved of operands that are self, or show a part of it, is their value before the change.
+  private copyAliases(args: unknown[], self: Tensor): void {
+    for (const at of this.tensorParams) {
+      const value = args[at];
+      if (at > 0 && value instanceof Tensor && value.storage === self.storage) args[at] = valueOf(value);
+    }
+  }
+
   // 'result' was saved as self, whose version has just been raised: take the new one.
   private resave(node: Node, self: Tensor): void {
     const list = node.saved!;
     for (let i = 0; i < list.length; i += 2) if (list[i] === self) list[i + 1] = self.storage.version;
   }
+}
+
+/** Makes a result that is a view of memory taken in its op a tensor of its own: the history is the result's, not its base's. */
+function standAlone(out: Tensor, args: readonly unknown[]): void {
+  if (out.base === null) return;
+  const shown = (x: unknown): boolean =>
+    x instanceof Tensor ? x.storage === out.storage : Array.isArray(x) && x.some(shown);
+  if (!args.some(shown)) out.standAlone();
 }
 
 // A tensor's value before an in-place op changes it, at its place in the graph: formulas differentiate through it.

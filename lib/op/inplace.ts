@@ -7,22 +7,35 @@ import { gradFnOf, tensorOps } from '../autograd/meta.js';
 import { sameShape, formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 
+/**
+ * The tensor whose history holds a view's: its base, or where that is a view itself (a leaf, when this view was made)
+ * and no leaf any more, its base's.
+ */
+function rootOf(view: Tensor): Tensor | null {
+  let { base } = view;
+  while (base !== null && base.base !== null && !base.leafGrad) base = base.base;
+  return base;
+}
+
+/** Refuses an in-place change of a leaf, or of a part of one. */
+export function checkLeaf(call: string, self: Tensor): void {
+  if (self.leafGrad) {
+    throw new TenfoldError(
+      'inplace',
+      `${call}: a leaf tensor that requires grad can't be changed in place; do it inside noGrad(() => …), or on a copy`,
+    );
+  }
+  if (rootOf(self)?.leafGrad) {
+    throw new TenfoldError(
+      'inplace',
+      `${call}: a view of a leaf tensor that requires grad can't be changed in place; do it inside noGrad(() => …)`,
+    );
+  }
+}
+
 /** Refuses an in-place change that autograd or the memory layout forbids, before anything is written. */
 export function checkInplace(call: string, self: Tensor, gradEnabled: boolean): void {
-  if (gradEnabled) {
-    if (self.leafGrad) {
-      throw new TenfoldError(
-        'inplace',
-        `${call}: a leaf tensor that requires grad can't be changed in place; do it inside noGrad(() => …), or on a copy`,
-      );
-    }
-    if (self.base !== null && self.base.leafGrad) {
-      throw new TenfoldError(
-        'inplace',
-        `${call}: a view of a leaf tensor that requires grad can't be changed in place; do it inside noGrad(() => …)`,
-      );
-    }
-  }
+  if (gradEnabled) checkLeaf(call, self);
   for (let i = 0; i < self.shape.length; i++) {
     if (self.strides[i] === 0 && self.shape[i]! > 1) {
       throw new TenfoldError(
@@ -108,7 +121,7 @@ function overlaps(self: Tensor, x: unknown): boolean {
 
 /** After an in-place op: `self`'s value now comes from `node`, and so does the part of its base that it shows. */
 export function rebaseHistory(self: Tensor, node: Node): void {
-  const { base } = self;
+  const base = rootOf(self);
   if (base === null) {
     self.leafGrad = false;
     self.setNode(node, 0);
@@ -236,7 +249,7 @@ function overlapping(shape: readonly number[], strides: readonly number[]): bool
 }
 
 tensorOps.regenerateView = (view: Tensor): Node | null => {
-  const base = view.base!;
+  const base = rootOf(view)!;
   if (base.leafGrad || gradFnOf(base) !== null) {
     const node = new Node(new AsStridedView(view, base), [edgeOf(base)]);
     node.saved = [];

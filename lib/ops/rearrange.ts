@@ -132,8 +132,9 @@ export const movedim = defineOp('movedim(Tensor self, int[] source, int[] destin
   composite: true,
 }));
 /** transpose by another name. See torch.swapaxes. */
-export const swapaxes = defineOp('swapaxes(Tensor self, int axis0, int axis1)', (): OpDef => ({
+export const swapaxes = defineOp('swapaxes[_](Tensor self, int axis0, int axis1)', (): OpDef => ({
   forward: (self: Tensor, axis0: number, axis1: number) => self.transpose(axis0, axis1),
+  turns: true,
   composite: true,
 }));
 

@@ -91,7 +91,7 @@ export const permute = defineOp('permute(Tensor self, int... dims)', (): OpDef =
 }));
 
 /** Two dims exchanged. See torch.transpose. */
-export const transpose = defineOp('transpose(Tensor self, int dim0, int dim1)', (): OpDef => ({
+export const transpose = defineOp('transpose[_](Tensor self, int dim0, int dim1)', (): OpDef => ({
   forward(self: Tensor, dim0: number, dim1: number) {
     const a = wrapDim('transpose', dim0, self.shape.length);
     const b = wrapDim('transpose', dim1, self.shape.length);
@@ -102,22 +102,24 @@ export const transpose = defineOp('transpose(Tensor self, int dim0, int dim1)', 
     [strides[a], strides[b]] = [strides[b]!, strides[a]!];
     return self.stridedView(shape, strides, self.offset);
   },
+  turns: true,
   backward: { self: d((grad, call) => grad.transpose(call.dim0, call.dim1)) },
 }));
 
 /** Transposed matrix; tensors of one or no dim stay. See torch.t. */
-export const t = defineOp('t(Tensor self)', (): OpDef => ({
+export const t = defineOp('t[_](Tensor self)', (): OpDef => ({
   forward(self: Tensor) {
     if (self.shape.length > 2)
       throw new TenfoldError('shape', `t: needs at most 2 dims, got ${formatShape(self.shape)}; use transpose or mT`);
     return self.stridedView([...self.shape].reverse(), [...self.strides].reverse(), self.offset);
   },
+  turns: true,
   backward: { self: d((grad) => grad.t()) },
   gradName: 'TBackward0',
 }));
 
 /** A dim of size 1 put in. See torch.unsqueeze. */
-export const unsqueeze = defineOp('unsqueeze(Tensor self, int dim)', (): OpDef => ({
+export const unsqueeze = defineOp('unsqueeze[_](Tensor self, int dim)', (): OpDef => ({
   forward(self: Tensor, dim: number) {
     const at = wrapDim('unsqueeze', dim, self.shape.length + 1);
     const shape = [...self.shape];
@@ -126,11 +128,12 @@ export const unsqueeze = defineOp('unsqueeze(Tensor self, int dim)', (): OpDef =
     shape.splice(at, 0, 1);
     return self.stridedView(shape, strides, self.offset);
   },
+  turns: true,
   backward: { self: d((grad, call) => grad.squeeze(wrapDim('unsqueeze', call.dim, call.self.shape.length + 1))) },
 }));
 
 /** Dims of size 1 taken out: all of them, or those of `dim` that are 1. See torch.squeeze. */
-export const squeeze = defineOp('squeeze(Tensor self, int[]? dim=null)', (): OpDef => ({
+export const squeeze = defineOp('squeeze[_](Tensor self, int[]? dim=null)', (): OpDef => ({
   forward(self: Tensor, dim: number | number[] | null) {
     const dims =
       dim !== null && typeof dim !== 'number' && dim.length === 0 ? [] : wrapDims('squeeze', dim, self.shape.length);
@@ -141,6 +144,7 @@ export const squeeze = defineOp('squeeze(Tensor self, int[]? dim=null)', (): OpD
       self.offset,
     );
   },
+  turns: true,
   backward: { self: d((grad, call) => grad.reshape(call.self.shape)) },
 }));
 
@@ -211,7 +215,7 @@ export const narrow = defineOp('narrow(Tensor self, int dim, int start, int leng
 
 /** Any sizes and strides over the memory, in elements of the storage. See torch.as_strided. */
 export const asStrided = defineOp(
-  'asStrided(Tensor self, int[] size, int[] stride, int? storageOffset=null)',
+  'asStrided[_](Tensor self, int[] size, int[] stride, int? storageOffset=null)',
   (): OpDef => ({
     forward(self: Tensor, size: number[], stride: number[], storageOffset: number | null) {
       const offset = storageOffset ?? self.offset;
@@ -229,6 +233,7 @@ export const asStrided = defineOp(
       }
       return self.stridedView(size, stride, offset);
     },
+    turns: true,
     backward: {
       self: d((grad, { self, size, stride, storageOffset }) =>
         gradOfStrided(grad, self, { shape: size, strides: stride, offset: storageOffset ?? self.offset }),

@@ -135,10 +135,23 @@ export class Tensor {
       this.code,
       numelOf(size),
       isDense(size, strides),
-      this.base ?? this,
+      this.leafGrad ? this : (this.base ?? this),
     );
     view.viewVersion = storage.version;
     return view;
+  }
+  /** Takes a view's sizes and strides, and its place in the graph: t_(). @internal */
+  turnInto({ offset, shape, strides, count, dense, node, nr }: Tensor): this {
+    Object.assign(this, { offset, shape, strides, count, dense });
+    this.storage.version++;
+    if (this.base !== null)
+      this.viewVersion = -1; // its node is made anew from the base
+    else if (node !== null) this.setNode(node, nr);
+    return this;
+  }
+  /** Is no view any more: nobody has the tensor that it was one of. @internal */
+  standAlone(): void {
+    (this as { base: Tensor | null }).base = null;
   }
   /** The same memory as another tensor, outside any graph. @internal */
   alias(): Tensor {
