@@ -128,8 +128,8 @@ function checkSample(file: OperatorFile, sample: Sample): void {
     if (!way.name.endsWith('(named)')) continue;
     // What resizes its tensor in place is refused.
     if (way.form === 'inplace' && shapeOf(sample.args[0]) !== shapeOf(sample.out)) continue;
-    const layouts = way.form === 'inplace' ? [(x: Tensor) => x.clone()] : [dense, strided];
-    for (const layout of BY_LAYOUT.has(file.op) ? [dense] : layouts) {
+    const layouts = BY_LAYOUT.has(file.op) ? [dense] : [dense, strided];
+    for (const layout of way.form === 'inplace' ? [(x: Tensor) => x.clone()] : layouts) {
       const leaves: Tensor[] = [];
       const args = sample.args.map((a) => decode(widen(a), leaves));
       const named = Object.entries(sample.named).map(([k, v]) => [k, decode(widen(v), leaves)] as const);
