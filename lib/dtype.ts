@@ -62,13 +62,26 @@ export function codeOf(call: string, dtype: unknown): Code {
 export const isFloatCode = (c: Code): boolean => c <= Code.f64 || c >= Code.f16;
 // Bits of the integer dtypes, by code; 0 for the others.
 const BITS: readonly number[] = [0, 0, 64, 32, 8, 0, 8, 16, 0, 0];
+// Largest finite numbers of the others, by code.
+const LARGEST: readonly number[] = [
+  (2 - 2 ** -23) * 2 ** 127,
+  Infinity,
+  0,
+  0,
+  0,
+  Infinity,
+  0,
+  0,
+  65504,
+  (2 - 2 ** -7) * 2 ** 127,
+];
 /**
- * Whether a number can be written into a dtype. All can into floats and bool; integers take what lies in their range once
+ * Whether a number can be written into a dtype. Floats take what doesn't become infinite, bool everything; integers take what lies in their range once
  * its fraction is cut off, and uint8 also -1 to -255, which wrap, as in PyTorch.
  */
 export function holds(code: Code, x: number | boolean | bigint): boolean {
   const bits = BITS[code]!;
-  if (bits === 0) return true;
+  if (bits === 0) return !(Math.abs(Number(x)) > LARGEST[code]!) || !Number.isFinite(Number(x));
   const end = code === Code.u8 ? 2 ** bits : 2 ** (bits - 1);
   const low = code === Code.u8 ? 1 - end : -end;
   if (typeof x === 'bigint') return x >= BigInt(low) && x < BigInt(end);

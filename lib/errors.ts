@@ -79,15 +79,21 @@ export function naming(call: string, error: unknown): unknown {
   return found ? new TenfoldError(error.code, `${call}: ${found[1]}`, { cause: error.cause }) : error;
 }
 
+/** Another op's error under the name of the call that the user made. */
+export function rename(call: string, error: unknown): unknown {
+  if (!(error instanceof TenfoldError || error instanceof RangeError)) return error;
+  const message = error.message.replace(/^\w+(?=: )/, call);
+  const options = { cause: error };
+  return error instanceof TenfoldError
+    ? new TenfoldError(error.code, message, options)
+    : new RangeError(message, options);
+}
 /** Runs a call of another op; its errors get this one's name. */
 export function renamed<T>(call: string, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    const rename = (message: string): string => message.replace(/^\w+(?=: )/, call);
-    if (error instanceof TenfoldError) throw new TenfoldError(error.code, rename(error.message), { cause: error });
-    if (error instanceof RangeError) throw new RangeError(rename(error.message), { cause: error });
-    throw error;
+    throw rename(call, error);
   }
 }
 

@@ -112,9 +112,9 @@ describe('messages name the call, the index, the dim and its size', () => {
   it('checks every index before it writes', () => {
     const t = tf.zeros([3]);
     const ones = tf.ones([2]);
-    expect(() => t.scatter_(0, int(0, 3), 1)).toThrow(/scatter: index 3 is out of range for dim 0 of size 3/);
-    expect(() => t.indexAdd_(0, int(0, 3), ones)).toThrow(/indexAdd: index 3/);
-    expect(() => t.indexCopy_(0, int(0, -1), ones)).toThrow(/indexCopy: index -1/);
+    expect(() => t.scatter_(0, int(0, 3), 1)).toThrow(/scatter_: index 3 is out of range for dim 0 of size 3/);
+    expect(() => t.indexAdd_(0, int(0, 3), ones)).toThrow(/indexAdd_: index 3/);
+    expect(() => t.indexCopy_(0, int(0, -1), ones)).toThrow(/indexCopy_: index -1/);
     expect(() => t.put_(int(0, -4), ones)).toThrow(/index -4/);
     expect(() => t.indexPut_([int(0, 3)], ones)).toThrow(/index 3/);
     expect(numbers(t)).toEqual([0, 0, 0]);

@@ -20,7 +20,7 @@
  * - The block is a function with the return type written out, so that the type of an op is its schema alone: Tensor's
  *   methods are typed by the ops, and the ops' bodies use Tensor's methods.
  */
-import { naming, renamed } from '../errors.js';
+import { naming, rename, renamed } from '../errors.js';
 import { DTYPES, isFloatCode } from '../dtype.js';
 import { mode } from '../autograd/mode.js';
 import { Node, unpack, type BackwardRule, type Edge } from '../autograd/graph.js';
@@ -416,7 +416,7 @@ export class OpRecord implements BackwardRule {
     try {
       writeTarget(call, self, this.forward, parsed, this.sameDtype);
     } catch (error) {
-      throw naming(call, error);
+      throw rename(call, naming(call, error));
     } finally {
       mode.grad = before;
     }

@@ -127,7 +127,7 @@ function fromData(data: TensorData, code: Code | null): Tensor {
     else if (guess !== c) guess = isFloatCode(guess) || isFloatCode(c) ? defaultFloat() : Code.i64;
   }
   own ??= guess < 0 ? defaultFloat() : (guess as Code);
-  const odd = flat.findIndex((x) => !holds(own!, x as Scalar));
+  const odd = isFloatCode(own) ? -1 : flat.findIndex((x) => !holds(own!, x as Scalar));
   if (odd >= 0) throw new TenfoldError('value', `tensor: ${show(flat[odd])} has no ${DTYPES[own]!} value`);
   if (
     own >= Code.f16 ||

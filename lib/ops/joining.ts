@@ -7,6 +7,7 @@ import { Tensor, addressOf } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { promote } from '../op/elementwise.js';
 import { overload } from '../op/overload.js';
+import { tensorsOf, type Tensors } from '../op/schema.js';
 import { copyElements } from '../tensor/copy.js';
 import { elementsOf } from '../tensor/elements.js';
 
@@ -128,21 +129,32 @@ const atLeast = (x: Tensor, dims: number): Tensor => {
   if (x.shape.length === 0) return x.reshape(1, 1, 1);
   return x.shape.length === 1 ? x.unsqueeze(0).unsqueeze(-1) : x.unsqueeze(-1);
 };
-/** A 0-dim tensor as one of one dim; others as they are. See torch.atleast_1d. */
-export const atleast1d = defineOp('atleast1d(Tensor input)', (): OpDef => ({
-  forward: (x: Tensor) => atLeast(x, 1),
-  composite: true,
-}));
-/** A tensor of fewer than two dims as a matrix of one row. See torch.atleast_2d. */
-export const atleast2d = defineOp('atleast2d(Tensor input)', (): OpDef => ({
-  forward: (x: Tensor) => atLeast(x, 2),
-  composite: true,
-}));
-/** A tensor of fewer than three dims with dims of size 1 around it. See torch.atleast_3d. */
-export const atleast3d = defineOp('atleast3d(Tensor input)', (): OpDef => ({
-  forward: (x: Tensor) => atLeast(x, 3),
-  composite: true,
-}));
+function atLeastAll(call: string, dims: number, args: readonly unknown[]): Tensor | Tensor[] {
+  const tensors = tensorsOf(call, args);
+  const out = tensors.map((t) => atLeast(t, dims));
+  return args.length === 1 && !Array.isArray(args[0]) ? out[0]! : out;
+}
+/** A 0-dim tensor as one of one dim; others as they are. Of several tensors, or a list, a list. See torch.atleast_1d. */
+export function atleast1d(input: Tensor): Tensor;
+export function atleast1d(...tensors: Tensors): Tensor[];
+export function atleast1d(...args: unknown[]): Tensor | Tensor[] {
+  return atLeastAll('atleast1d', 1, args);
+}
+/** A tensor of fewer than two dims as a matrix of one row. Of several tensors, or a list, a list. See torch.atleast_2d. */
+export function atleast2d(input: Tensor): Tensor;
+export function atleast2d(...tensors: Tensors): Tensor[];
+export function atleast2d(...args: unknown[]): Tensor | Tensor[] {
+  return atLeastAll('atleast2d', 2, args);
+}
+/**
+ * A tensor of fewer than three dims with dims of size 1 around it. Of several tensors, or a list, a list. See
+ * torch.atleast_3d.
+ */
+export function atleast3d(input: Tensor): Tensor;
+export function atleast3d(...tensors: Tensors): Tensor[];
+export function atleast3d(...args: unknown[]): Tensor | Tensor[] {
+  return atLeastAll('atleast3d', 3, args);
+}
 
 // The stack functions are cat on tensors of enough dims; its messages get their names.
 function joinAs(call: string, tensors: readonly Tensor[], dim: number): Tensor {

@@ -74,6 +74,9 @@ def samples(name):
             if name not in ('maximum', 'atan2'):
                 yield [positive, 2.5], {}
             yield [positive, r(2, 3, 4, grad=False)], {}
+        if name in ('atleast_1d', 'atleast_2d', 'atleast_3d'):
+            yield [[r(2, 3), r(3), r(1).detach()[0].requires_grad_()]], {}
+            yield [r(3), r(2, 2, 2)], {}
         if name in ('matmul', 'bmm', 'baddbmm', 'addbmm'):
             a, b = r(3, 2, 4), r(3, 4, 5)
             if name in ('matmul', 'bmm'):

@@ -19,7 +19,6 @@ const NUCLEAR = 'the nuclear norm needs singular values, which are not there yet
 const NO_CHANNELS = 'an input without a dim of channels is refused; PyTorch lets an empty one through';
 const WRAPPED = 'PyTorch takes uint8 255 for the target -1';
 const NAN_PASSES = 'softshrink(NaN) is NaN, as in PyTorch from 2.7 on; 1.13 gives 0';
-const INTEGER_MEAN = 'of int64 PyTorch takes the mean in integers';
 const INFINITE = 'the derivative at ±∞ is 0; as a quotient it is NaN';
 
 // PyTorch's own float32 answers were compared with its float64 ones on the same samples: the default tolerance holds for
@@ -52,7 +51,6 @@ export const EXCEPTIONS: Record<string, Exception> = {
   'nn.functional.hinge_embedding_loss': { skip: { 20: 'bfloat16: PyTorch rounds the margin first' } },
   'nn.functional.instance_norm': { skip: { 13: ROUNDED } },
   'nn.functional.layer_norm': { slack: 8, reason: 'gradient of rows with little variance', skip: { 13: ROUNDED } },
-  'nn.functional.local_response_norm': { skip: { 8: INTEGER_MEAN, 9: INTEGER_MEAN } },
   'nn.functional.normalize': {
     slack: 4,
     reason: 'gradient as a difference of projections',

@@ -156,6 +156,11 @@ const mixed = (name: 'huberLoss' | 'smoothL1Loss' | 'mseLoss' | 'l1Loss', from: 
 };
 
 const NETWORKS: Row[] = [
+  [
+    'embedding: sparse says nothing where there is no gradient',
+    () => F.embedding(ints(1, 0), tensor([[1, 2], [3, 4]]), { sparse: true }), // prettier-ignore
+    'tensor([[3., 4.],\n        [1., 2.]])',
+  ],
   ['ctcLoss of a word that does not fit', () => misfit({})(even()), 'tensor(inf)'],
   [
     'its gradient: NaN for the steps of that word alone',

@@ -78,6 +78,12 @@ function renorm(input: Tensor, weight: Tensor, maxNorm: number, normType: number
   }
 }
 
+/** Refuses `sparse` where it would say how the gradient is kept. */
+function refuseSparse(call: string, weight: Tensor): void {
+  if (mode.grad && weight.requiresGrad)
+    throw new TenfoldError('value', `${call}: sparse gradients do not exist here; leave sparse out`);
+}
+
 /**
  * Rows of `weight` [classes, features] for each class in `input` (int64 or int32, any shape): [...input, features].
  * The row `paddingIdx` gets no gradient; rows above `maxNorm` are first scaled down to it, in place; `scaleGradByFreq`
@@ -96,7 +102,7 @@ export const embedding = defineOp(
       scaleGradByFreq: boolean,
       sparse: boolean,
     ) {
-      if (sparse) throw new TenfoldError('value', 'embedding: sparse gradients do not exist here; leave sparse out');
+      if (sparse) refuseSparse('embedding', weight);
       table('embedding', weight);
       const index = classes('embedding', input);
       const padding = wrapPadding('embedding', paddingIdx, weight.shape[0]!);
@@ -147,7 +153,7 @@ export const embeddingBag = defineOp(
       includeLastOffset: boolean,
       paddingIdx: number | null,
     ) {
-      if (sparse) throw new TenfoldError('value', 'embeddingBag: sparse gradients do not exist here; leave sparse out');
+      if (sparse) refuseSparse('embeddingBag', weight);
       if (how !== 'sum' && how !== 'mean' && how !== 'max') {
         throw new TypeError(`embeddingBag: mode must be 'sum', 'mean' or 'max', got '${how}'`);
       }

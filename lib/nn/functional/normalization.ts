@@ -6,8 +6,9 @@ import { kernel, launchRaw } from '../../native/launch.js';
 import { formatShape, numelOf, sameShape, type Shape } from '../../tensor/shape.js';
 import { Tensor, addressOf } from '../../tensor/tensor.js';
 import { all, defineOp, type Formula, type OpDef } from '../../op/define.js';
-import { cat } from '../../ops/index.js';
 import { throughFormula } from './formula.js';
+import { avgPool2d } from './pooling.js';
+import { pad } from './resample.js';
 
 const addressOrNone = (t: Tensor | null): number => (t === null ? 0 : addressOf(t));
 const dense = (t: Tensor): Tensor => (t.dense ? t : t.rawClone());
@@ -477,17 +478,12 @@ export const localResponseNorm = defineOp(
           `localResponseNorm: input must be [n, c, …] with something behind c, got ${formatShape(input.shape)}`,
         );
       if (size < 1) throw new RangeError(`localResponseNorm: size must be at least 1, got ${size}`);
-      const channels = input.shape[1]!;
       if (input.count === 0) return input;
-      const squares = input.square();
-      // Channel c gathers c − ⌊size / 2⌋ … c + ⌊(size − 1) / 2⌋.
-      const parts: Tensor[] = [];
-      for (let c = 0; c < channels; c++) {
-        const from = Math.max(c - Math.floor(size / 2), 0);
-        const to = Math.min(c + Math.floor((size - 1) / 2), channels - 1);
-        parts.push(squares.narrow(1, from, to - from + 1).sum(1, true));
-      }
-      return input.div(cat(parts, 1).mul(alpha / size).add(k).pow(beta)); // prettier-ignore
+      // Channels as rows of an image: channel c gathers c − ⌊size / 2⌋ … c + ⌊(size − 1) / 2⌋.
+      const rows = input.square().reshape([input.shape[0]!, 1, input.shape[1]!, -1]);
+      const around = pad(rows, [0, 0, Math.floor(size / 2), Math.floor((size - 1) / 2)]);
+      const means = avgPool2d(around, [size, 1], 1).reshape(input.shape);
+      return input.div(means.mul(alpha).add(k).pow(beta));
     },
     composite: true,
   }),
