@@ -6,7 +6,19 @@ namespace tenfold {
 
 // Panels of a matrix product; images, results and turned operands of a convolution; panels and factors of a
 // factorization.
-enum class Workspace : int { left, right, image, result, partial, turned, turnedWeight, panel, negated, count };
+enum class Workspace : int {
+  left,
+  right,
+  image,
+  result,
+  partial,
+  turned,
+  turnedWeight,
+  panel,
+  negated,
+  factors,
+  count
+};
 
 // At least `bytes`, aligned to 64; valid until the thread's next call for the same buffer. KernelError where there is
 // no memory.

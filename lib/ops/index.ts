@@ -18,6 +18,7 @@ export * from './rearrange.js';
 export * from './reduction.js';
 export * from './running.js';
 export * from './searching.js';
+export { pinverse, svd } from './singular.js';
 export { inverse } from './solving.js';
 export * from './sorting.js';
 export * from './special.js';

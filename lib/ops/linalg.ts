@@ -1,38 +1,42 @@
-/** Norms as torch.linalg has them: of vectors and of matrices. */
-import { TenfoldError, show } from '../errors.js';
+/** Norms as torch.linalg has them, of vectors and of matrices, and condition numbers. */
+import { TenfoldError, renamed, show } from '../errors.js';
 import type { DType } from '../dtype.js';
-import { formatShape, wrapDim } from '../tensor/shape.js';
-import type { Tensor } from '../tensor/tensor.js';
+import { formatShape } from '../tensor/shape.js';
+import { Tensor } from '../tensor/tensor.js';
 import { defineOp, type OpDef } from '../op/define.js';
-import type { Dims } from '../op/reduce.js';
+import { notEmpty, type Dims } from '../op/reduce.js';
+import { where } from './arithmetic.js';
 import { vectorNorm } from './norm.js';
+import { planeOf, valuesOf, withPlane } from './singular.js';
+import { checkMatrices, checkSquare, inverseOrInfinity } from './solving.js';
 
 type Order = number | 'fro' | 'nuc';
 
+const matrixOrders = new Set<unknown>(['fro', 'nuc', 1, -1, 2, -2, Infinity, -Infinity]);
+function checkOrder(what: string, ord: unknown): asserts ord is Order {
+  if (!matrixOrders.has(ord))
+    throw new TenfoldError('value', `${what} must be 'fro', 'nuc', ±1, ±2 or ±Infinity, got ${show(ord)}`);
+}
+
 /**
- * Norm of the matrices that two dims hold: 'fro' (Frobenius), 1 and -1 (largest and smallest sum of a column's
- * magnitudes), Infinity and -Infinity (of a row's). Those of singular values ('nuc', 2, -2) are refused. See
- * torch.linalg.matrix_norm.
+ * Norm of the matrices that two dims hold: 'fro' (Frobenius), 'nuc' (the sum of the singular values), 2 and -2 (the
+ * largest and the smallest one), 1 and -1 (largest and smallest sum of a column's magnitudes), Infinity and -Infinity
+ * (of a row's). Those of singular values are of float32 or float64. See torch.linalg.matrix_norm.
  */
 export const matrixNorm = defineOp(
   "matrixNorm(Tensor A, any ord='fro', int[] dim=[-2,-1], bool keepdim=false, *, dtype? dtype=null)",
   (): OpDef => ({
-    forward(a: Tensor, ord: Order, dim: Dims, keepdim: boolean, dtype: DType | null) {
-      const n = a.shape.length;
-      const plane = typeof dim === 'number' ? [dim] : dim!;
-      if (n < 2 || plane.length !== 2) {
-        throw new TenfoldError(
-          'shape',
-          `matrixNorm: needs two dims of a matrix, got dims [${plane}] of ${formatShape(a.shape)}`,
-        );
+    forward(a: Tensor, ord: unknown, dim: number | readonly number[], keepdim: boolean, dtype: DType | null) {
+      const plane = planeOf('matrixNorm', a, dim);
+      const [rows, columns] = plane;
+      checkOrder('matrixNorm: ord', ord);
+      if (ord === 'fro') return vectorNorm(a, 2, plane, keepdim, { dtype });
+      if (ord === 'nuc' || Math.abs(ord) === 2) {
+        const values = valuesOf('matrixNorm', dtype === null ? a : a.to(dtype), plane);
+        if (ord !== 'nuc') notEmpty('matrixNorm', values, [values.shape.length - 1]);
+        const result = ord === 'nuc' ? values.sum(-1) : ord > 0 ? values.amax(-1) : values.amin(-1);
+        return keepdim ? withPlane(result, plane) : result;
       }
-      const [rows, columns] = plane.map((i) => wrapDim('matrixNorm', i, n)) as [number, number];
-      if (rows === columns) throw new TenfoldError('value', `matrixNorm: the dims must differ, got [${plane}]`);
-      if (ord === 'fro') return vectorNorm(a, 2, [rows, columns], keepdim, { dtype });
-      if (ord === 'nuc' || Math.abs(ord) === 2)
-        throw new TenfoldError('value', `matrixNorm: the norm ${show(ord)} needs singular values, which are not there`);
-      if (Math.abs(ord) !== 1 && Math.abs(ord) !== Infinity)
-        throw new TenfoldError('value', `matrixNorm: ord must be 'fro', ±1 or ±Infinity, got ${show(ord)}`);
       const [along, over] = Math.abs(ord) === 1 ? [rows, columns] : [columns, rows];
       const sums = vectorNorm(a, 1, along, true, { dtype });
       const result = ord > 0 ? sums.amax(over, true) : sums.amin(over, true);
@@ -57,7 +61,7 @@ export const norm = defineOp(
       const word = typeof ord === 'string';
       if (word ? ord !== 'fro' && ord !== 'nuc' : typeof ord !== 'number')
         throw new TypeError(`norm: ord must be a number, 'fro' or 'nuc', got ${show(ord)}`);
-      if (dims.length === 2) return matrixNorm(a, ord, dims, keepdim, { dtype });
+      if (dims.length === 2) return renamed('norm', () => matrixNorm(a, ord, dims, keepdim, { dtype }));
       if (word || dims.length !== 1) {
         const needs = word ? 'two dims' : 'one dim or two';
         throw new TenfoldError(
@@ -70,3 +74,28 @@ export const norm = defineOp(
     composite: true,
   }),
 );
+
+/**
+ * Condition numbers of matrices [..., m, n], float32 or float64: with p null or 2 the largest singular value over the
+ * smallest, with -2 the inverse of that; else the norm of order p ('fro', 'nuc', ±1, ±Infinity) of square matrices times
+ * that of their inverses, infinite for singular ones. 0 of empty ones. See torch.linalg.cond.
+ */
+export const cond = defineOp('cond(Tensor A, any p=null)', (): OpDef => ({
+  forward(a: Tensor, p: unknown) {
+    checkMatrices('cond', a);
+    const ord: unknown = p ?? 2;
+    checkOrder('cond: p', ord);
+    const two = ord === 2 || ord === -2;
+    if (!two) checkSquare('cond', a);
+    if (a.count === 0) return Tensor.zeros(a.shape.slice(0, -2), a.code);
+    if (ord === 'nuc' || two) {
+      const s = valuesOf('cond', a, [-2, -1]);
+      if (ord === 'nuc') return s.sum(-1).mul(s.reciprocal().sum(-1));
+      const [largest, smallest] = [s.select(-1, 0), s.select(-1, -1)];
+      return ord === 2 ? largest.div(smallest) : smallest.div(largest);
+    }
+    const product = matrixNorm(a, ord).mul(matrixNorm(inverseOrInfinity(a), ord));
+    return where(product.isnan(), Infinity, product);
+  },
+  composite: true,
+}));

@@ -2,11 +2,12 @@
 import { TenfoldError, show } from '../errors.js';
 import type { DType } from '../dtype.js';
 import { kernel, type Kernel } from '../native/launch.js';
-import { wrapDims } from '../tensor/shape.js';
+import { formatShape, wrapDims } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { floatOnly, notEmpty, reduce, withDims, type Dims } from '../op/reduce.js';
 import { where } from './arithmetic.js';
+import { nuclearBackward, planeOf, valuesOf, withPlane, type Plane } from './singular.js';
 
 const K = {
   norm: kernel('norm'),
@@ -68,24 +69,36 @@ function normBackward(grad: Tensor, x: Tensor, y: Tensor, p: number, dim: Dims, 
 
 /** The order that a name stands for. */
 function orderOf(p: unknown): number {
-  if (p === 'nuc')
-    throw new TenfoldError('value', "norm: the nuclear norm ('nuc') needs singular values, which aren't there yet");
   const order = p === 'fro' || p === null ? 2 : p === 'inf' ? Infinity : p === '-inf' ? -Infinity : p;
-  if (typeof order !== 'number') throw new TypeError(`norm: p must be a number or 'fro', got ${show(p)}`);
+  if (typeof order !== 'number') throw new TypeError(`norm: p must be a number, 'fro' or 'nuc', got ${show(p)}`);
   return order;
 }
+/** The dims of the matrices whose nuclear norm is wanted. */
+function nuclearPlane(x: Tensor, dim: Dims): Plane {
+  if (dim === null && x.shape.length !== 2)
+    throw new TenfoldError('shape', `norm: 'nuc' without dim needs a matrix, got ${formatShape(x.shape)}`);
+  return planeOf('norm', x, dim ?? [0, 1]);
+}
+function nuclear(x: Tensor, dim: Dims, keepdim: boolean, dtype: DType | null): Tensor {
+  if (dtype !== null) throw new TenfoldError('value', "norm: 'nuc' takes no dtype; use linalg.matrixNorm");
+  const plane = nuclearPlane(x, dim);
+  const sums = valuesOf('norm', x, plane).sum(-1);
+  return keepdim ? withPlane(sums, plane) : sums;
+}
 /**
- * Norm of all elements or over dims; p is a number, 'fro' (2), Infinity or -Infinity ('nuc' is in linalg). See
- * torch.norm.
+ * Norm of all elements or over dims; p is a number, 'fro' (2), Infinity or -Infinity, or 'nuc', the sum of the singular
+ * values of a matrix or of those that two dims hold. See torch.norm.
  */
 export const norm = defineOp(
   "norm(Tensor self, any p='fro', int[]? dim=null, bool keepdim=false, dtype? dtype=null)",
   (): OpDef => ({
     forward: (x: Tensor, p: unknown, dim: Dims, keepdim: boolean, dtype: DType | null) =>
-      vectorNorm(x, orderOf(p), dim, keepdim, { dtype }),
+      p === 'nuc' ? nuclear(x, dim, keepdim, dtype) : vectorNorm(x, orderOf(p), dim, keepdim, { dtype }),
     backward: {
       self: d('self', 'result', (grad, x, y, call) =>
-        normBackward(grad, x, y, orderOf(call.p), call.dim, call.keepdim),
+        call.p === 'nuc'
+          ? nuclearBackward(grad, x, nuclearPlane(x, call.dim), call.keepdim)
+          : normBackward(grad, x, y, orderOf(call.p), call.dim, call.keepdim),
       ),
     },
     gradName: 'NormBackward1',

@@ -10,19 +10,26 @@ import { elementsOf } from '../tensor/elements.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
 import { all, d, defineOp, type OpDef } from '../op/define.js';
 import { floatOnly } from '../op/reduce.js';
+import { where } from './arithmetic.js';
 
 const K = { luFactor: kernel('luFactor'), luSolve: kernel('luSolve'), solveTriangular: kernel('solveTriangular') };
 
 // ---- checks ----------------------------------------------------------------------------------------------------------
 
+/** Refuses what is no batch of matrices in float32 or float64. */
+export function checkMatrices(call: string, a: Tensor): void {
+  if (a.shape.length < 2)
+    throw new TenfoldError('shape', `${call}: needs matrices [..., m, n], got ${formatShape(a.shape)}`);
+  floatOnly(call, a);
+  if (a.code !== Code.f32 && a.code !== Code.f64)
+    throw new TenfoldError('dtype', `${call}: needs float32 or float64, got ${a.dtype}; use float()`);
+}
 /** Refuses what is no batch of square matrices in float32 or float64. */
 export function checkSquare(call: string, a: Tensor): void {
   const n = a.shape.length;
   if (n < 2 || a.shape[n - 1] !== a.shape[n - 2])
     throw new TenfoldError('shape', `${call}: needs square matrices [..., n, n], got ${formatShape(a.shape)}`);
-  floatOnly(call, a);
-  if (a.code !== Code.f32 && a.code !== Code.f64)
-    throw new TenfoldError('dtype', `${call}: needs float32 or float64, got ${a.dtype}; use float()`);
+  checkMatrices(call, a);
 }
 function checkSystem(call: string, a: Tensor, b: Tensor, left: boolean): void {
   checkSquare(call, a);
@@ -80,18 +87,22 @@ function checkRegular(call: string, { lu, zeroPivot }: Factors): void {
     throw new TenfoldError('value', `${call}: ${whichMatrix(lu, item)} is singular: its pivot ${pivots[item]} is zero`);
 }
 
+/** The inverse from the factors. No graph. */
+function invertFactors(f: Factors): Tensor {
+  const n = f.lu.shape.at(-1)!;
+  const out = Tensor.raw(f.lu.shape, f.lu.code);
+  launchRaw(
+    idFor(K.luSolve, f.lu), numelOf(batchOf(f.lu)), n, n, addressOf(f.lu), n * n, addressOf(f.permutation), n, 0, 0,
+    addressOf(out),
+  ); // prettier-ignore
+  return out;
+}
 /** The inverse; `call` is who asks. No graph. */
 function inverseOf(call: string, a: Tensor): Tensor {
   checkSquare(call, a);
   const f = luFactor(a);
   checkRegular(call, f);
-  const n = a.shape.at(-1)!;
-  const out = Tensor.raw(a.shape, a.code);
-  launchRaw(
-    idFor(K.luSolve, a), numelOf(batchOf(a)), n, n, addressOf(f.lu), n * n, addressOf(f.permutation), n, 0, 0,
-    addressOf(out),
-  ); // prettier-ignore
-  return out;
+  return invertFactors(f);
 }
 const inversion = (call: string, input: string) => (): OpDef => ({
   forward: (a: Tensor) => inverseOf(call, a),
@@ -103,6 +114,21 @@ const inversion = (call: string, input: string) => (): OpDef => ({
  * accurate than inv(A).matmul(B). See torch.linalg.inv.
  */
 export const inv = defineOp('inv(Tensor A)', inversion('inv', 'A'));
+/** Inverses of square matrices; of singular ones infinities, without gradient. */
+export const inverseOrInfinity = defineOp('inverseOrInfinity(Tensor A)', (): OpDef => ({
+  forward(a: Tensor) {
+    checkSquare('inverseOrInfinity', a);
+    const f = luFactor(a);
+    return where(f.zeroPivot.ne(0).unsqueeze(-1).unsqueeze(-1), Infinity, invertFactors(f));
+  },
+  backward: {
+    A: d('result', (grad, y) => {
+      const regular = where(y.eq(Infinity), 0, y);
+      return regular.mT.neg().matmul(grad).matmul(regular.mT);
+    }),
+  },
+  gradName: 'LinalgInvExBackward0',
+}));
 /** Inverses of square matrices: linalg.inv. See torch.inverse. */
 export const inverse = defineOp('inverse(Tensor self)', inversion('inverse', 'self'));
 

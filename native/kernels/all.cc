@@ -31,6 +31,7 @@ std::vector<Kernel> allKernels(int64_t target) {
       resampleKernels(target),
       gemmKernels(target),
       linalgKernels(target),
+      svdKernels(target),
       extremeKernels(target),
       scanKernels(target),
       optimizerKernels(target),

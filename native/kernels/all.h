@@ -26,6 +26,7 @@ KernelTable poolKernels(int64_t target);        // pooling and its gradients
 KernelTable indexKernels(int64_t target);       // gather, the scatters, masks, triangles
 KernelTable sortKernels(int64_t target);        // sort, topk, median, unique, searchsorted
 KernelTable linalgKernels(int64_t target);      // LU, Cholesky, and solves with them
+KernelTable svdKernels(int64_t target);         // singular values and vectors
 KernelTable resampleKernels(int64_t target);    // interpolation, padding by reflection and the like, unfold and fold
 
 // Every kernel for one instruction set; the index is the id that a frame begins with.

@@ -17,8 +17,8 @@
 #include "gemm/gemm.h"
 #include "kernel.h"
 #include "kernels/all.h"
+#include "kernels/batch-inl.h"
 #include "simd/cpu.h"
-#include "threads/pool.h"
 #include "workspace.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -27,10 +27,8 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 namespace {
 
-constexpr int64_t kPanel = 16;              // rows or columns that are not halved further
-constexpr int64_t kStrip = 128;             // rows of a symmetric product that are computed together
-constexpr int64_t kGrainWork = 1 << 16;     // multiply-adds of small matrices in about 10 microseconds
-constexpr int64_t kThreadedWork = 4 << 20;  // of a matrix that is worth all threads
+constexpr int64_t kPanel = 16;   // rows or columns that are not halved further
+constexpr int64_t kStrip = 128;  // rows of a symmetric product that are computed together
 
 template <class T>
 T magnitude(T x) {
@@ -270,16 +268,6 @@ struct Cholesky {
 };
 
 // ---- kernels --------------------------------------------------------------------------------------------------------
-
-// Runs a task on every item of a batch; `work` is the multiply-adds of one.
-template <class Task>
-void overBatch(int64_t batch, int64_t work, const Task& task) {
-  if (batch < 4 * numThreads() && work > kThreadedWork) {
-    task(0, batch);
-  } else {
-    parallelFor(batch, work < kGrainWork ? kGrainWork / (work + 1) + 1 : 1, task, 1);
-  }
-}
 
 template <class T>
 struct LuFactorTask {

@@ -104,6 +104,58 @@ def samples(name):
             yield [regular(dtype, 2, 2), r(2, 2)], {}
             yield [regular(dtype, 2, 3).detach().mT.requires_grad_(), r(4, 3)], {'left': False}
             yield [regular(dtype, 3), r(2, 2, 3)], {'left': False}
+        if name in ('linalg.svd', 'linalg.svdvals', 'linalg.pinv', 'pinverse', 'svd'):
+            yield [r(4, 2)], {}
+            yield [r(2, 2, 5)], {}
+            yield [r(3, 4, grad=False).t().requires_grad_()], {}
+        if name == 'linalg.svd':
+            yield [r(5, 3)], {'full_matrices': True}
+            yield [r(2, 2, 4)], {'full_matrices': True}
+        if name == 'svd':
+            yield [r(2, 4, 2)], {'some': False}
+            yield [r(2, 4)], {'some': True, 'compute_uv': False}
+            yield [r(2, 4)], {'some': False, 'compute_uv': False}
+        if name in ('linalg.norm', 'linalg.matrix_norm'):
+            for order in ('nuc', 2, -2):
+                yield [r(4, 3), order], {}
+                yield [r(2, 4, 3), order], {'dim': [2, 0]}
+                yield [r(4, 1, 3), order], {'dim': [0, -1], 'keepdim': True}
+                yield [torch.eye(3, dtype=dtype).requires_grad_(), order], {}
+                yield [r(0, 2, 3), order], {'dim': [1, 2]}
+                yield [r(2, 3), order], {'dtype': torch.float64}
+            yield [r(0, 3), 'nuc'], {}
+            yield [r(2, 3, 0), 'nuc'], {'dim': [2, 1]}
+        if name == 'norm':
+            yield [r(2, 5)], {'p': 'nuc', 'keepdim': True}
+            yield [r(2, 4, 3)], {'p': 'nuc', 'dim': [2, 0]}
+            yield [r(2, 4, 3)], {'p': 'nuc', 'dim': [0, -1], 'keepdim': True}
+            yield [r(0, 3)], {'p': 'nuc'}
+        if name == 'linalg.cond':
+            for p in (None, 2, -2, 'nuc'):
+                yield [regular(dtype, 2, 3), p], {}
+            for p in ('fro', 1, -1, float('inf'), float('-inf')):  # without gradient: PyTorch 1.13 fails in its own
+                yield [regular(dtype, 2, 3).detach(), p], {}
+            for p in (None, -2):
+                yield [r(2, 4, 3), p], {}
+            for p in (None, 'fro', 1):
+                yield [torch.tensor([[1, 2], [2, 4]], dtype=dtype), p], {}
+            yield [r(2, 0, 3)], {}
+        if name in ('linalg.matrix_rank', 'linalg.pinv'):
+            wide = torch.cat([regular(dtype, 2), regular(dtype, 2)], 1).detach()
+            half = wide.t()[:3] @ wide  # rank 2
+            symmetric = half @ half.t()
+            grad = lambda x: x.clone().requires_grad_(name == 'linalg.pinv')  # noqa: E731
+            yield [grad(half)], {}
+            yield [grad(half.expand(2, 3, 4))], {'rtol': 0.5}
+            yield [grad(half)], {'atol': 0.001}
+            yield [grad(half)], {'atol': 0.001, 'rtol': 0.001}
+            yield [grad(half.expand(2, 3, 4))], {'atol': torch.tensor([0.001, 100], dtype=dtype)}
+            yield [grad(half)], {'rtol': torch.tensor(0.75, dtype=dtype)}
+            yield [grad(half), 0.75], {}
+            yield [grad(symmetric)], {'hermitian': True}
+            yield [grad(symmetric), 0.001], {'hermitian': True}
+        if name == 'pinverse':
+            yield [r(4, 3, grad=False)], {'rcond': 0.75}
         if name == 'kron':
             yield [r(2, 3), r(3, 2)], {}
             yield [r(3), r(2, 1, 2)], {}
@@ -246,7 +298,7 @@ def samples(name):
 
 def errors(name):
     """(args, kwargs) of calls that PyTorch refuses."""
-    x, i = torch.zeros(2, 3), torch.zeros(2, 3, dtype=torch.int64)
+    x, i, nan = torch.zeros(2, 3), torch.zeros(2, 3, dtype=torch.int64), float('nan')
     table = {
         'add': [([x, torch.zeros(4)], {})], 'mul': [([x, torch.zeros(3, 2)], {})], 'where': [([x > 0, x, torch.zeros(4)], {})],
         'matmul': [([torch.zeros(3, 4), torch.zeros(5, 6)], {}), ([torch.tensor(1.0), x], {}), ([x, i.t()], {})],
@@ -276,6 +328,17 @@ def errors(name):
                          ([torch.eye(2), torch.tensor(1.0)], {}), ([torch.eye(2), torch.zeros(2)], {'left': False}),
                          ([torch.eye(2), torch.zeros(2).double()], {}), ([torch.eye(2).expand(1, 2, 2), torch.zeros(3, 2)], {}),
                          ([torch.eye(2).expand(3, 2, 2), torch.zeros(2, 2, 1)], {})],
+        'linalg.svd': [([torch.zeros(3)], {}), ([i], {}), ([x.half()], {}), ([x * nan], {}), ([torch.stack([x, x * nan])], {})],
+        'linalg.svdvals': [([torch.zeros(3)], {}), ([i], {}), ([x * nan], {})], 'svd': [([torch.zeros(3)], {}), ([i], {}), ([x * nan], {})],
+        'linalg.matrix_norm': [([torch.zeros(3)], {}), ([x, 3], {}), ([x, 'two'], {}), ([torch.zeros(0, 3), 2], {}), ([x * nan, 'nuc'], {}),
+                               ([x, 2], {'dim': [0, 0]}), ([i, 'nuc'], {}), ([x, 'nuc'], {'dim': [0, 1, 1]})],
+        'linalg.norm': [([torch.zeros(3), 'nuc'], {}), ([x, 'two'], {}), ([torch.zeros(3, 0), -2], {}), ([x * nan, 2], {}), ([i, 2], {})],
+        'norm': [([torch.zeros(2, 2, 2)], {'p': 'nuc'}), ([x], {'p': 'nuc', 'dim': [0]}), ([x], {'p': 'nuc', 'dtype': torch.float64}),
+                 ([x], {'p': 'two'}), ([x * nan], {'p': 'nuc'})],
+        'linalg.cond': [([torch.zeros(3)], {}), ([x, 3], {}), ([x, 'fro'], {}), ([x, 'two'], {}), ([x * nan], {}), ([i], {})],
+        'linalg.matrix_rank': [([torch.zeros(3)], {}), ([x], {'hermitian': True}), ([i], {}), ([x * nan], {})],
+        'linalg.pinv': [([torch.zeros(3)], {}), ([x], {'hermitian': True}), ([i], {}), ([x * nan], {})],
+        'pinverse': [([torch.zeros(3)], {}), ([i], {}), ([x * nan], {})],
         'linalg.det': [([x], {}), ([torch.zeros(2)], {}), ([i[:, :2]], {})], 'linalg.slogdet': [([x], {}), ([i[:, :2]], {})],
         'linalg.solve_triangular': [([x, x], {'upper': True}), ([torch.eye(2), torch.zeros(2)], {'upper': True}),
                                     ([torch.eye(2), x], {'upper': True, 'left': False})],

@@ -244,6 +244,8 @@ def record(name, function, args, kwargs):
     elif isinstance(out, (list, tuple)) and type(out).__name__ in ('max', 'min', 'sort', 'topk', 'median', 'mode', 'kthvalue',
                                                                    'cummax', 'cummin', 'aminmax'):  # fmt: skip
         row['fields'] = ['min', 'max'] if name == 'aminmax' else ['values', 'indices']
+    elif name in ('svd', 'linalg.svd'):
+        row['fields'] = ['U', 'S', 'V' if name == 'svd' else 'Vh']
     after, named_after = encode(given), encode(given_named)
     if not changes_self and (after != encode(args) or named_after != encode(kwargs)):
         row['after'] = {'args': encode(bind(name, function, given, given_named)[0]),

@@ -15,7 +15,6 @@ export interface Exception {
 const ROUNDED = 'bfloat16: PyTorch rounds in between, here float32 is rounded once at the end';
 const RESIZES = 'an in-place op never resizes its tensor; PyTorch does here, with a warning';
 const INFINITE_SIGN = 'the sign of an infinite derivative, which PyTorch makes depend on the layout';
-const NUCLEAR = 'the nuclear norm needs singular values, which are not there yet: refused';
 const NO_CHANNELS = 'an input without a dim of channels is refused; PyTorch lets an empty one through';
 const WRAPPED = 'PyTorch takes uint8 255 for the target -1';
 const NAN_PASSES = 'softshrink(NaN) is NaN, as in PyTorch from 2.7 on; 1.13 gives 0';
@@ -34,8 +33,9 @@ export const EXCEPTIONS: Record<string, Exception> = {
   einsum: { skip: { 38: ROUNDED } },
   logit: { skip: { 4: INFINITE_SIGN, 9: INFINITE_SIGN } },
   matmul: { skip: { 28: ROUNDED } },
-  norm: { skip: { 21: NUCLEAR, 22: NUCLEAR, 23: NUCLEAR, 24: NUCLEAR } },
-  'linalg.norm': { skip: { 9: NUCLEAR, 14: NUCLEAR, 27: NUCLEAR, 32: NUCLEAR, 62: NUCLEAR, 76: NUCLEAR } },
+  svd: { slack: 6, reason: 'gradients divide by small gaps; PyTorch is further from the float64 result' },
+  'linalg.svd': { slack: 4, reason: 'as svd' },
+  'linalg.pinv': { slack: 12, reason: 'condition numbers of 100; PyTorch is as far from the float64 result' },
   mm: { skip: { 3: ROUNDED } },
   mv: { skip: { 3: ROUNDED } },
   tensordot: { skip: { 6: ROUNDED } },

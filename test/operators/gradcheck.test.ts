@@ -24,6 +24,9 @@ const NOT_FROM_SAMPLES: Record<string, string> = {
   argsort: 'gives positions',
   cholesky: 'the derivative is that of a symmetric matrix, which the samples are not once they are moved',
   'linalg.cholesky': 'as cholesky',
+  svd: 'of vectors only what their signs and the choice of the spare ones leave alone has derivatives',
+  'linalg.svd': 'as svd',
+  'linalg.pinv': 'the derivative is that of a constant rank, and for hermitian that of a symmetric matrix',
   'nn.functional.ctc_loss':
     "the derivative is PyTorch's: that of normalised log-probabilities, which the samples aren't",
   'nn.functional.max_unpool1d':
@@ -176,6 +179,19 @@ const x = (...shape: number[]): Tensor => between(-2, 2, ...shape);
 type Row = [fn: (...inputs: Tensor[]) => Tensor | Tensor[], ...inputs: Tensor[]];
 
 const positive = (a: Tensor): Tensor => a.matmul(a.mT).add(tf.eye(3, { dtype: 'float64' }));
+/** Matrices whose singular values are apart from each other and from 0. */
+function generic(...shape: number[]): Tensor {
+  const n = shape.reduce((a, b) => a * b, 1);
+  return tf
+    .tensor(Float64Array.from({ length: n }, (_, i) => Math.sin((i + 2) ** 2)))
+    .reshape(shape)
+    .requiresGrad_();
+}
+/** What doesn't change with the signs of singular vectors. */
+const withoutSigns = (U: Tensor, S: Tensor, V: Tensor): Tensor[] => {
+  const [u, v] = [U, V].map((x) => x.narrow(-1, 0, S.shape.at(-1)!)) as [Tensor, Tensor];
+  return [S, u.matmul(v.mT), u.square(), v.square()];
+};
 /** A 3 × 3 matrix whose rows behind the first `rank` are multiples of the first: exactly, as numbers of a few bits. */
 const singular = (rank: 1 | 2): Tensor =>
   tf.tensor([[1, 2, -1], rank === 1 ? [2, 4, -2] : [0.5, 3, 2], [-1, -2, 1]], { dtype: 'float64' }).requiresGrad_();
@@ -218,6 +234,26 @@ const ROWS: Record<string, Row[]> = {
     [(a) => a.det(), tf.zeros(2, 2, { dtype: 'float64' }).requiresGrad_()],
     [(a) => a.det(), tf.tensor([[0, 1], [0, 0]], { dtype: 'float64' }).requiresGrad_()],
   ],
+  svd: [[3, 3], [2, 4, 2], [2, 4]].flatMap((shape): Row[] => [
+    [(a) => { const { U, S, Vh } = tf.linalg.svd(a, { fullMatrices: false }); return withoutSigns(U, S, Vh.mT); }, generic(...shape)],
+    [(a) => { const { U, S, Vh } = tf.linalg.svd(a); return withoutSigns(U, S, Vh.mT); }, generic(...shape)],
+    [(a) => { const { U, S, V } = a.svd({ some: false }); return withoutSigns(U, S, V); }, generic(...shape)],
+    [(a) => { const { U } = tf.linalg.svd(a, false); return U.square(); }, generic(...shape)],
+    [(a) => { const { Vh } = tf.linalg.svd(a, false); return Vh.square(); }, generic(...shape)],
+    [(a) => a.svd({ computeUv: false }).S.square(), generic(...shape)],
+  ]),
+  pinv: [
+    [(a) => tf.linalg.pinv(a), generic(4, 2)], [(a) => tf.linalg.pinv(a), generic(2, 2, 3)],
+    [(a) => tf.linalg.pinv(a.add(a.mT), { hermitian: true }), generic(3, 3)],
+    [(a) => tf.linalg.pinv(a.matmul(tf.diag(tf.tensor(Float64Array.of(1, 0)))), { atol: 1e-9 }), generic(3, 2)], // of rank 1
+  ],
+  cond: [null, 2, -2, 'nuc', 'fro', 1, -1, Infinity, -Infinity].flatMap((p): Row[] => [
+    [(a) => tf.linalg.cond(a, p), generic(2, 3, 3)],
+  ]),
+  'norms of singular values': (['nuc', 2, -2] as const).flatMap((ord): Row[] => [
+    [(a) => tf.linalg.matrixNorm(a, ord, [2, 0]), generic(2, 2, 3)],
+    [(a) => tf.linalg.norm(a, ord, [0, 1], true), generic(3, 2)],
+  ]),
   solveTriangular: [
     [(a, b) => tf.linalg.solveTriangular(a, b, { upper: true }), between(0.7, 2, 3, 3), x(2, 3, 2)],
     [(a, b) => tf.linalg.solveTriangular(a, b, { upper: false, left: false, unitriangular: true }), x(2, 1, 3, 3), x(2, 3)],

@@ -17,6 +17,7 @@ import {
   type Coded, type CodedTensor, type OperatorFile, type Sample,
 } from './format.js'; // prettier-ignore
 import { PENDING } from './pending.js';
+import { aligned } from './vectors.js';
 
 const SHOWN = 4;
 const operators = recordedOperators().map(readOperator);
@@ -49,7 +50,8 @@ function compare(actual: unknown, expected: Coded, slack: number): string | null
 }
 
 function checkForward(way: Way, sample: Sample, slack: number): string | null {
-  const { result, args, named } = way.run(sample, way.form === 'inplace' ? null : []);
+  const { result: given, args, named } = way.run(sample, way.form === 'inplace' ? null : []);
+  const result = aligned(given, sample);
   if (way.form === 'inplace' && result !== args[0]) return 'does not return its tensor';
   if (sample.random) return checkRandom(result as Tensor, sample.random);
   for (const [what, actual, expected] of parts(result, sample)) {
@@ -80,7 +82,7 @@ function checkForward(way: Way, sample: Sample, slack: number): string | null {
 function checkGradients(way: Way, sample: Sample, slack: number): string | null {
   if (!sample.grads) return null;
   const leaves: Tensor[] = [];
-  const { result } = way.run(sample, leaves);
+  const result = aligned(way.run(sample, leaves).result, sample);
   const outputs = (Array.isArray(sample.out) ? [...(result as Iterable<Tensor>)] : [result as Tensor]) as Tensor[];
   const expected = (Array.isArray(sample.out) ? sample.out : [sample.out]) as CodedTensor[];
   const roots = expected.flatMap((c, k) => (c?.grad ? [k] : []));
