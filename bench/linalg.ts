@@ -1,5 +1,5 @@
 /**
- * Factorizations and solves beside PyTorch: one thread each, best of many, in turns.
+ * Factorizations, solves and singular values beside PyTorch: one thread each, best of many, in turns.
  *
  *   npx tsx bench/linalg.ts [python]
  *
@@ -12,9 +12,10 @@ const CASES = [
   { batch: 1000, n: 4 },
   { batch: 1, n: 64 },
   { batch: 1, n: 256 },
+  { batch: 1, n: 512 },
   { batch: 1, n: 1024 },
 ];
-const CALLS = ['det', 'inv', 'solve', 'solve vector', 'cholesky', 'solveTriangular'] as const;
+const CALLS = ['det', 'inv', 'solve', 'solve vector', 'cholesky', 'solveTriangular', 'svdvals', 'svd'] as const;
 const SECONDS = 0.2;
 
 type Times = Record<string, number>;
@@ -31,6 +32,8 @@ function ours(dtype: 'float32' | 'float64', batch: number, n: number): Times {
     'solve vector': () => tf.linalg.solve(a, v),
     cholesky: () => tf.linalg.cholesky(p),
     solveTriangular: () => tf.linalg.solveTriangular(p, b, { upper: true }),
+    svdvals: () => tf.linalg.svdvals(a),
+    svd: () => tf.linalg.svd(a),
   };
   const best = (f: () => unknown): number => {
     let least = Infinity;
@@ -61,7 +64,7 @@ def best(f):
     return least * 1e6
 print(json.dumps([best(f) for f in (
     lambda: L.det(a), lambda: L.inv(a), lambda: L.solve(a, b), lambda: L.solve(a, v), lambda: L.cholesky(p),
-    lambda: L.solve_triangular(p, b, upper=True))]))
+    lambda: L.solve_triangular(p, b, upper=True), lambda: L.svdvals(a), lambda: L.svd(a))]))
 `;
 function theirs(python: string, dtype: string, batch: number, n: number): Times {
   const out = execFileSync(python, ['-c', SCRIPT, dtype, String(batch), String(n), String(SECONDS)], {

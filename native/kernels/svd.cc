@@ -53,7 +53,7 @@ int64_t pitch(int64_t columns) {
   return ((columns + line - 1) / line | 1) * line;
 }
 
-// Zeroed working memory for T and double, aligned to cache lines; more than a thread keeps is given back.
+// Working memory, handed out in pieces that are aligned to cache lines; what is more than a thread keeps is given back.
 class Memory {
  public:
   explicit Memory(int64_t bytes) : kept_(bytes <= kKept) {
@@ -440,7 +440,7 @@ struct Diagonalize {
   // What a part of the matrix is taken for 0 against: an eighth of T's rounding, and for float64 all of it.
   static constexpr double kSmall = sizeof(T) == 4 ? 0x1p-27 : 0x1p-50;
 
-  // False: no convergence, which has not been seen.
+  // False where that takes too many sweeps, which has not been seen.
   bool run() {
     const double nothing = std::numeric_limits<double>::min() * static_cast<double>(n);
     int64_t lastLo = n, lastHi = -1;
@@ -558,7 +558,6 @@ struct Diagonalize {
 enum class Vectors : int { none = 0, reduced = 1, full = 2 };
 enum Trouble : int64_t { kFine = 0, kNan = 1, kDiverged = 2 };
 
-// All of `value`, strictly within a matrix of the result.
 template <class T>
 void fill(T* x, int64_t n, T value) {
   for (int64_t i = 0; i < n; ++i) x[i] = value;
@@ -686,7 +685,7 @@ struct Svd {
     for (int64_t i = 0; i < count; ++i) x.row(i)[i] = 1;
   }
 
-  // Places of d by falling magnitude, equal ones in their order: by merging runs of twice the length each time.
+  // Places of d by falling magnitude, equal ones in their order. By insertion: the sweeps leave d almost in order.
   void sortFalling(const double* d, int64_t* order) const {
     for (int64_t i = 0; i < n; ++i) {
       int64_t j = i;
