@@ -14,6 +14,7 @@ import type { Tensor } from '../tensor/tensor.js';
 import { mode } from './mode.js';
 import { unpack, type Edge, type Hook, type Node } from './graph.js';
 import { gradFnOf, leafMeta, sumToShape, tensorOps } from './meta.js';
+import { enterBackward } from './saved.js';
 
 /** What a run of the engine is asked for. */
 export interface RunOptions {
@@ -49,10 +50,12 @@ class Run {
     roots.forEach((root, i) => this.send(edgeOf(root), grads[i]!));
     const before = mode.grad;
     mode.grad = this.options.createGraph;
+    const outer = enterBackward(this);
     try {
       for (let node = this.pop(); node !== undefined; node = this.pop()) this.visit(node);
       for (const [leaf, grad] of this.leaves) this.arrive(leaf, grad);
     } finally {
+      enterBackward(outer);
       mode.grad = before;
     }
     return this.captured;

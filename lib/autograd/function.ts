@@ -5,6 +5,7 @@ import { Tensor } from '../tensor/tensor.js';
 import { mode } from './mode.js';
 import { edgeOf } from './engine.js';
 import { Node, unpack, type BackwardRule } from './graph.js';
+import { packSaved, withSaved } from './saved.js';
 
 /** What forward hands to backward. */
 export class FunctionContext {
@@ -25,7 +26,7 @@ export class FunctionContext {
   get savedTensors(): Tensor[] {
     const node = this.node_;
     if (node === null) return this.saved_ as Tensor[];
-    return this.saved_.map((_, i) => unpack(node, 2 * i) as Tensor);
+    return withSaved(node, () => this.saved_.map((_, i) => unpack(node, 2 * i) as Tensor));
   }
   /** Marks outputs that have no gradient. */
   markNonDifferentiable(...tensors: Tensor[]): void {
@@ -39,6 +40,8 @@ export class FunctionContext {
   static attach(ctx: FunctionContext, node: Node): void {
     node.saved = ctx.saved_.flatMap((t) => [t, t instanceof Tensor ? t.storage.version : -1]);
     ctx.node_ = node;
+    ctx.saved_ = ctx.saved_.map(() => null); // the node has them now, or what hooks make of them
+    packSaved(node);
   }
   static nonDifferentiable(ctx: FunctionContext): ReadonlySet<Tensor> {
     return ctx.nonDifferentiable_;

@@ -43,7 +43,8 @@ export class Node {
   retain: (Tensor | undefined)[] | null = null; // outputs whose .grad is kept
   readonly stack: string | undefined;
   constructor(
-    readonly rule: BackwardRule,
+    /** Hooks on saved tensors put another around it. */
+    public rule: BackwardRule,
     readonly edges: readonly (Edge | null)[],
   ) {
     this.stack = mode.anomaly ? new Error('forward').stack : undefined;

@@ -25,13 +25,18 @@ function withMode<T>(name: Mode, value: boolean, fn: () => T, call = SWITCH[name
     throw error;
   }
   mode[name] = before;
+  return checkEnded(call, fn, result);
+}
+
+/** What `fn` returned in a scope. Refuses a function that goes on later, when the scope has ended. */
+export function checkEnded<T>(call: string, fn: unknown, result: T): T {
   if (result instanceof Promise) {
     // The mode of an async function would leak into whatever runs between its awaits.
     result.catch(() => {});
     throw new TypeError(`${call}: the function is async; await outside and put the synchronous part inside`);
   }
-  if (isGenerator(result) && isGenerator(fn.prototype)) {
-    throw new TypeError(`${call}: the function is a generator, whose body would run later; put the switch inside it`);
+  if (isGenerator(result) && typeof fn === 'function' && isGenerator(fn.prototype)) {
+    throw new TypeError(`${call}: the function is a generator, whose body would run later; put ${call} inside it`);
   }
   return result;
 }

@@ -26,6 +26,7 @@ import { mode } from '../autograd/mode.js';
 import { Node, unpack, type BackwardRule, type Edge } from '../autograd/graph.js';
 import { edgeOf } from '../autograd/engine.js';
 import { gradFnOf } from '../autograd/meta.js';
+import { activeHooks, packSaved } from '../autograd/saved.js';
 import { Tensor } from '../tensor/tensor.js';
 import { beforehand, checkInplace, checkLeaf, checkResult, rebaseHistory, target, writeTarget } from './inplace.js';
 import { parseArguments, parseSchema, type Op, type Signature } from './schema.js';
@@ -162,16 +163,16 @@ export class OpRecord implements BackwardRule {
         return -1 - Number(result[1] || 0);
       };
       const list = this.joint ? this.tensorParams.map(() => this.joint!) : this.formulas;
-      this.slots = list.map((f, input) =>
-        f === null
-          ? []
-          : f.saves.map((save) => {
-              let at = this.saved.findIndex((s) => s.name === save);
-              if (at < 0) at = this.saved.push({ name: save, param: paramOf(save), for: [] }) - 1;
-              this.saved[at]!.for.push(input);
-              return 2 * at;
-            }),
-      );
+      // Inputs in their order, then outputs: as PyTorch saves them, which hooks see.
+      const names = [...new Set(list.flatMap((f) => f?.saves ?? []))];
+      const place = ({ param }: { param: number }): number => (param < 0 ? params.length - param : param);
+      this.saved = names
+        .map((save) => {
+          const inputs = list.flatMap((f, input) => (f?.saves.includes(save) ? [input] : []));
+          return { name: save, param: paramOf(save), for: inputs };
+        })
+        .sort((a, b) => place(a) - place(b));
+      this.slots = list.map((f) => (f?.saves ?? []).map((save) => 2 * this.saved.findIndex((s) => s.name === save)));
       this.keepsArgs = this.joint !== null || this.formulas.some((f) => f !== null && f.fn.length > f.saves.length + 1);
     }
     return (this.def = def);
@@ -207,7 +208,8 @@ export class OpRecord implements BackwardRule {
     if (this.kind === 'none') return this.writes ? this.overwrite(args) : this.compute(args);
     if (!mode.grad || !this.anyNeedsGrad(args)) return this.compute(args);
     const out = this.compute(args);
-    this.record(args, out as Tensor | Tensor[]);
+    const node = this.record(args, out as Tensor | Tensor[]);
+    if (activeHooks !== null) packSaved(node);
     return out;
   }
 
@@ -427,6 +429,7 @@ export class OpRecord implements BackwardRule {
       if (node !== null) {
         if (old === undefined) this.resave(node, self);
         rebaseHistory(self, node);
+        if (activeHooks !== null) packSaved(node);
       }
     }
     return self;

@@ -107,6 +107,15 @@ export class Generator {
     return bytes;
   }
 
+  /** The state as it lies in memory, for `restore` in the same process. @internal */
+  snapshot(): Uint8Array {
+    return new Uint8Array(this.memory.buffer.slice(0));
+  }
+  /** Goes on from a snapshot. @internal */
+  restore(state: Uint8Array): void {
+    new Uint8Array(this.memory.buffer).set(state);
+  }
+
   /**
    * Goes on from a state that `getState()` or `torch.Generator.get_state()` gave.
    * @throws TypeError for anything but 5056 bytes, TenfoldError 'state' for bytes that are no state.

@@ -1,2 +1,3 @@
 /** What PyTorch keeps in torch.utils. */
+export * as checkpoint from './checkpoint.js';
 export * as data from './data/index.js';
