@@ -156,6 +156,19 @@ describe('savedTensorsHooks', () => {
     expect(autograd.gradcheck(fn, [x, w])).toBe(true);
     expect(autograd.gradgradcheck(fn, [x, w])).toBe(true);
   });
+  it('keeps float32 in bfloat16, and whole numbers as they are', () => {
+    const pack = (t: Tensor): Tensor => (t.dtype === 'float32' ? t.to('bfloat16') : t);
+    const unpack = (t: Tensor): Tensor => (t.dtype === 'bfloat16' ? t.to('float32') : t);
+    tf.manualSeed(0);
+    const w = tf.randn(5, 4).requiresGrad_();
+    const x = tf.randn(3, 5);
+    const loss = (): Tensor => F.crossEntropy(x.matmul(w), tensor([0, 3, 1], { dtype: 'int64' }));
+    const [exact] = autograd.grad(loss(), w);
+    const [near] = autograd.grad(savedTensorsHooks(pack, unpack, loss), w);
+    const off = near!.sub(exact!).abs().max().item();
+    expect(off).toBeGreaterThan(0);
+    expect(off).toBeLessThan(0.01 * exact!.abs().max().item());
+  });
   it('with `using` runs to the end of the block; blocks may end in any order', () => {
     const log: string[] = [];
     const begin = (name: string): Disposable => savedTensorsHooks((t) => (log.push(name), t), same);
