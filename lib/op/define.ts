@@ -283,13 +283,13 @@ export class OpRecord implements BackwardRule {
     const node = new Node(this, edges);
     if (Array.isArray(out)) {
       if (!out.some((t) => isFloatCode(t.code))) return null;
-      for (const t of out) standAlone(t, args);
+      for (const t of out) if (t.base !== null && !shows(t, args)) t.standAlone();
       node.outputs = out.map((t) => ({ shape: t.shape, code: t.code }));
       out.forEach((t, nr) => isFloatCode(t.code) && t.setNode(node, nr));
     } else {
       if (!isFloatCode(out.code)) return null;
       if (self === undefined) {
-        standAlone(out, args);
+        if (out.base !== null && !shows(out, args)) out.standAlone();
         out.setNode(node, 0);
       }
     }
@@ -463,12 +463,13 @@ export class OpRecord implements BackwardRule {
   }
 }
 
-/** Makes a result that is a view of memory taken in its op a tensor of its own: the history is the result's, not its base's. */
-function standAlone(out: Tensor, args: readonly unknown[]): void {
-  if (out.base === null) return;
-  const shown = (x: unknown): boolean =>
-    x instanceof Tensor ? x.storage === out.storage : Array.isArray(x) && x.some(shown);
-  if (!args.some(shown)) out.standAlone();
+/** Whether a view is one of an operand; else it shows memory taken in its op, and the history is its own, not its base's. */
+function shows(view: Tensor, args: readonly unknown[]): boolean {
+  for (let i = 0; i < args.length; i++) {
+    const x = args[i];
+    if (x instanceof Tensor ? x.storage === view.storage : Array.isArray(x) && shows(view, x)) return true;
+  }
+  return false;
 }
 
 // A tensor's value before an in-place op changes it, at its place in the graph: formulas differentiate through it.
