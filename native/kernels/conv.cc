@@ -207,9 +207,9 @@ template <class T>
 Patches<T> patchesOf(const Convolution& g, const ForwardPlan& plan, const T* from, int64_t count, bool& dense) {
   const Margin& margin = plan.margin;
   const int64_t channels = g.channelsPerGroup();
-  const bool plain = margin.isPlain(g.in);
-  dense = count == 1 && g.taps() == 1 && (g.stride.count() > 1 || plain);
-  if (dense && !plain) {
+  const bool strided = g.stride.count() > 1;
+  dense = count == 1 && g.taps() == 1 && (strided || margin.isPlain(g.in));
+  if (dense && strided) {
     T* const copy = buffer<T>(Workspace::image, channels * g.out.count());
     parallelFor(channels * g.out.d * g.out.h, most(1, kGrainCopy / g.out.w), Subsample<T>{g, from, copy}, 1);
     return {copy, copy + channels * g.out.count(), plan.denseOffsets(), g.out, g.out.h * g.out.w, g.out.w, 0, 1};

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <limits>
+#include <random>
 #include <vector>
 
 #include "check.h"
@@ -99,6 +101,9 @@ const Case3 kCases[] = {
     {40, 1, 3, 5, {1, 6, 6}, {1, 3, 3}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}},
     {1, 1, 64, 40, {1, 3, 3}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, {1, 1, 1}},
     {1, 1, 2, 3, {1, 2, 2}, {1, 1, 1}, {1, 5, 5}, {0, 0, 0}, {1, 1, 1}},
+    // One tap that ends on the last row and column: the image has no margin, and yet not every row is read.
+    {1, 1, 16, 24, {1, 9, 8}, {1, 1, 1}, {1, 2, 1}, {0, 0, 0}, {1, 1, 1}},
+    {2, 1, 3, 5, {5, 7, 3}, {1, 1, 1}, {2, 3, 1}, {0, 0, 0}, {1, 1, 1}},
     // Filters that fill vectors, and rows of places that don't.
     {3, 1, 16, 16, {1, 9, 11}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, {1, 1, 1}},
     {3, 2, 32, 64, {1, 10, 9}, {1, 3, 3}, {1, 2, 1}, {0, 1, 1}, {1, 1, 1}},
@@ -127,12 +132,33 @@ std::vector<T> guarded(int64_t n) {
   return v;
 }
 
+// Small ones of all kinds: any kernel, stride, padding and dilation in each dim.
+std::vector<Case3> randomCases(int count) {
+  std::mt19937 random(7);
+  const auto from = [&](int low, int high) { return low + static_cast<int64_t>(random() % (high - low + 1)); };
+  std::vector<Case3> cases;
+  while (static_cast<int>(cases.size()) < count) {
+    const int64_t groups = from(1, 2);
+    Case3 c{from(1, 3), groups, groups * from(1, 3), groups * from(1, 3), {}, {}, {}, {}, {}};
+    for (int i = 0; i < 3; ++i) {
+      c.in[i] = i == 0 ? from(1, 3) : from(1, 9);
+      c.kernel[i] = from(1, 3);
+      c.stride[i] = from(1, 3);
+      c.pad[i] = from(0, 2);
+      c.dilation[i] = from(1, 2);
+    }
+    const auto fits = [&c](int i) { return c.in[i] + 2 * c.pad[i] > c.dilation[i] * (c.kernel[i] - 1); };
+    if (fits(0) && fits(1) && fits(2)) cases.push_back(c);
+  }
+  return cases;
+}
+
 template <class T>
-void convolutions(int64_t target) {
+void convolutions(int64_t target, const std::vector<Case3>& cases) {
   const KernelTable table = convKernels(target);
   const DType dtype = DTypeOf<T>::value;
-  for (size_t i = 0; i < std::size(kCases); ++i) {
-    const Case3& c = kCases[i];
+  for (size_t i = 0; i < cases.size(); ++i) {
+    const Case3& c = cases[i];
     const auto x = noise<T>(c.batch * c.channels * c.ins(), 1),
                w = noise<T>(c.filters * c.channels / c.groups * c.taps(), 2);
     const auto g = noise<T>(c.batch * c.filters * c.outs(), 3), bias = noise<T>(c.filters + c.channels, 4);
@@ -187,10 +213,12 @@ void onEveryTarget(F f) {
 }  // namespace
 
 TEST(conv_against_definition) {
-  onEveryTarget([](int64_t target) {
-    convolutions<float>(target);
-    convolutions<double>(target);
-    convolutions<int64_t>(target);
+  std::vector<Case3> cases(std::begin(kCases), std::end(kCases));
+  for (const Case3& c : randomCases(400)) cases.push_back(c);
+  onEveryTarget([&](int64_t target) {
+    convolutions<float>(target, cases);
+    convolutions<double>(target, cases);
+    convolutions<int64_t>(target, cases);
   });
 }
 
