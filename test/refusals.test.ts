@@ -366,11 +366,11 @@ const LIFE: Row[] = [
   [() => t.autograd.backward(null), 'TypeError', "autograd.backward: 'tensors' must be tensors, got null"],
   [() => { const x = leaf(3); t.autograd.grad([x.sum()], x, [3]); }, 'TypeError', 'autograd.grad: a gradient must be a tensor, got 3'],
   [() => { const x = leaf(3); t.autograd.grad([x.sum(), x.sum()], x, [z()]); }, 'shape', 'autograd.grad: 1 gradients were given for 2 outputs'],
-  [() => t.autograd.jacobian(3, z(1)), 'TypeError', 'autograd.jacobian: expected a function, got 3'],
-  [() => t.autograd.jacobian(() => 3, z(1)), 'TypeError', 'autograd.jacobian: the function must return a tensor, got 3'],
-  [() => t.autograd.jacobian((x: Any) => x, [3]), 'TypeError', "autograd.jacobian: 'inputs' must be tensors, got 3"],
-  [() => t.autograd.vjp(() => 3, z(1)), 'TypeError', 'autograd.vjp: the function must return a tensor, got 3'],
-  [() => t.autograd.hessian(null, z(1)), 'TypeError', 'autograd.hessian: expected a function, got null'],
+  [() => t.autograd.jacobian(3, z(1)), 'TypeError', 'autograd.functional.jacobian: expected a function, got 3'],
+  [() => t.autograd.jacobian(() => 3, z(1)), 'TypeError', 'autograd.functional.jacobian: the function must return a tensor or a list of tensors, got 3'],
+  [() => t.autograd.jacobian((x: Any) => x, [3]), 'TypeError', "autograd.functional.jacobian: 'inputs' must be tensors, got 3"],
+  [() => t.autograd.vjp(() => 3, z(1)), 'TypeError', 'autograd.functional.vjp: the function must return a tensor or a list of tensors, got 3'],
+  [() => t.autograd.hessian(null, z(1)), 'TypeError', 'autograd.functional.hessian: expected a function, got null'],
   [() => t.autograd.gradcheck(3, leaf(1)), 'TypeError', 'gradcheck: expected a function, got 3'],
   ...[[3, 'TypeError', 'a hook must return a tensor or nothing, it returned 3'], [z(2), 'shape', 'a gradient of shape [2] for one of [3]'],
     [z(3).double(), 'dtype', 'a float64 gradient for one of float32']].map(([result, kind, message]: Any): Row => [
@@ -524,8 +524,8 @@ describe('derivatives as values', () => {
   const cubes = (v: Tensor): Tensor => v.pow(3);
   it('jacobian: one input, several, an empty result', () => {
     expect(tf.autograd.jacobian(cubes, x).tolist()).toEqual([[3, 0], [0, 12]]); // prettier-ignore
-    const [a, b] = tf.autograd.jacobian((p, q) => p!.mul(q!), [x, x.add(1)]);
-    expect([a!.tolist(), b!.tolist()]).toEqual([[[2, 0], [0, 3]], [[1, 0], [0, 2]]]); // prettier-ignore
+    const [a, b] = tf.autograd.jacobian((p, q) => p.mul(q), [x, x.add(1)]);
+    expect([a.tolist(), b.tolist()]).toEqual([[[2, 0], [0, 3]], [[1, 0], [0, 2]]]); // prettier-ignore
     expect(tf.autograd.jacobian((v) => v.mul(2), z(0)).shape).toEqual([0, 0]);
   });
   it('jacobian with createGraph goes on to the inputs', () => {

@@ -2,7 +2,7 @@
 import { TenfoldError, checkOptions, show } from '../errors.js';
 import { Code } from '../dtype.js';
 import { Tensor, checkIsTensor } from '../tensor/tensor.js';
-import { grad } from './functional.js';
+import { grad } from './gradients.js';
 import { enableGrad, noGrad } from './mode.js';
 
 /** Options of gradcheck and gradgradcheck. */

@@ -17,7 +17,7 @@ export function leafMeta(t: Tensor): AutogradMeta {
   return (t.meta ??= { grad: null, gradExposed: false, hooks: null, postHooks: null, retainsGrad: false });
 }
 
-/** Operations that the engine calls; op/define.ts and ops fill them in, so that the engine imports no op. */
+/** Operations that this room calls; tensor.ts, lib/op and lib/ops fill them in, so that it imports no op. */
 export const tensorOps = {} as {
   isTensor(x: unknown): x is Tensor;
   add(a: Tensor, b: Tensor): Tensor;
@@ -29,6 +29,7 @@ export const tensorOps = {} as {
   alias(a: Tensor): Tensor;
   sumTo(a: Tensor, shape: Shape): Tensor;
   hasNaN(a: Tensor): boolean;
+  stack(list: readonly Tensor[]): Tensor;
   /** Makes a view's node again from its base's, after an in-place change of either. */
   regenerateView(view: Tensor): Node | null;
 };

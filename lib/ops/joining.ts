@@ -1,6 +1,7 @@
 /** Joining tensors and taking them apart. The parts are views; all the parts of one call share a node. */
 import { TenfoldError, renamed } from '../errors.js';
 import { Code, SIZE } from '../dtype.js';
+import { tensorOps } from '../autograd/meta.js';
 import { kernel, launchRaw } from '../native/launch.js';
 import { formatShape, numelOf, sameShape, wrapDim, type Shape } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
@@ -121,6 +122,7 @@ export const stack = defineOp('stack(Tensor[] tensors, int dim=0)', (): OpDef =>
   },
   backward: { tensors: d((grad, call) => grad.unbind(wrapDim('stack', call.dim, call.tensors[0].shape.length + 1))) },
 }));
+tensorOps.stack = (list) => stack([...list]);
 
 const atLeast = (x: Tensor, dims: number): Tensor => {
   if (x.shape.length >= dims) return x;
