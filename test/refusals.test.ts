@@ -339,7 +339,7 @@ const LIFE: Row[] = [
   [() => F.embedding(ints(0), gone(2, 2)), 'freed', 'embedding: tensor used'],
   [() => t.tensor(gone(3)), 'freed', 'tensor: tensor used'],
   [() => { const x = leaf(3); const y = x.exp(); const s = y.sum(); y.dispose(); s.backward(); }, 'freed', 'tensor used'],
-  [() => { const s = leaf(3).square().sum(); s.backward(); s.backward(); }, 'graph', 'backward: <SumBackward0> has already run'],
+  [() => { const s = leaf(3).square().sum(); s.backward(); s.backward(); }, 'graph', 'backward: <PowBackward0> has already run'],
   [() => { const x = leaf(3); const s = x.square(); s.sum().backward(); s.sum().backward(); }, 'graph', '{ retainGraph: true }'],
   [() => z(1).sum().backward(), 'graph', "backward: the tensor doesn't require grad"],
   [() => leaf(3).mul(2).backward(), 'graph', 'backward: a gradient can be left out only for a single element'],

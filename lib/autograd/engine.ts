@@ -33,8 +33,9 @@ class Run {
   private readonly leaves = new Map<Tensor, Tensor>();
   /** Nodes that lead to the wanted inputs, where only some are wanted. */
   private wanted: Set<Node> | null = null;
-  private captureAt: Map<Node, Map<number, number>> | null = null;
-  private captureLeaf: Map<Tensor, number> | null = null;
+  /** Places in `captured` of a node's outputs and of leaves: several where an input is given several times. */
+  private captureAt: Map<Node, Map<number, number[]>> | null = null;
+  private captureLeaf: Map<Tensor, number[]> | null = null;
   private readonly captured: (Tensor | null)[] = [];
   /** Memory that this run made and nobody else has seen; made with the first large one, as most runs have none. */
   private owned: Set<Storage> | null = null;
@@ -68,9 +69,7 @@ class Run {
     if (node.hooks !== null || node.retain !== null) this.callHooks(node, grads);
     const captures = this.captureAt?.get(node);
     if (captures) {
-      for (const [nr, index] of captures) {
-        this.captured[index] = this.keep(grads[nr] ?? null);
-      }
+      for (const [nr, places] of captures) this.capture(places, grads[nr] ?? null);
     }
     if (this.wanted === null || this.wanted.has(node)) this.callRule(node, grads);
     if (arrived) for (const g of arrived) if (g !== null) this.unref(g);
@@ -113,7 +112,8 @@ class Run {
         if (storage.engineRefs === 0 && this.owned!.delete(storage)) release(storage);
       }
     }
-    if (!this.options.retainGraph) node.saved = null;
+    // A node that saved no tensor can run again, as in PyTorch: what two losses share may be a mere sum.
+    if (!this.options.retainGraph && node.saved?.some((x) => typeof x === 'object' && x !== null)) node.saved = null;
   }
 
   private leadsOn(node: Node, nr: number): boolean {
@@ -179,9 +179,9 @@ class Run {
   private disown(grad: Tensor | null): void {
     if (grad !== null) this.owned?.delete(grad.storage);
   }
-  private keep(grad: Tensor | null): Tensor | null {
+  private capture(places: readonly number[], grad: Tensor | null): void {
     this.disown(grad);
-    return grad;
+    for (const at of places) this.captured[at] = grad;
   }
 
   private callHooks(node: Node, grads: (Tensor | null)[]): void {
@@ -208,27 +208,33 @@ class Run {
       this.disown(grad);
       grad = applyHooks(meta.hooks, grad);
     }
-    const index = this.captureLeaf?.get(leaf);
-    if (index !== undefined) this.captured[index] = this.keep(grad);
-    if (this.options.inputs !== null && !(this.options.accumulate && index !== undefined)) return;
+    const places = this.captureLeaf?.get(leaf);
+    if (places !== undefined) this.capture(places, grad);
+    if (this.options.inputs !== null && !(this.options.accumulate && places !== undefined)) return;
     const steal = this.owned?.has(grad.storage) === true && grad.storage.engineRefs === 1;
     total.storage.engineRefs = 0;
-    if (accumulateGrad(leaf, grad, this.options.createGraph, steal)) this.owned?.delete(grad.storage);
+    // A leaf may have been frozen since its use.
+    if (leaf.leafGrad && accumulateGrad(leaf, grad, this.options.createGraph, steal)) this.owned?.delete(grad.storage);
     else if (this.owned?.delete(total.storage)) release(total.storage);
-    if (meta.postHooks !== null) for (const hook of meta.postHooks.values()) hook(leaf);
+    if (leaf.leafGrad && meta.postHooks !== null) for (const hook of meta.postHooks.values()) hook(leaf);
   }
 
   private findWanted(roots: readonly Tensor[], inputs: readonly Tensor[]): void {
-    const captureAt = (this.captureAt = new Map<Node, Map<number, number>>());
-    const captureLeaf = (this.captureLeaf = new Map<Tensor, number>());
-    inputs.forEach((input, index) => {
+    const captureAt = (this.captureAt = new Map<Node, Map<number, number[]>>());
+    const captureLeaf = (this.captureLeaf = new Map<Tensor, number[]>());
+    const add = <K>(map: Map<K, number[]>, key: K, place: number): void => {
+      const places = map.get(key);
+      if (places === undefined) map.set(key, [place]);
+      else places.push(place);
+    };
+    inputs.forEach((input, place) => {
       this.captured.push(null);
       const node = gradFnOf(input);
-      if (node === null) captureLeaf.set(input, index);
+      if (node === null) add(captureLeaf, input, place);
       else {
         let at = captureAt.get(node);
         if (!at) captureAt.set(node, (at = new Map()));
-        at.set(input.nr, index);
+        add(at, input.nr, place);
       }
     });
     // All nodes below the roots, by rising id: a node leads on if one of its edges ends in a target or leads on.

@@ -85,9 +85,7 @@ function readFlags(name: string, func: unknown, inputs: unknown, options: object
  */
 const ownInputs = (flags: Flags, inputs: unknown): Tensor[] =>
   (asList(inputs) as readonly Tensor[]).map((t) =>
-    flags.createGraph && t.requiresGrad
-      ? t.view(t.shape)
-      : renamed(flags.call, () => t.detach().requiresGrad_(true)),
+    flags.createGraph && t.requiresGrad ? t.view(t.shape) : renamed(flags.call, () => t.detach().requiresGrad_(true)),
   );
 
 function callFunction({ call, strict }: Flags, func: Untyped, inputs: readonly Tensor[]): [Tensor[], isList: boolean] {
@@ -106,8 +104,7 @@ function callFunction({ call, strict }: Flags, func: Untyped, inputs: readonly T
 function callScalar(flags: Flags, func: Untyped, inputs: readonly Tensor[]): Tensor {
   const [outputs, isList] = callFunction(flags, func, inputs);
   const { call } = flags;
-  if (isList)
-    throw new TypeError(`${call}: the function must return a single tensor, got a list of ${outputs.length}`);
+  if (isList) throw new TypeError(`${call}: the function must return a single tensor, got a list of ${outputs.length}`);
   const out = outputs[0]!;
   if (out.numel() !== 1) {
     throw new TenfoldError(

@@ -100,8 +100,8 @@ export function setGradEnabled(enabled: boolean): Disposable {
 }
 
 /**
- * Runs `fn` without recording; tensors made inside can't take part in a graph later, as torch.inference_mode. For
- * serving.
+ * Runs `fn` without recording, as torch.inference_mode; for serving. What is made inside are tensors like others, which may
+ * take part in a graph later: there is nothing to be saved by forbidding it.
  */
 export function inferenceMode<T>(fn: () => T): T {
   return withMode('inference', true, () => withMode('grad', false, fn));

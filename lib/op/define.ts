@@ -384,8 +384,6 @@ export class OpRecord implements BackwardRule {
       if (isList) results.push(...(value as (Tensor | null)[]));
       else results.push(value as Tensor | null);
     }
-    // A node without saved tensors must refuse a second run too.
-    if (node.saved === null) unpack(node, 0);
     return results;
   }
 

@@ -253,9 +253,7 @@ tensorOps.regenerateView = (view: Tensor): Node | null => {
   if (base.leafGrad || gradFnOf(base) !== null) {
     const node = new Node(new AsStridedView(view, base), [edgeOf(base)]);
     node.saved = [];
-    view.node = node;
-    view.nr = 0;
-    view.viewVersion = view.storage.version;
+    view.setNode(node, 0);
   }
   return view.node;
 };

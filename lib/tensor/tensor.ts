@@ -321,6 +321,12 @@ export class Tensor {
   }
   /** @internal */
   setNode(node: Node, nr: number): void {
+    if (this.meta !== null && this.meta.retainsGrad) {
+      // The gradient that is kept is that of the present value.
+      const before = this.node?.retain;
+      if (before) before[this.nr] = undefined;
+      (node.retain ??= [])[nr] = this;
+    }
     this.node = node;
     this.nr = nr;
     this.viewVersion = this.storage.version;
@@ -613,7 +619,7 @@ export function runOptions(
   return { retainGraph: retain, createGraph: create, inputs, accumulate };
 }
 
-/** The tensors that backward is limited to, null for all leaves. */
+/** The tensors that backward is limited to, null for all leaves. Those that are no leaves keep their gradients from now on. */
 export function wantedInputs(call: string, inputs: unknown): readonly Tensor[] | null {
   if (inputs === undefined || inputs === null) return null;
   const list: unknown[] = inputs instanceof Tensor ? [inputs] : Array.isArray(inputs) ? inputs : [];
@@ -622,6 +628,7 @@ export function wantedInputs(call: string, inputs: unknown): readonly Tensor[] |
   list.forEach((t, i) => {
     if (!(t instanceof Tensor)) throw new TypeError(`${call}: inputs[${i}] must be a tensor, got ${show(t)}`);
     if (!t.requiresGrad) throw new TenfoldError('graph', `${call}: inputs[${i}] doesn't require grad`);
+    t.retainGrad();
   });
   return list as Tensor[];
 }
