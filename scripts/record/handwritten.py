@@ -1,6 +1,8 @@
 """Samples for operators without an OpInfo in this PyTorch, and cases that its samples leave out: ties, operands of
 another layout, small sizes of what OpInfo only samples large, and calls that must be refused."""
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 
@@ -74,6 +76,11 @@ def samples(name):
             if name not in ('maximum', 'atan2'):
                 yield [positive, 2.5], {}
             yield [positive, r(2, 3, 4, grad=False)], {}
+        if name == 'nn.functional.interpolate':
+            for mode, corners in itertools.product(('bilinear', 'bicubic'), (False, True)):
+                yield [r(1, 2, 7, 5)], {'size': [3, 4], 'mode': mode, 'align_corners': corners, 'antialias': True}
+            yield [r(1, 1, 4, 9)], {'scale_factor': [1.6, 0.3], 'mode': 'bicubic', 'antialias': True}
+            yield [r(1, 1, 5, 5)], {'scale_factor': 0.45, 'mode': 'bilinear', 'antialias': True, 'recompute_scale_factor': True}
         if name in ('atleast_1d', 'atleast_2d', 'atleast_3d'):
             yield [[r(2, 3), r(3), r(1).detach()[0].requires_grad_()]], {}
             yield [r(3), r(2, 2, 2)], {}

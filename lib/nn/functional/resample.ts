@@ -143,23 +143,48 @@ const cubic = (from: number, to: number, scale: number | null, align: boolean): 
   });
 };
 
-const MODES: Record<
-  string,
-  { dims: Ints; aligns: boolean; map?: (from: number, to: number, scale: number | null, align: boolean) => Map1 }
-> = {
+type MapOf = (from: number, to: number, scale: number | null, align: boolean) => Map1;
+/**
+ * Where an image shrinks, an output is the mean of all that it covers: the filter is widened by the step, its weights made to
+ * sum to 1. As Pillow resizes.
+ */
+const antialiased =
+  (support: number, filter: (x: number) => number): MapOf =>
+  (from, to, scale, align) => {
+    const step = stepOf(from, to, align, scale);
+    const widened = Math.max(step, 1);
+    const reach = support * widened;
+    return mapOf(from, to, 2 * Math.ceil(reach) + 1, (o, set) => {
+      const center = (o + 0.5) * step;
+      const first = Math.max(Math.trunc(center - reach + 0.5), 0);
+      const end = Math.min(Math.trunc(center + reach + 0.5), from);
+      const weights = Array.from({ length: end - first }, (_, i) => filter((first + i + 0.5 - center) / widened));
+      const total = weights.reduce((a, b) => a + b, 0);
+      weights.forEach((w, i) => set(i, first + i, w / total));
+    });
+  };
+const triangle = (x: number): number => Math.max(1 - Math.abs(x), 0);
+/** Keys' filter with a = -1/2, where `cubic` above has -3/4: both as PyTorch. */
+const keys = (x: number): number => {
+  const t = Math.abs(x);
+  if (t < 1) return (1.5 * t - 2.5) * t * t + 1;
+  return t < 2 ? ((-0.5 * t + 2.5) * t - 4) * t + 2 : 0;
+};
+
+const MODES: Record<string, { dims: Ints; aligns: boolean; map?: MapOf; smooth?: MapOf }> = {
   nearest: { dims: [1, 2, 3], aligns: false, map: (from, to, scale) => nearest(from, to, scale, 0) },
   'nearest-exact': { dims: [1, 2, 3], aligns: false, map: (from, to, scale) => nearest(from, to, scale, 0.5) },
   area: { dims: [1, 2, 3], aligns: false },
   linear: { dims: [1], aligns: true, map: linear },
-  bilinear: { dims: [2], aligns: true, map: linear },
+  bilinear: { dims: [2], aligns: true, map: linear, smooth: antialiased(1, triangle) },
   trilinear: { dims: [3], aligns: true, map: linear },
-  bicubic: { dims: [2], aligns: true, map: cubic },
+  bicubic: { dims: [2], aligns: true, map: cubic, smooth: antialiased(2, keys) },
 };
 
 /**
  * Images [n, c, l], [n, c, h, w] or [n, c, d, h, w] of another size, given as `size` or as `scaleFactor`. `mode`:
- * 'nearest', 'nearest-exact', 'linear', 'bilinear', 'trilinear', 'bicubic' or 'area'. `antialias` is refused. See
- * torch.nn.functional.interpolate.
+ * 'nearest', 'nearest-exact', 'linear', 'bilinear', 'trilinear', 'bicubic' or 'area'. `antialias` (bilinear and bicubic)
+ * averages where an image shrinks. See torch.nn.functional.interpolate.
  */
 export const interpolate = defineOp(
   "interpolate(Tensor input, int[]? size=null, float|float[]? scaleFactor=null, string mode='nearest', bool? alignCorners=null, bool? recomputeScaleFactor=null, bool antialias=false)",
@@ -194,7 +219,9 @@ export const interpolate = defineOp(
           `${call}: alignCorners is only for linear, bilinear, trilinear and bicubic, got mode '${mode}'`,
         );
       }
-      if (antialias) throw new TenfoldError('value', `${call}: antialias is not supported`);
+      const map = antialias ? known.smooth : known.map;
+      if (antialias && !map)
+        throw new TenfoldError('value', `${call}: antialias is only for bilinear and bicubic, got mode '${mode}'`);
       if ((size === null) === (scaleFactor === null)) {
         throw new TenfoldError(
           'value',
@@ -222,11 +249,12 @@ export const interpolate = defineOp(
       if (!isFloatCode(input.code) && !mode.startsWith('nearest')) {
         throw new TenfoldError('dtype', `${call}: mode '${mode}' needs a floating-point dtype, got ${input.dtype}`);
       }
-      if (!known.map) return [adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d][n - 1]!(input, to);
-      return resample(
-        input,
-        to.map((s, i) => known.map!(image[i]!, s, scales?.[i] ?? null, alignCorners ?? false)),
-      );
+      if (!map) return [adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d][n - 1]!(input, to);
+      const maps = to.map((s, i) => map(image[i]!, s, scales?.[i] ?? null, alignCorners ?? false));
+      if (!antialias) return resample(input, maps);
+      // Many taps: one dim after the other.
+      const across = resample(input, [identity(image[0]!), maps[1]]);
+      return resample(across, [maps[0], identity(to[1]!)]);
     },
     composite: true,
   }),
