@@ -25,6 +25,7 @@
 #include "kernel.h"
 #include "kernels/all.h"
 #include "kernels/batch-inl.h"
+#include "kernels/sweeps-inl.h"
 #include "simd/cpu.h"
 #include "workspace.h"
 
@@ -35,15 +36,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 namespace {
 
 constexpr int64_t kPanel = 32;      // reflections that are applied together
-constexpr int64_t kStored = 32;     // whole sweeps whose rotations are applied together
-constexpr int64_t kSweeps = 60;     // allowed for each singular value; two or three are needed
-constexpr int64_t kVectors = 4;     // of columns that are rotated together
+constexpr int64_t kFew = 64;        // multiply-adds that are done in place
 constexpr int64_t kSquare = 16;     // of a transposition
 constexpr int64_t kLine = 64;       // bytes of a cache line
 constexpr int64_t kKept = 8 << 20;  // bytes of working memory that a thread keeps
-
-constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-inline double magnitude(double x) { return std::fabs(x); }
 
 // Elements from row to row of working memory: an odd number of cache lines. Rows a multiple of 4 KB apart would drive
 // each other out of the caches.
@@ -87,17 +83,9 @@ class Memory {
 
 // ---- products -------------------------------------------------------------------------------------------------------
 
-template <class T>
-struct View {  // of a matrix
-  T* at;
-  int64_t ld;
-  T* row(int64_t i) const { return at + i * ld; }
-  View from(int64_t i, int64_t j) const { return {at + i * ld + j, ld}; }
-};
-
 // c [m, n] = op(a) op(b), added to it where `add`.
 template <class T>
-void product(int64_t m, int64_t n, int64_t k, View<T> a, bool transA, View<T> b, bool transB, View<T> c, bool add) {
+void product(int64_t m, int64_t n, int64_t k, Rows<T> a, bool transA, Rows<T> b, bool transB, Rows<T> c, bool add) {
   if (m <= 0 || n <= 0 || (k <= 0 && add)) return;
   Gemm<T> g;
   g.m = m, g.n = n, g.k = k;
@@ -106,19 +94,29 @@ void product(int64_t m, int64_t n, int64_t k, View<T> a, bool transA, View<T> b,
   g.c = c.at, g.ldc = c.ld, g.accumulate = add;
   gemm(g, HWY_TARGET);
 }
-// y [n] += the sum of w[p] times row p of k rows.
+// y [n] += the sum of w[p] times row p of k rows. Below some size the call of a product costs more than its arithmetic.
 template <class T>
-void addRows(T* y, int64_t n, View<T> rows, int64_t k, T* w) {
-  product<T>(1, n, k, {w, k}, false, rows, false, {y, n}, true);
+void addRows(T* HWY_RESTRICT y, int64_t n, Rows<T> rows, int64_t k, T* HWY_RESTRICT w) {
+  if (n * k > kFew) return product<T>(1, n, k, {w, k}, false, rows, false, {y, n}, true);
+  for (int64_t p = 0; p < k; ++p) {
+    const T* HWY_RESTRICT row = rows.row(p);
+    for (int64_t j = 0; j < n; ++j) y[j] += w[p] * row[j];
+  }
 }
-// y[p] (+)= row p of k rows, times x [n].
+// y[p] = row p of k rows, times x [n].
 template <class T>
-void dotRows(T* y, int64_t k, View<T> rows, int64_t n, T* x, bool add) {
-  product<T>(k, 1, n, rows, false, {x, 1}, false, {y, 1}, add);
+void dotRows(T* HWY_RESTRICT y, int64_t k, Rows<T> rows, int64_t n, T* HWY_RESTRICT x) {
+  if (n * k > kFew) return product<T>(1, k, n, {x, n}, false, rows, true, {y, k}, false);
+  for (int64_t p = 0; p < k; ++p) {
+    const T* HWY_RESTRICT row = rows.row(p);
+    T sum = 0;
+    for (int64_t j = 0; j < n; ++j) sum += row[j] * x[j];
+    y[p] = sum;
+  }
 }
 
 template <class T>
-void transpose(int64_t rows, int64_t columns, View<const T> from, View<T> to) {
+void transpose(int64_t rows, int64_t columns, Rows<const T> from, Rows<T> to) {
   for (int64_t i0 = 0; i0 < rows; i0 += kSquare) {
     for (int64_t j0 = 0; j0 < columns; j0 += kSquare) {
       for (int64_t i = i0; i < least(i0 + kSquare, rows); ++i) {
@@ -128,7 +126,7 @@ void transpose(int64_t rows, int64_t columns, View<const T> from, View<T> to) {
   }
 }
 template <class T>
-View<const T> constant(View<T> x) {
+Rows<const T> constant(Rows<T> x) {
   return {x.at, x.ld};
 }
 
@@ -188,14 +186,14 @@ T reflect(T* x, int64_t n, double& beta) {
 // Reflections H_0, H_1, …, one in each row of v, which is 0 before place i + shift in row i.
 template <class T>
 struct Reflections {
-  View<T> v;
+  Rows<T> v;
   T* tau;
   int64_t count, length, shift;
 
   // H_from … H_(from + width - 1) = 1 + P^T t P, where P is those rows; t is [width, width], upper triangular.
-  void gather(int64_t from, int64_t width, View<T> t) const {
+  void gather(int64_t from, int64_t width, Rows<T> t) const {
     T gram[kPanel * kPanel];
-    const View<T> rows = v.from(from, from + shift), g{gram, kPanel};
+    const Rows<T> rows = v.from(from, from + shift), g{gram, kPanel};
     product<T>(width, width, length - from - shift, rows, false, rows, true, g, false);
     for (int64_t j = 0; j < width; ++j) {
       for (int64_t i = 0; i < kPanel; ++i) t.row(j)[i] = 0;
@@ -210,9 +208,9 @@ struct Reflections {
     }
   }
   // c [rows, length] becomes c (H_0 H_1 …)^T; scratch: two of [rows, kPanel].
-  void applyTo(View<T> c, int64_t rows, T* scratch) const {
+  void applyTo(Rows<T> c, int64_t rows, T* scratch) const {
     T blockT[kPanel * kPanel];
-    const View<T> t{blockT, kPanel}, w{scratch, kPanel}, w2{scratch + rows * kPanel, kPanel};
+    const Rows<T> t{blockT, kPanel}, w{scratch, kPanel}, w2{scratch + rows * kPanel, kPanel};
     for (int64_t from = (count - 1) / kPanel * kPanel; from >= 0 && count > 0; from -= kPanel) {
       const int64_t width = least(kPanel, count - from), at = from + shift;
       gather(from, width, t);
@@ -226,12 +224,12 @@ struct Reflections {
 // a [m, n], m >= n, becomes R in the upper triangle of its first n rows; q gets the reflections: a = H_0 H_1 … R.
 // scratch: two of [kPanel, n].
 template <class T>
-void factorQr(int64_t m, int64_t n, View<T> a, const Reflections<T>& q, T* scratch) {
+void factorQr(int64_t m, int64_t n, Rows<T> a, const Reflections<T>& q, T* scratch) {
   T blockT[kPanel * kPanel];
-  const View<T> t{blockT, kPanel}, w{scratch, n}, w2{scratch + kPanel * n, n};
+  const Rows<T> t{blockT, kPanel}, w{scratch, n}, w2{scratch + kPanel * n, n};
   for (int64_t from = 0; from < n; from += kPanel) {
     const int64_t width = least(kPanel, n - from), to = from + width, rows = m - from;
-    const View<T> p = q.v.from(from, from);  // columns of the panel, as rows
+    const Rows<T> p = q.v.from(from, from);  // columns of the panel, as rows
     transpose<T>(rows, width, constant(a.from(from, from)), p);
     for (int64_t j = 0; j < width; ++j) {
       T* const v = p.row(j) + j;
@@ -239,7 +237,7 @@ void factorQr(int64_t m, int64_t n, View<T> a, const Reflections<T>& q, T* scrat
       q.tau[from + j] = reflect(v, rows - j, beta);
       a.row(from + j)[from + j] = static_cast<T>(beta);
       const int64_t others = width - j - 1;
-      dotRows(scratch, others, p.from(j + 1, j), rows - j, v, false);
+      dotRows(scratch, others, p.from(j + 1, j), rows - j, v);
       for (int64_t k = 0; k < others; ++k) scratch[k] *= -q.tau[from + j];
       product<T>(others, rows - j, 1, {scratch, 1}, false, {v, rows}, false, p.from(j + 1, j), true);
     }
@@ -261,10 +259,10 @@ void factorQr(int64_t m, int64_t n, View<T> a, const Reflections<T>& q, T* scrat
 template <class T>
 struct Bidiagonal {
   int64_t m, n;
-  View<T> a;
+  Rows<T> a;
   Reflections<T> left, right;
   double *d, *e;
-  View<T> l, r;  // [2 kPanel, m], [2 kPanel, n]
+  Rows<T> l, r;  // [2 kPanel, m], [2 kPanel, n]
   T* w;          // [2 kPanel]
 
   void reduce() const {
@@ -291,7 +289,7 @@ struct Bidiagonal {
     std::memset(y, 0, size(columns));
     if (left.tau[i] != 0 && columns > 0) {
       addRows(y, columns, a.from(i, i + 1), rows, u);
-      dotRows(w, done, l.from(0, i), rows, u, false);
+      dotRows(w, done, l.from(0, i), rows, u);
       addRows(y, columns, r.from(0, i + 1), done, w);
       multiply(y, columns, -left.tau[i]);
     }
@@ -306,251 +304,13 @@ struct Bidiagonal {
     T *const x = l.row(done + 1) + i + 1, *const minusV = r.row(done + 1) + i + 1;
     std::memset(x, 0, size(rows - 1));
     if (right.tau[i] != 0) {
-      dotRows(x, rows - 1, a.from(i + 1, i + 1), columns, v, false);
-      dotRows(w, done + 1, r.from(0, i + 1), columns, v, false);
+      dotRows(x, rows - 1, a.from(i + 1, i + 1), columns, v);
+      dotRows(w, done + 1, r.from(0, i + 1), columns, v);
       addRows(x, rows - 1, l.from(0, i + 1), done + 1, w);
       multiply(x, rows - 1, right.tau[i]);
     }
     for (int64_t k = 0; k < columns; ++k) minusV[k] = -v[k];
   }
-};
-
-// ---- rotations ------------------------------------------------------------------------------------------------------
-
-template <class T>
-struct Rotation {
-  T c, s;
-};
-
-// One sweep: rotation k takes rows x = first + k * step and y = x + step to c x + s y and c y - s x.
-struct Sweep {
-  int64_t first, step, count;
-};
-
-// K vectors of columns, from a sweep's first row to its last.
-template <int64_t K, class T>
-HWY_INLINE void rotateColumns(T* HWY_RESTRICT at, int64_t ld, const Sweep& sweep, const Rotation<T>* HWY_RESTRICT by) {
-  const hn::ScalableTag<T> d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d)), next = sweep.step * ld;
-  T* row = at + sweep.first * ld;
-  hn::Vec<decltype(d)> x[K];
-  for (int64_t q = 0; q < K; ++q) x[q] = hn::LoadU(d, row + q * lanes);
-  for (int64_t k = 0; k < sweep.count; ++k, row += next) {
-    const auto c = hn::Set(d, by[k].c), s = hn::Set(d, by[k].s);
-    for (int64_t q = 0; q < K; ++q) {
-      const auto y = hn::LoadU(d, row + next + q * lanes);
-      hn::StoreU(hn::MulAdd(c, x[q], hn::Mul(s, y)), d, row + q * lanes);
-      x[q] = hn::NegMulAdd(s, x[q], hn::Mul(c, y));
-    }
-  }
-  for (int64_t q = 0; q < K; ++q) hn::StoreU(x[q], d, row + q * lanes);
-}
-
-template <class T>
-struct RotateTask {
-  View<T> x;
-  int64_t vectors;
-  const Sweep* sweeps;
-  int64_t count;
-  const Rotation<T>* rotations;
-  // Groups [begin, end) of kVectors vectors of columns.
-  void operator()(int64_t begin, int64_t end) const {
-    const int64_t lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-    for (int64_t group = begin; group < end; ++group) {
-      const int64_t first = group * kVectors, last = least(first + kVectors, vectors);
-      const Rotation<T>* by = rotations;
-      for (int64_t i = 0; i < count; ++i) {
-        if (last - first == kVectors) {
-          rotateColumns<kVectors>(x.at + first * lanes, x.ld, sweeps[i], by);
-        } else {
-          for (int64_t q = first; q < last; ++q) rotateColumns<1>(x.at + q * lanes, x.ld, sweeps[i], by);
-        }
-        by += sweeps[i].count;
-      }
-    }
-  }
-};
-
-// The vectors' first n rows and columns, and the rotations that they have yet to undergo.
-template <class T>
-struct Pending {
-  int64_t n;
-  View<T> left, right;
-  Rotation<T>*leftBy, *rightBy;  // kStored n
-  Sweep* sweeps;                 // kStored n
-  int64_t count = 0, used = 0;
-
-  void begin(int64_t first, int64_t step, int64_t rotations) {
-    if (used + rotations > kStored * n || count == kStored * n) flush();
-    sweeps[count++] = {first, step, rotations};
-  }
-  void add(Rotation<T> l, Rotation<T> r) {
-    leftBy[used] = l;
-    rightBy[used++] = r;
-  }
-  void flush() {
-    const int64_t lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-    const int64_t vectors = (n + lanes - 1) / lanes, groups = (vectors + kVectors - 1) / kVectors;
-    const int64_t grain = 1 + (1 << 16) / (used * kVectors + 1);
-    parallelFor(groups, grain, RotateTask<T>{left, vectors, sweeps, count, leftBy}, 1);
-    parallelFor(groups, grain, RotateTask<T>{right, vectors, sweeps, count, rightBy}, 1);
-    count = used = 0;
-  }
-};
-
-// c f + s g = r, c g - s f = 0; r has f's sign.
-struct Turn {
-  double c, s, r;
-  Turn(double f, double g) {
-    if (g == 0) {
-      c = 1, s = 0, r = f;
-      return;
-    }
-    const double squares = f * f + g * g;
-    double size;
-    if (squares > 0x1p-900 && squares < 0x1p900) {
-      size = std::sqrt(squares);
-    } else {
-      const double most = magnitude(f) > magnitude(g) ? magnitude(f) : magnitude(g);
-      size = most * std::sqrt(f / most * (f / most) + g / most * (g / most));
-    }
-    r = std::copysign(size, f);
-    c = f / r, s = g / r;
-  }
-};
-
-// The smaller singular value of (f g; 0 h).
-inline double smallerOfTwo(double f, double g, double h) {
-  f = magnitude(f), g = magnitude(g), h = magnitude(h);
-  const double small = f < h ? f : h, large = f < h ? h : f, most = large > g ? large : g;
-  if (small == 0) return 0;
-  const double a = small / most, b = large / most, c = g / most;
-  return small * (2 * b / (std::sqrt((b + a) * (b + a) + c * c) + std::sqrt((b - a) * (b - a) + c * c)));
-}
-
-// Makes the bidiagonal matrix of d [n] and e [n - 1] diagonal, whose magnitudes then are the singular values. `pending`
-// gets the rotations, where vectors are wanted.
-template <class T>
-struct Diagonalize {
-  int64_t n;
-  double *d, *e;
-  Pending<T>* pending;
-  int64_t sweeps = 0;
-
-  // What a part of the matrix is taken for 0 against: an eighth of T's rounding, and for float64 all of it.
-  static constexpr double kSmall = sizeof(T) == 4 ? 0x1p-27 : 0x1p-50;
-
-  // False where that takes too many sweeps, which has not been seen.
-  bool run() {
-    const double nothing = std::numeric_limits<double>::min() * static_cast<double>(n);
-    int64_t lastLo = n, lastHi = -1;
-    bool down = true;
-    for (int64_t hi = n - 1; hi > 0;) {
-      if (magnitude(e[hi - 1]) <= nothing) {
-        e[--hi] = 0;
-        continue;
-      }
-      int64_t lo = hi - 1;
-      while (lo > 0 && magnitude(e[lo - 1]) > nothing) --lo;
-      if (lo > 0) e[lo - 1] = 0;
-      // The end with the smaller numbers comes last in a sweep. A block keeps its direction while it shrinks.
-      if (lo > lastHi || hi < lastLo) down = magnitude(d[lo]) >= magnitude(d[hi]);
-      lastLo = lo, lastHi = hi;
-      const Chase chase = down ? Chase{d, e, lo, 1, hi - lo} : Chase{d, e, hi, -1, hi - lo};
-      double smallest, largest;
-      if (chase.deflate(smallest, largest)) continue;
-      if (sweeps++ == kSweeps * n) return false;
-      if (pending) pending->begin(chase.first, chase.step, chase.count);
-      chase.sweep(chase.shift(smallest, largest), pending, down);
-    }
-    if (pending) pending->flush();
-    return true;
-  }
-
-  // A block of the matrix, seen from its first or from its last row: upper bidiagonal either way, where seen from the
-  // last row it is turned, and so left and right change places.
-  struct Chase {
-    double *d, *e;
-    int64_t first, step, count;  // count: of elements beside the diagonal
-    double& diagonal(int64_t k) const { return d[first + k * step]; }
-    double& beside(int64_t k) const { return e[step > 0 ? first + k : first - k - 1]; }
-
-    // Makes 0 what is small beside the singular values of what is before it: Demmel and Kahan's criteria. True where
-    // there was something. Else a bound of the smallest singular value, and the largest element.
-    bool deflate(double& smallest, double& largest) const {
-      if (magnitude(beside(count - 1)) <= kSmall * magnitude(diagonal(count))) {
-        beside(count - 1) = 0;
-        return true;
-      }
-      double mu = magnitude(diagonal(0));
-      smallest = largest = mu;
-      for (int64_t k = 0; k < count; ++k) {
-        const double b = magnitude(beside(k)), next = magnitude(diagonal(k + 1));
-        if (b <= kSmall * mu) {
-          beside(k) = 0;
-          return true;
-        }
-        mu = next * (mu / (mu + b));
-        smallest = mu < smallest ? mu : smallest;
-        largest = b > largest ? b : largest;
-        largest = next > largest ? next : largest;
-      }
-      return false;
-    }
-    // 0 where a shift would cost small singular values their digits, or is too small to count.
-    double shift(double smallest, double largest) const {
-      constexpr double epsilon = std::numeric_limits<double>::epsilon();
-      if (smallest <= largest * 0x1p-20) return 0;
-      const double sigma = smallerOfTwo(diagonal(count - 1), beside(count - 1), diagonal(count));
-      const double part = sigma / magnitude(diagonal(0));
-      return part * part < epsilon ? 0 : sigma;
-    }
-    void note(Pending<T>* pending, bool down, const Turn& right, const Turn& left) const {
-      const Rotation<T> r{static_cast<T>(right.c), static_cast<T>(right.s)};
-      const Rotation<T> l{static_cast<T>(left.c), static_cast<T>(left.s)};
-      if (pending) pending->add(down ? l : r, down ? r : l);
-    }
-    void sweep(double sigma, Pending<T>* pending, bool down) const {
-      if (sigma == 0) return sweepWithoutShift(pending, down);
-      const double top = diagonal(0);
-      double f = (magnitude(top) - sigma) * (std::copysign(1.0, top) + sigma / top), g = beside(0);
-      for (int64_t k = 0; k < count; ++k) {
-        const Turn right(f, g);
-        if (k > 0) beside(k - 1) = right.r;
-        double& a = diagonal(k);
-        double& b = beside(k);
-        double& next = diagonal(k + 1);
-        f = right.c * a + right.s * b;
-        b = right.c * b - right.s * a;
-        g = right.s * next;
-        next *= right.c;
-        const Turn left(f, g);
-        a = left.r;
-        f = left.c * b + left.s * next;
-        next = left.c * next - left.s * b;
-        if (k + 1 < count) {
-          g = left.s * beside(k + 1);
-          beside(k + 1) *= left.c;
-        }
-        note(pending, down, right, left);
-      }
-      beside(count - 1) = f;
-    }
-    // No difference is taken: every element keeps its relative accuracy. A zero on the diagonal goes to the end.
-    void sweepWithoutShift(Pending<T>* pending, bool down) const {
-      Turn right(1, 0), left(1, 0);
-      for (int64_t k = 0; k < count; ++k) {
-        right = Turn(diagonal(k) * right.c, beside(k));
-        if (k > 0) beside(k - 1) = left.s * right.r;
-        left = Turn(left.c * right.r, diagonal(k + 1) * right.s);
-        diagonal(k) = left.r;
-        note(pending, down, right, left);
-      }
-      const double end = diagonal(count) * right.c;
-      diagonal(count) = end * left.c;
-      beside(count - 1) = end * left.s;
-    }
-  };
 };
 
 // ---- the kernel -----------------------------------------------------------------------------------------------------
@@ -614,7 +374,7 @@ struct Svd {
       }
       return most != most ? kNan : kFine;
     }
-    const View<T> w{memory.take<T>(m * shortPitch), shortPitch};
+    const Rows<T> w{memory.take<T>(m * shortPitch), shortPitch};
     if (turned) {
       transpose<T>(rows, columns, {a, columns}, w);
     } else {
@@ -646,7 +406,7 @@ struct Svd {
     b.w = memory.take<T>(2 * kPanel);
     b.reduce();
 
-    View<T> left{nullptr, longPitch}, right{nullptr, shortPitch};  // the vectors, as rows
+    Rows<T> left{nullptr, longPitch}, right{nullptr, shortPitch};  // the vectors, as rows
     Diagonalize<T> diagonal{n, d, e, nullptr};
     if (vectors == Vectors::none) {
       if (!diagonal.run()) return kDiverged;
@@ -673,14 +433,14 @@ struct Svd {
       if (vectors != Vectors::none && std::signbit(d[order[i]])) multiply(right.row(order[i]), n, T{-1});
     }
     if (vectors == Vectors::none) return kFine;
-    const View<T> scattered = turned ? right : left, straight = turned ? left : right;
+    const Rows<T> scattered = turned ? right : left, straight = turned ? left : right;
     write(scattered, turned ? n : leftRows, rows, order, u, true);
     write(straight, turned ? leftRows : n, columns, order, vh, false);
     return kFine;
   }
 
  private:
-  static void identity(View<T> x, int64_t count) {
+  static void identity(Rows<T> x, int64_t count) {
     std::memset(x.at, 0, static_cast<size_t>(count * x.ld) * sizeof(T));
     for (int64_t i = 0; i < count; ++i) x.row(i)[i] = 1;
   }
@@ -695,7 +455,7 @@ struct Svd {
   }
 
   // `count` vectors of `length`, the first n of them in order, as columns or as rows.
-  void write(View<T> x, int64_t count, int64_t length, const int64_t* order, T* out, bool asColumns) const {
+  void write(Rows<T> x, int64_t count, int64_t length, const int64_t* order, T* out, bool asColumns) const {
     for (int64_t j0 = 0; j0 < count; j0 += kSquare) {
       const int64_t j1 = least(j0 + kSquare, count);
       for (int64_t i0 = 0; asColumns && i0 < length; i0 += kSquare) {

@@ -145,7 +145,7 @@ TEST(singular_values_are_those_the_matrix_was_made_of) {
             CHECK(s >= 0 && (i == 0 || x.s.data[at(i)] <= x.s.data[at(i - 1)]), "values don't fall");
           }
           const double error = vectors == 0 ? 0 : x.error(a, size);
-          CHECK(x.trouble[0] == 0 && worst <= bound && error <= 2 * bound,
+          CHECK(x.trouble[0] == 0 && worst <= 2 * bound && error <= 2 * bound,
                 "%d x %d, kind %d, vectors %d, %d bits on %s: values off by %g, vectors by %g", int(shape.rows),
                 int(shape.columns), kind, vectors, int(sizeof(T)) * 8, targetName(target), worst / bound,
                 error / bound);
