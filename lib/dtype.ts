@@ -76,8 +76,8 @@ const LARGEST: readonly number[] = [
   (2 - 2 ** -7) * 2 ** 127,
 ];
 /**
- * Whether a number can be written into a dtype. Floats take what doesn't become infinite, bool everything; integers take what lies in their range once
- * its fraction is cut off, and uint8 also -1 to -255, which wrap, as in PyTorch.
+ * Whether a number can be written into a dtype. Floats take what doesn't become infinite, bool everything; integers take
+ * what lies in their range once its fraction is cut off, and uint8 also -1 to -255, which wrap, as in PyTorch.
  */
 export function holds(code: Code, x: number | boolean | bigint): boolean {
   const bits = BITS[code]!;

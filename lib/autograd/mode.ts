@@ -13,10 +13,13 @@ type Mode = keyof typeof mode;
 /** Who switches it, for messages. */
 const SWITCH = { grad: 'noGrad', inference: 'inferenceMode', anomaly: 'detectAnomaly' };
 
+/** What recording is switched to: inside inferenceMode it stays off. */
+const recording = (value: boolean): boolean => value && !mode.inference;
+
 function withMode<T>(name: Mode, value: boolean, fn: () => T, call = SWITCH[name]): T {
   if (typeof fn !== 'function') throw new TypeError(`${call}: expected a function, got ${show(fn)}`);
   const before = mode[name];
-  mode[name] = value;
+  mode[name] = name === 'grad' ? recording(value) : value;
   let result: T;
   try {
     result = fn();
@@ -51,7 +54,7 @@ const isGenerator = (x: unknown): boolean =>
 class GradScope implements Disposable {
   private before = mode.grad;
   constructor(value: boolean) {
-    mode.grad = value;
+    mode.grad = recording(value);
     open.push(this);
   }
   [Symbol.dispose](): void {
@@ -95,13 +98,13 @@ export const isGradEnabled = (): boolean => mode.grad;
 export function setGradEnabled(enabled: boolean): Disposable {
   if (typeof enabled !== 'boolean') throw new TypeError(`setGradEnabled: expected a boolean, got ${show(enabled)}`);
   const before = mode.grad;
-  mode.grad = enabled;
+  mode.grad = recording(enabled);
   return { [Symbol.dispose]: () => void (mode.grad = before) };
 }
 
 /**
- * Runs `fn` without recording, as torch.inference_mode; for serving. What is made inside are tensors like others, which may
- * take part in a graph later: there is nothing to be saved by forbidding it.
+ * Runs `fn` without recording, which enableGrad inside doesn't switch on, as torch.inference_mode; for serving. What is made
+ * inside are tensors like others, which may take part in a graph later: there is nothing to be saved by forbidding it.
  */
 export function inferenceMode<T>(fn: () => T): T {
   return withMode('inference', true, () => withMode('grad', false, fn));

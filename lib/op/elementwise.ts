@@ -7,6 +7,7 @@ import {
   COMPUTE,
   Code,
   DTYPES,
+  SIZE,
   defaultFloat,
   isFloatCode,
   promoteCodes as joined,
@@ -154,6 +155,14 @@ function bigScalar(x: bigint): Tensor {
   return t;
 }
 
+/** An integer operand as the dtype that it is computed in holds it: in uint8, -1 is 255. (Wider ones are cast by the driver.) */
+function wrapped(x: Operand, code: Code): Operand {
+  if (x instanceof Tensor) return x.code === code || x.code === Code.bool ? x : x.to(DTYPES[code]!);
+  if (typeof x === 'boolean' || (x >= 0 && x < 128)) return x;
+  const bits = 8 * SIZE[code]!;
+  return Number(code === Code.u8 ? BigInt.asUintN(bits, BigInt(x)) : BigInt.asIntN(bits, BigInt(x)));
+}
+
 /** What a binary op makes of the promoted dtype of its operands. */
 export const enum To {
   same, // add, mul
@@ -199,6 +208,7 @@ export function binary(k: Kernel, call: string, a: Operand, b: Operand, to: To =
   b = asTensor(b);
   let code = promoteTwo(a, b);
   if (to === To.float && !isFloatCode(code)) code = defaultFloat();
+  if (COMPUTE[code] === Code.i32 && code !== Code.i32) [a, b] = [wrapped(a, code), wrapped(b, code)];
   const id = kernelFor(call, k, code);
   const shape =
     a instanceof Tensor

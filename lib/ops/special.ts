@@ -51,8 +51,8 @@ export const logaddexp = defineOp(
   pair(
     'logaddexp',
     {
-      self: d('self', 'result', (grad, a, y) => grad.mul(a.sub(y).exp())),
-      other: d('other', 'result', (grad, b, y) => grad.mul(b.sub(y).exp())),
+      self: d('self', 'other', (grad, a, b) => grad.mul(a.sub(b).sigmoid())),
+      other: d('self', 'other', (grad, a, b) => grad.mul(b.sub(a).sigmoid())),
     },
     To.float,
   ),
@@ -63,8 +63,8 @@ export const logaddexp2 = defineOp(
   pair(
     'logaddexp2',
     {
-      self: d('self', 'result', (grad, a, y) => grad.mul(a.sub(y).exp2())),
-      other: d('other', 'result', (grad, b, y) => grad.mul(b.sub(y).exp2())),
+      self: d('self', 'other', (grad, a, b) => grad.mul(a.sub(b).mul(Math.LN2).sigmoid())),
+      other: d('self', 'other', (grad, a, b) => grad.mul(b.sub(a).mul(Math.LN2).sigmoid())),
     },
     To.float,
   ),
@@ -76,9 +76,8 @@ const xlogyTensor = defineOp(
     'xlogy',
     {
       self: d('self', 'other', (grad, x, y) => {
-        const log = y instanceof Tensor ? y.log() : Math.log(Number(y));
         const zero = y instanceof Tensor ? y.le(0) : x.mul(0).add(Number(y)).le(0);
-        return where(x.eq(0).logicalAnd(zero), 0, grad.mul(log));
+        return where(x.eq(0).logicalAnd(zero), 0, xlogy(grad, y));
       }),
       other: d('self', 'other', (grad, x, y) => grad.mul(x).div(y)),
     },

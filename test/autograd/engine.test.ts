@@ -715,6 +715,10 @@ describe('modes', () => {
     w.mul(w).backward();
     expect(list(w.grad)).toEqual([4]);
   });
+  it('inferenceMode: enableGrad inside changes nothing', () => {
+    const y = inferenceMode(() => enableGrad(() => x.mul(2)));
+    expect([y.requiresGrad, x.mul(2).requiresGrad]).toEqual([false, true]);
+  });
   it('inferenceMode: no recording, and its tensors are like others afterwards', () => {
     const [inside, y] = inferenceMode(() => [isInferenceModeEnabled(), x.mul(5)]);
     expect([inside, isInferenceModeEnabled(), y.requiresGrad]).toEqual([true, false, false]);

@@ -23,6 +23,19 @@ const gradOf = (x: Tensor, call: (x: Tensor) => Tensor, cotangent?: Tensor): Ten
 type Row = [name: string, call: () => Tensor, printed: string];
 
 const ARITHMETIC: Row[] = [
+  ['uint8 compared with -1, which is 255', () => ints(3, 6).byte().lt(-1), 'tensor([true, true])'],
+  ['uint8 % -1', () => ints(3, 6).byte().remainder(-1), 'tensor([3, 6], dtype=uint8)'],
+  ['int8 compared with 300, which is 44', () => ints(1, 50).to('int8').lt(300), 'tensor([ true, false])'],
+  [
+    'maximum of uint8 and an int16 of no dim',
+    () => ints(7, 6).byte().maximum(tensor(-4n).short()),
+    'tensor([252, 252], dtype=uint8)',
+  ],
+  [
+    'logaddexp at infinity: gradient',
+    () => gradOf(tensor([Infinity, 1]), (x) => x.logaddexp(tensor([2, Infinity])).sum()),
+    'tensor([1., 0.])',
+  ],
   ['gt_ of floats', () => tensor([2, 0.5]).gt_(tensor([1, 1])), 'tensor([1., 0.])'],
   [
     'le_ of float64',
