@@ -35,11 +35,13 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 namespace {
 
-constexpr int64_t kPanel = 32;      // reflections that are applied together
-constexpr int64_t kFew = 64;        // multiply-adds that are done in place
-constexpr int64_t kSquare = 16;     // of a transposition
-constexpr int64_t kLine = 64;       // bytes of a cache line
-constexpr int64_t kKept = 8 << 20;  // bytes of working memory that a thread keeps
+constexpr int64_t kPanel = 32;              // reflections that are applied together
+constexpr int64_t kFew = 64;                // multiply-adds that are done in place
+constexpr int64_t kBlock = 128;             // rows or columns of a matrix that one thread multiplies with a vector
+constexpr int64_t kThreadedWork = 1 << 16;  // multiply-adds of such a block that are worth a thread
+constexpr int64_t kSquare = 16;             // of a transposition
+constexpr int64_t kLine = 64;               // bytes of a cache line
+constexpr int64_t kKept = 8 << 20;          // bytes of working memory that a thread keeps
 
 // Elements from row to row of working memory: an odd number of cache lines. Rows a multiple of 4 KB apart would drive
 // each other out of the caches.
@@ -113,6 +115,36 @@ void dotRows(T* HWY_RESTRICT y, int64_t k, Rows<T> rows, int64_t n, T* HWY_RESTR
     for (int64_t j = 0; j < n; ++j) sum += row[j] * x[j];
     y[p] = sum;
   }
+}
+
+// The same for matrices that several threads are worth, in blocks whose cuts don't depend on how many there are.
+template <class T>
+struct AddRowsTask {
+  T* y;
+  int64_t n;
+  Rows<T> rows;
+  int64_t k;
+  T* w;
+  void operator()(int64_t begin, int64_t end) const {
+    for (int64_t j = begin * kBlock; j < end * kBlock && j < n; j += kBlock)
+      addRows(y + j, least(kBlock, n - j), rows.from(0, j), k, w);
+  }
+};
+template <class T>
+struct DotRowsTask {
+  T* y;
+  int64_t k;
+  Rows<T> rows;
+  int64_t n;
+  T* x;
+  void operator()(int64_t begin, int64_t end) const {
+    for (int64_t p = begin * kBlock; p < end * kBlock && p < k; p += kBlock)
+      dotRows(y + p, least(kBlock, k - p), rows.from(p, 0), n, x);
+  }
+};
+template <class Task>
+void inBlocks(int64_t count, int64_t work, const Task& task) {
+  parallelFor((count + kBlock - 1) / kBlock, 1 + kThreadedWork / (kBlock * work), task, 1);
 }
 
 template <class T>
@@ -288,7 +320,7 @@ struct Bidiagonal {
     T* const y = r.row(done) + i + 1;
     std::memset(y, 0, size(columns));
     if (left.tau[i] != 0 && columns > 0) {
-      addRows(y, columns, a.from(i, i + 1), rows, u);
+      inBlocks(columns, rows, AddRowsTask<T>{y, columns, a.from(i, i + 1), rows, u});
       dotRows(w, done, l.from(0, i), rows, u);
       addRows(y, columns, r.from(0, i + 1), done, w);
       multiply(y, columns, -left.tau[i]);
@@ -304,7 +336,7 @@ struct Bidiagonal {
     T *const x = l.row(done + 1) + i + 1, *const minusV = r.row(done + 1) + i + 1;
     std::memset(x, 0, size(rows - 1));
     if (right.tau[i] != 0) {
-      dotRows(x, rows - 1, a.from(i + 1, i + 1), columns, v);
+      inBlocks(rows - 1, columns, DotRowsTask<T>{x, rows - 1, a.from(i + 1, i + 1), columns, v});
       dotRows(w, done + 1, r.from(0, i + 1), columns, v);
       addRows(x, rows - 1, l.from(0, i + 1), done + 1, w);
       multiply(x, rows - 1, right.tau[i]);
