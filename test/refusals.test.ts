@@ -190,6 +190,11 @@ const RANGES: Row[] = [
   [() => ints(5).byte().clamp({ max: -1 }), 'value', 'clamp: -1 has no uint8 value'],
   [() => tf.full([2], 300, { dtype: 'uint8' }), 'value', 'full: 300 has no uint8 value'],
   [
+    () => leaf(2, 3).gather(0, ints(0).unsqueeze(0), { sparseGrad: true }),
+    'value',
+    'gather: sparse gradients do not exist here; leave sparseGrad out',
+  ],
+  [
     () => F.embedding(ints(0), leaf(2, 3), { sparse: true }),
     'value',
     'embedding: sparse gradients do not exist here; leave sparse out',

@@ -231,7 +231,9 @@ function padCorner(grad: Tensor, shape: Shape): Tensor {
  * index's shape. RangeError for an index out of range. See torch.gather.
  */
 export const gather = defineOp('gather(Tensor self, int dim, Tensor index, *, bool sparseGrad=false)', (): OpDef => ({
-  forward(self: Tensor, dim: number, index: Tensor) {
+  forward(self: Tensor, dim: number, index: Tensor, sparseGrad: boolean) {
+    if (sparseGrad && self.requiresGrad)
+      throw new TenfoldError('value', 'gather: sparse gradients do not exist here; leave sparseGrad out');
     const at = wrapDim('gather', dim, self.shape.length);
     checkLines('gather', self, at, index, null);
     return gatherElements('gather', self, at, index);
