@@ -92,8 +92,13 @@ function nuclear(x: Tensor, dim: Dims, keepdim: boolean, dtype: DType | null): T
 export const norm = defineOp(
   "norm(Tensor self, any p='fro', int[]? dim=null, bool keepdim=false, dtype? dtype=null)",
   (): OpDef => ({
-    forward: (x: Tensor, p: unknown, dim: Dims, keepdim: boolean, dtype: DType | null) =>
-      p === 'nuc' ? nuclear(x, dim, keepdim, dtype) : vectorNorm(x, orderOf(p), dim, keepdim, { dtype }),
+    forward(x: Tensor, p: unknown, dim: Dims, keepdim: boolean, dtype: DType | null) {
+      if (p === 'nuc') return nuclear(x, dim, keepdim, dtype);
+      const order = orderOf(p);
+      // The greatest of no magnitudes is 0 here; vectorNorm refuses it.
+      const none = x.count === 0 && Math.abs(order) === Infinity;
+      return vectorNorm(x, none ? 1 : order, dim, keepdim, { dtype });
+    },
     backward: {
       self: d('self', 'result', (grad, x, y, call) =>
         call.p === 'nuc'

@@ -23,6 +23,8 @@ const gradOf = (x: Tensor, call: (x: Tensor) => Tensor, cotangent?: Tensor): Ten
 type Row = [name: string, call: () => Tensor, printed: string];
 
 const ARITHMETIC: Row[] = [
+  ['norm of nothing, p infinite', () => tf.zeros(0, 2).norm(Infinity), 'tensor(0.)'],
+  ['norm of nothing along a dim, p infinite', () => tf.zeros(0, 2).norm(Infinity, 0), 'tensor([0., 0.])'],
   ['uint8 compared with -1, which is 255', () => ints(3, 6).byte().lt(-1), 'tensor([true, true])'],
   ['uint8 % -1', () => ints(3, 6).byte().remainder(-1), 'tensor([3, 6], dtype=uint8)'],
   ['int8 compared with 300, which is 44', () => ints(1, 50).to('int8').lt(300), 'tensor([ true, false])'],
