@@ -157,8 +157,8 @@ export abstract class FusedOptimizer<O extends FusedOptions> extends Optimizer<O
       rows[at + Column.states + k] = plain || p.code <= Code.f64 ? addressOf(s) : widened(table, s);
     }
     if (rule.step === 'count') {
-      rows[at + Column.step] = counter(state, 'step', 0);
-      if (rule.muProduct) rows[at + Column.muProduct] = counter(state, 'mu_product', 1);
+      rows[at + Column.step] = addressOf(counter(state, 'step', 0));
+      if (rule.muProduct) rows[at + Column.muProduct] = addressOf(counter(state, 'mu_product', 1));
     } else rows[at + Column.step] = fresh;
     rows[at + Column.elements] = p.count;
     rows[at + Column.param] = plain ? addressOf(p) : widened(table, p);
@@ -178,8 +178,8 @@ export abstract class FusedOptimizer<O extends FusedOptions> extends Optimizer<O
   }
 }
 
-/** Address of a float32 that lives as long as the state. */
-function counter(state: ParamState, name: string, start: number): number {
+/** A float32 that lives as long as the state. */
+export function counter(state: ParamState, name: string, start: number): Tensor {
   let value = state[name];
   if (!(value instanceof Tensor && value.code === Code.f32 && value.count === 1)) {
     // A checkpoint may hold a plain number, or a tensor of another dtype.
@@ -188,7 +188,7 @@ function counter(state: ParamState, name: string, start: number): number {
     fillElements(value as Tensor, from);
     state[name] = value;
   }
-  return addressOf(value as Tensor);
+  return value as Tensor;
 }
 
 const wideCode = (t: Tensor): Code => (t.code === Code.f64 ? Code.f64 : Code.f32);

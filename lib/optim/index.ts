@@ -8,5 +8,7 @@ export { Adadelta, type AdadeltaOptions } from './adadelta.js';
 export { Adamax, type AdamaxOptions } from './adamax.js';
 export { NAdam, type NAdamOptions } from './nadam.js';
 export { RAdam, type RAdamOptions } from './radam.js';
+export { ASGD, type ASGDOptions } from './asgd.js';
+export { Rprop, type RpropOptions } from './rprop.js';
 export * as lrScheduler from './lrScheduler/index.js';
 export { LBFGS, type LBFGSOptions } from './lbfgs.js';

@@ -75,7 +75,8 @@ export function readOptions(call: string, spec: OptionSpec, args: readonly unkno
 
 /** Refuses what isn't a number of at least `min`, and below `below` where that is given. */
 export function checkNumber(call: string, name: string, value: unknown, min = 0, below = Infinity): void {
-  if (typeof value !== 'number') throw new TypeError(`${call}: ${name} must be a number, got ${show(value)}`);
+  if (typeof value !== 'number' || (Number.isNaN(value) && min === -Infinity))
+    throw new TypeError(`${call}: ${name} must be a number, got ${show(value)}`);
   if (!(value >= min && (value < below || below === Infinity))) {
     throw new RangeError(
       `${call}: ${name} must be at least ${min}${below === Infinity ? '' : ` and below ${below}`}, got ${value}`,
@@ -302,8 +303,8 @@ export abstract class Optimizer<O extends object = AnyOptions> {
   }
 }
 
-// Step counters keep their dtype; every other floating-point tensor takes the parameter's.
-const COUNTERS = ['step', 'mu_product'];
+// Scalars for a whole parameter keep their dtype; every other floating-point tensor takes the parameter's.
+const COUNTERS = ['step', 'mu_product', 'eta', 'mu'];
 
 function copyState(call: string, where: string, param: Tensor, values: unknown): ParamState {
   if (typeof values !== 'object' || values === null)

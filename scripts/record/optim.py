@@ -1,7 +1,8 @@
 """Records trajectories of torch.optim and of its schedulers: test/fixtures/optim.json, read by test/optim/*.test.ts.
 
     trajectories  parameters after every step, from given gradients, of one optimizer with given options; and its state
-                  dict after some. Two parameters, the second of which has no gradient at step 2.
+                  dict after some. Two parameters, the second of which has no gradient at step 2; with `groups`, each is a
+                  group of these options.
     schedules     learning rate and momentum of every group, from construction on
     lbfgs         loss and parameters of the Rosenbrock function, step by step
 
@@ -50,6 +51,13 @@ CASES = [
     ('NAdam', dict(lr=0.05, betas=(0.8, 0.9), weight_decay=0.1, momentum_decay=0.02)),
     ('RAdam', dict()),
     ('RAdam', dict(lr=0.05, betas=(0.8, 0.9), weight_decay=0.1)),
+    ('Rprop', dict()),
+    ('Rprop', dict(lr=0.1, etas=(0.3, 1.7), step_sizes=(0.02, 0.15), maximize=True)),
+    ('ASGD', dict()),
+    ('ASGD', dict(lr=0.1, lambd=0.2, alpha=0.6, t0=2, weight_decay=0.1)),
+    ('ASGD', dict(lr=0.05, t0=0, maximize=True)),
+    ('Rprop', dict(lr=0.2), [dict(etas=(0.4, 1.5)), dict(lr=0.01, step_sizes=(0.001, 0.012))]),
+    ('ASGD', dict(lr=0.2, t0=1), [dict(lambd=0.1, weight_decay=0.3), dict(lr=0.01, alpha=0.9)]),
 ]  # fmt: skip
 
 
@@ -70,9 +78,10 @@ def tidy(value):
     return number(value) if isinstance(value, float) else value
 
 
-def trajectory(name, options, dtype):
+def trajectory(dtype, name, options, groups=None):
     params = [fill(i + 1, s).to(dtype).requires_grad_() for i, s in enumerate(SHAPES)]
-    optimizer = getattr(torch.optim, name)(params, **options)
+    given = [{'params': [p], **group} for p, group in zip(params, groups)] if groups else params
+    optimizer = getattr(torch.optim, name)(given, **options)
     steps = []
     for t in range(STEPS):
         for i, p in enumerate(params):
@@ -81,8 +90,8 @@ def trajectory(name, options, dtype):
         steps.append([tidy(p) for p in params])
         if len(steps) == CHECKPOINT:
             checkpoint = tidy(optimizer.state_dict())
-    return {'optimizer': name, 'options': tidy(options), 'dtype': str(dtype)[6:], 'steps': steps,
-            'checkpoint': CHECKPOINT, 'state_dict': checkpoint}  # fmt: skip
+    return {'optimizer': name, 'options': tidy(options), **({'groups': tidy(groups)} if groups else {}),
+            'dtype': str(dtype)[6:], 'steps': steps, 'checkpoint': CHECKPOINT, 'state_dict': checkpoint}  # fmt: skip
 
 
 def lbfgs(options):
@@ -165,7 +174,7 @@ def schedule(name, options, make, steps=19):
 
 
 def main():
-    trajectories = [trajectory(n, o, d) for n, o in CASES for d in (torch.float32, torch.float64)]
+    trajectories = [trajectory(d, *case) for case in CASES for d in (torch.float32, torch.float64)]
     schedules = [schedule(n, o, lambda opt, n=n, o=o: getattr(S, n)(opt, **o), 18 if n == 'OneCycleLR' else 19)
                  for n, o in SCHEDULES]  # fmt: skip
     for make, name in [(lambdas, 'LambdaLR'), (multiplicative, 'MultiplicativeLR'), (sequential, 'SequentialLR'),

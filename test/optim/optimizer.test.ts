@@ -9,7 +9,19 @@ function withGrad(values: number[], grad: number[], dtype: DType = 'float32'): T
   return p;
 }
 type Any = new (params: unknown, ...args: unknown[]) => optim.Optimizer;
-const ALL = ['SGD', 'Adam', 'AdamW', 'RMSprop', 'Adagrad', 'Adadelta', 'Adamax', 'NAdam', 'RAdam'] as const;
+const ALL = [
+  'SGD',
+  'Adam',
+  'AdamW',
+  'RMSprop',
+  'Adagrad',
+  'Adadelta',
+  'Adamax',
+  'NAdam',
+  'RAdam',
+  'Rprop',
+  'ASGD',
+] as const;
 const make = (name: string, params: unknown, ...args: unknown[]): optim.Optimizer =>
   new (optim as unknown as Record<string, Any>)[name]!(params, ...args);
 
@@ -93,7 +105,8 @@ describe.each(ALL)('%s', (name) => {
     optimizer.paramGroups[1]!.lr = 0;
     optimizer.step();
     expect(a.item()).not.toBe(1);
-    expect(b.item()).toBe(1);
+    // Rprop's steps start from lr, but are never below the least.
+    expect(b.item()).toBe(name === 'Rprop' ? Math.fround(1 - 1e-6) : 1);
   });
 
   it('keeps its state when a scope ends', () => {
@@ -112,12 +125,14 @@ describe.each(ALL)('%s', (name) => {
     expect(() => make(name, p, { lr: -1 })).toThrow(`${name}: lr must be at least 0, got -1`);
     expect(() => make(name, p, { lr: NaN })).toThrow(`${name}: lr must be at least 0, got NaN`);
     expect(() => make(name, p, { lr: '0.1' })).toThrow(`${name}: lr must be a number, got '0.1'`);
-    expect(() => make(name, p, { lr: 0.1, weightDecay: -1 })).toThrow(
-      `${name}: weightDecay must be at least 0, got -1`,
-    );
-    expect(() => make(name, p, { lr: 0.1, weight_decay: 1 })).toThrow(
-      `${name}: unknown option 'weight_decay', did you mean 'weightDecay'?`,
-    );
+    if (name !== 'Rprop') {
+      expect(() => make(name, p, { lr: 0.1, weightDecay: -1 })).toThrow(
+        `${name}: weightDecay must be at least 0, got -1`,
+      );
+      expect(() => make(name, p, { lr: 0.1, weight_decay: 1 })).toThrow(
+        `${name}: unknown option 'weight_decay', did you mean 'weightDecay'?`,
+      );
+    }
     expect(() => make(name, [], { lr: 0.1 })).toThrow(`${name}: the list of parameters is empty`);
     expect(() => make(name, p[0], { lr: 0.1 })).toThrow(
       `${name}: params must be a list of tensors or of groups, got a Tensor`,
@@ -181,6 +196,25 @@ describe('options', () => {
     );
     expect(() => new optim.Adam(p, { betas: 0.9 as never })).toThrow('Adam: betas must be a pair of numbers, got 0.9');
     expect(() => new optim.Adadelta(p, { rho: 2 })).toThrow('Adadelta: rho must be from 0 to 1, got 2');
+    for (const etas of [
+      [0, 1.2],
+      [1, 1.2],
+      [0.5, 1],
+      [1.2, 0.5],
+    ] as [number, number][]) {
+      expect(() => new optim.Rprop(p, { etas })).toThrow(
+        `Rprop: etas must be one number between 0 and 1 and one above 1, got [${etas.join(', ')}]`,
+      );
+    }
+    expect(() => new optim.Rprop(p, { etas: 0.5 as never })).toThrow('Rprop: etas must be a pair of numbers, got 0.5');
+    expect(() => new optim.Rprop(p, 0.1, [0.5, 1.2], [1] as never)).toThrow(
+      'stepSizes must be a pair of numbers, got [1]',
+    );
+    expect(() => new optim.Rprop(p, { stepSizes: [0, '1' as never] })).toThrow(
+      "Rprop: stepSizes[1] must be a number, got '1'",
+    );
+    expect(() => new optim.ASGD(p, { t0: NaN })).toThrow('ASGD: t0 must be a number, got NaN');
+    expect(() => new optim.ASGD(p, { lambd: '1' as never })).toThrow("ASGD: lambd must be a number, got '1'");
   });
   it('groups have their own, and their own lists', () => {
     const betas: [number, number] = [0.5, 0.6];
