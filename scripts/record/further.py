@@ -62,6 +62,10 @@ ROWS = [
     ('nanquantile', [V, 0.25], {}),
     ('nn.functional.adaptive_max_pool3d', [B.reshape(1, 1, 2, 2, 3), [1, 2, 2]], {}),
     ('nn.functional.max_unpool1d', [torch.tensor([[[5.0, 4.0, 3.0]]]), torch.tensor([[[1, 3, 4]]]), 2], {}),
+    ('nn.functional.gumbel_softmax', [A], {'tau': 0.5}),
+    ('nn.functional.gumbel_softmax', [B.double()], {'dim': 1}),
+    ('nn.functional.gumbel_softmax', [B], {'hard': True}),
+    ('nn.functional.rrelu', [A.double()], {'lower': 0.1, 'upper': 0.9, 'training': True}),
     ('nn.functional.lp_pool1d', [P, 2.0, 2], {}),
 ]
 
@@ -83,6 +87,7 @@ def call(name, args, kwargs):
 def main():
     rows = []
     for name, args, kwargs in ROWS:
+        torch.manual_seed(0)
         actual = args[0] if name == 'chain_matmul' else args
         rows.append([name, encode(args), kwargs, encode(call(name, actual, kwargs))])
     path = os.path.join(os.path.dirname(__file__), '..', '..', 'test', 'fixtures', 'further.json')

@@ -25,7 +25,16 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
     return scores.softmax(-1) @ value
 
 
+def channel_shuffle(input, groups):
+    """As documented: this PyTorch has no derivative of its own."""
+    if input.dim() > 2 and groups > 0 and input.size(1) % groups == 0:
+        n, c, *rest = input.shape
+        return input.reshape(n, groups, c // groups, *rest).transpose(1, 2).reshape(input.shape)
+    return F.channel_shuffle(input, groups)  # says what is wrong
+
+
 REFERENCES = {
+    'nn.functional.channel_shuffle': (channel_shuffle, ['function']),
     'nn.functional.rms_norm': (rms_norm, ['function']),
     'nn.functional.scaled_dot_product_attention': (scaled_dot_product_attention, ['function']),
 }
@@ -76,6 +85,19 @@ def samples(name):
             if name not in ('maximum', 'atan2'):
                 yield [positive, 2.5], {}
             yield [positive, r(2, 3, 4, grad=False)], {}
+        if name == 'nn.functional.channel_shuffle':
+            yield [r(2, 6, 4), 3], {}
+            yield [r(1, 4, 2, 3), 2], {}
+            yield [r(3, 4, 2, 2, grad=False).transpose(0, 3).requires_grad_(), 1], {}
+            yield [r(0, 4, 2), 2], {}
+        if name == 'nn.functional.multilabel_margin_loss':
+            yield [r(2, 4), torch.tensor([[3, 0, -1, 1], [2, 2, 1, -1]])], {}  # one listed twice
+            yield [r(3), torch.tensor([0, 1, 2])], {'reduction': 'none'}
+            yield [torch.tensor([[0.5, 1.5, 0.5]], dtype=dtype).requires_grad_(), torch.tensor([[0, -1, -1]])], {}  # margin 0
+        if name == 'nn.functional.triplet_margin_with_distance_loss':
+            for kwargs in {}, {'margin': 3, 'swap': True}, {'reduction': 'none'}, {'margin': 0.25, 'reduction': 'sum'}:
+                yield [r(4, 3), r(4, 3), r(4, 3)], kwargs
+            yield [r(3), r(2, 3), r(2, 1)], {'swap': True}
         if name == 'nn.functional.interpolate':
             for mode, corners in itertools.product(('bilinear', 'bicubic'), (False, True)):
                 yield [r(1, 2, 7, 5)], {'size': [3, 4], 'mode': mode, 'align_corners': corners, 'antialias': True}
@@ -248,6 +270,11 @@ def samples(name):
             'nn.functional.dropout': ([wide], {'p': 0.3}),
             'nn.functional.dropout2d': ([wide.reshape(100, 50, 2, 1)], {'p': 0.4}),
         }[name]
+    if name == 'nn.functional.gumbel_softmax':
+        yield [torch.linspace(-1, 2, 20).reshape(4, 5)], {'tau': 0.5}
+        yield [torch.linspace(-1, 2, 20).reshape(4, 5)], {'hard': True, 'dim': 0}
+    if name == 'nn.functional.rrelu':
+        yield [torch.linspace(-1, 0.5, 20)], {'lower': 0.1, 'upper': 0.9, 'training': True}
     if name == 'randn':
         yield [[50, 100]], {}
         yield [[50, 100]], {'dtype': torch.float64}
@@ -361,6 +388,12 @@ def errors(name):
         'nn.functional.max_pool2d': [([torch.zeros(1, 1, 4, 4), 2], {'padding': 2})],
         'nn.functional.pad': [([x, [1, 1, 1]], {}), ([torch.zeros(1, 2, 3), [3, 3]], {'mode': 'reflect'})],
         'nn.functional.kl_div': [([x, torch.zeros(2, 4)], {})], 'nn.functional.binary_cross_entropy': [([x, torch.zeros(3)], {})],
+        'nn.functional.channel_shuffle': [([torch.zeros(1, 5, 2), 2], {}), ([torch.zeros(2, 4), 2], {}), ([torch.zeros(1, 4, 2), 0], {})],
+        'nn.functional.multilabel_margin_loss': [([x, i + 3], {}), ([x, i - 2], {}), ([x, x], {}), ([x, i[0]], {}), ([torch.zeros(2, 2, 2)] * 2, {})],
+        'nn.functional.triplet_margin_with_distance_loss': [([x, x, torch.zeros(4)], {})],
+        'nn.functional.pdist': [([torch.zeros(3)], {}), ([x, -1], {}), ([i], {})],
+        'nn.functional.gumbel_softmax': [([x], {'dim': 2})], 'nn.functional.multilabel_soft_margin_loss': [([x, torch.zeros(4)], {})],
+        'nn.functional.rrelu': [([i], {})],
         'nn.functional.glu': [([x, 1], {})], 'nn.functional.pixel_shuffle': [([torch.zeros(1, 3, 2, 2), 2], {})],
     }  # fmt: skip
     return table.get(name, [])

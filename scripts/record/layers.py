@@ -58,6 +58,18 @@ ROWS = [
     ("nn.Upsample(scale_factor=2, mode='bilinear')", "new nn.Upsample({ scaleFactor: 2, mode: 'bilinear' })", [[2, 3, 4, 5]]),
     ('nn.ReplicationPad2d((1, 2, 0, 1))', 'new nn.ReplicationPad2d([1, 2, 0, 1])', [[2, 3, 4, 5]]),
     ('nn.PixelShuffle(2)', 'new nn.PixelShuffle(2)', [[2, 8, 3, 2]]),
+    ('nn.RReLU()', 'new nn.RReLU()', [[4, 30]]),
+    ('nn.RReLU(0.1, 0.9)', 'new nn.RReLU(0.1, 0.9)', [[7]]),
+    ('nn.Softmax2d()', 'new nn.Softmax2d()', [[2, 3, 2, 2]]),
+    ('nn.UpsamplingNearest2d(scale_factor=2)', 'new nn.UpsamplingNearest2d({ scaleFactor: 2 })', [[2, 3, 4, 5]]),
+    ('nn.UpsamplingBilinear2d(size=(5, 7))', 'new nn.UpsamplingBilinear2d([5, 7])', [[2, 3, 4, 5]]),
+    ('nn.MultiLabelSoftMarginLoss()', 'new nn.MultiLabelSoftMarginLoss()', [[5, 4], [5, 4]]),
+    ('nn.TripletMarginWithDistanceLoss(swap=True)', 'new nn.TripletMarginWithDistanceLoss({ swap: true })', [[5, 4], [5, 4], [5, 4]]),
+    (
+        'nn.TripletMarginWithDistanceLoss(distance_function=nn.CosineSimilarity(), margin=0.5)',
+        'new nn.TripletMarginWithDistanceLoss({ distanceFunction: new nn.CosineSimilarity(), margin: 0.5 })',
+        [[5, 4], [5, 4], [5, 4]],
+    ),
     ('nn.Unfold(2, stride=2)', 'new nn.Unfold(2, { stride: 2 })', [[2, 3, 4, 6]]),
 ]  # fmt: skip
 

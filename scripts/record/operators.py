@@ -46,7 +46,8 @@ ERRORS = 8
 SKIPPED_VARIANTS = {('nn.functional.silu', 'complex'), ('nn.functional.batch_norm', 'without_cudnn'), ('addmm', 'decomposed')}
 RANDOM = {
     'randn', 'randn_like', 'rand_like', 'randint', 'normal', 'uniform', 'bernoulli', 'multinomial',
-    'nn.functional.dropout', 'nn.functional.dropout2d', 'nn.functional.alpha_dropout',
+    'nn.functional.dropout', 'nn.functional.dropout2d', 'nn.functional.alpha_dropout', 'nn.functional.gumbel_softmax',
+    'nn.functional.rrelu',
 }  # fmt: skip
 UNINITIALISED = {'empty', 'empty_like'}
 PROPERTIES = {'T', 'mT'}
@@ -233,7 +234,8 @@ def record(name, function, args, kwargs):
     changes_self = name in ('uniform', 'zero_')
     with torch.set_grad_enabled(not changes_self):
         out = function(*given, **given_named)
-    certain = name not in RANDOM or 'dropout' in name and (kwargs.get('training') is False or kwargs.get('p') == 0)
+    idle = 'dropout' in name and (kwargs.get('training') is False or kwargs.get('p') == 0)
+    certain = name not in RANDOM or idle or name.endswith('rrelu') and not kwargs.get('training')
     if not certain or name in UNINITIALISED:
         row['random'] = statistics(out)
         return row, 0

@@ -270,6 +270,10 @@ const ROWS: Record<string, Row[]> = {
   'nn.functional.sigmoid, tanh': [[(a) => [F.sigmoid(a), F.tanh(a)], x(3)]],
   'nn.functional.softmax, logSoftmax': [[(a) => [F.softmax(a, 0), F.logSoftmax(a, 1)], x(2, 3)]],
   threshold: [[(a) => F.threshold(a, 0.2, -3), x(5)]],
+  gumbelSoftmax: [
+    [(a) => (tf.manualSeed(0), F.gumbelSoftmax(a, 0.7)), x(2, 3)], [(a) => (tf.manualSeed(0), F.gumbelSoftmax(a, { dim: 0 })), x(3)],
+  ],
+  rrelu: [[(a) => (tf.manualSeed(0), F.rrelu(a, 0.1, 0.9, true)), x(2, 3)]],
   dropout1d: [[(a) => (tf.manualSeed(0), F.dropout1d(a, 0.5, true)), x(2, 3, 2)]],
   'binaryCrossEntropyWithLogits, posWeight': ['none', 'mean', 'sum'].map((reduction): Row => [
     (a, b, w) => F.binaryCrossEntropyWithLogits(a, b, { posWeight: w, reduction }), x(2, 3), between(0.1, 0.9, 2, 3),

@@ -4,12 +4,14 @@
  * the tests. With `inplace: true` the result is written into the input.
  */
 import { TenfoldError } from '../../errors.js';
-import { type DType } from '../../dtype.js';
+import { Code, type DType } from '../../dtype.js';
 import { kernel } from '../../native/launch.js';
 import { formatShape, wrapDim } from '../../tensor/shape.js';
-import { type Tensor } from '../../tensor/tensor.js';
+import { Tensor } from '../../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { To, elementwise, unary } from '../../op/elementwise.js';
+import { countTrue } from '../../op/indexed.js';
+import { onesLike, tensor } from '../../ops/creation.js';
 import { where } from '../../ops/index.js';
 
 type Call = Record<string, number>;
@@ -272,6 +274,30 @@ export const threshold = defineOp(
 );
 const THRESHOLD = kernel('threshold');
 
+/**
+ * x where it is positive, elsewhere x times a number of its own, drawn uniformly from [lower, upper) in training and their
+ * mean otherwise (Xu et al. 2015). The numbers drawn are PyTorch's for a seed. See torch.nn.functional.rrelu.
+ */
+export const rrelu = defineOp(
+  'rrelu(Tensor input, float lower=0.125, float upper=0.3333333333333333, bool training=false, bool inplace=false)',
+  (): OpDef => ({
+    forward(x: Tensor, lower: number, upper: number, training: boolean) {
+      if (!(lower <= upper))
+        throw new TenfoldError('value', `rrelu: lower must not be above upper, got ${lower} and ${upper}`);
+      if (!x.isFloatingPoint()) throw new TenfoldError('dtype', `rrelu: needs a floating-point dtype, got ${x.dtype}`);
+      if (!training) return leakyRelu(x, (lower + upper) / 2);
+      const below = x.detach().le(0);
+      // Limits are of x's dtype, the numbers between them drawn as float64: one for each element that takes one.
+      const [from, to] = tensor([lower, upper], { dtype: x.dtype }).double().tolist() as [number, number];
+      const slopes = Tensor.raw([countTrue(below)], Code.f64)
+        .uniform_(from, to)
+        .to(x.dtype);
+      return x.mul(onesLike(x).detach().maskedScatter(below, slopes));
+    },
+    composite: true,
+  }),
+);
+
 /** First half times sigmoid of the second half along `dim` (Dauphin et al. 2016). See torch.nn.functional.glu. */
 export const glu = defineOp('glu(Tensor input, int dim=-1)', (): OpDef => ({
   forward(x: Tensor, dim: number) {
@@ -303,3 +329,24 @@ export const softmin = defineOp('softmin(Tensor input, int? dim=null, *, dtype? 
   forward: (x: Tensor, dim: number | null, dtype: DType | null) => x.neg().softmax(needDim('softmin', dim), dtype),
   composite: true,
 }));
+/**
+ * A sample from the Gumbel-softmax distribution over `dim` (Jang et al. 2017): softmax((logits + noise) / tau). With `hard` it is
+ * one-hot, and has the gradient of the soft one. The noise is PyTorch's for a seed. See torch.nn.functional.gumbel_softmax.
+ */
+export const gumbelSoftmax = defineOp(
+  'gumbelSoftmax(Tensor logits, float tau=1, bool hard=false, float eps=1e-10, int dim=-1)',
+  (): OpDef => ({
+    forward(logits: Tensor, tau: number, hard: boolean, eps: number, dim: number) {
+      if (eps !== 1e-10) throw new TenfoldError('value', 'gumbelSoftmax: eps has no effect any more; leave it out');
+      if (!logits.isFloatingPoint())
+        throw new TenfoldError('dtype', `gumbelSoftmax: needs a floating-point dtype, got ${logits.dtype}`);
+      const at = wrapDim('gumbelSoftmax', dim, logits.shape.length);
+      const noise = Tensor.raw(logits.shape, logits.code).exponential_().log().neg();
+      const soft = logits.add(noise).div(tau).softmax(at);
+      if (!hard) return soft;
+      const oneHot = Tensor.zeros(logits.shape, logits.code).scatter(at, soft.detach().argmax(at, true), 1);
+      return oneHot.sub(soft.detach()).add(soft);
+    },
+    composite: true,
+  }),
+);

@@ -2,11 +2,12 @@
 import { TenfoldError } from '../../errors.js';
 import { Code, isFloatCode } from '../../dtype.js';
 import { kernel, launchRaw } from '../../native/launch.js';
-import { formatShape, sameShape, type Shape } from '../../tensor/shape.js';
+import { broadcastShapes, formatShape, sameShape, type Shape } from '../../tensor/shape.js';
 import { Tensor, addressOf } from '../../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { cat, stack, where } from '../../ops/index.js';
 import { arange, fullLike, tensor } from '../../ops/creation.js';
+import { logsigmoid } from './activation.js';
 import { checkReduction, reduceLoss } from './loss.js';
 
 const REDUCTIONS = ['none', 'mean', 'sum'];
@@ -321,6 +322,71 @@ export const multiMarginLoss = defineOp(
       return input.shape.length < 2 && reduction === 'none' && target.shape.length === 0
         ? losses.squeeze(0)
         : reduceLoss(losses, reduction);
+    },
+    composite: true,
+  }),
+);
+
+/**
+ * Mean over classes of the margins max(0, 1 − x[target] + x[class]) between each target and each class that is none, divided
+ * by the number of classes. input is [n, classes] or [classes], target int64 of that shape: classes up to the first −1. See
+ * torch.nn.functional.multilabel_margin_loss.
+ */
+export const multilabelMarginLoss = defineOp(
+  "multilabelMarginLoss(Tensor input, Tensor target, *, string reduction='mean')",
+  (): OpDef => ({
+    forward(input: Tensor, target: Tensor, reduction: string) {
+      checkReduction('multilabelMarginLoss', reduction);
+      if (!isFloatCode(input.code))
+        throw new TenfoldError('dtype', `multilabelMarginLoss: input must be floating-point, got ${input.dtype}`);
+      if (target.code !== Code.i64) {
+        throw new TenfoldError(
+          'dtype',
+          `multilabelMarginLoss: target must hold classes as int64, got ${target.dtype}; use target.long()`,
+        );
+      }
+      const x = input.shape.length === 0 ? input.reshape([1]) : input;
+      const labels = target.shape.length === 0 ? target.reshape([1]) : target;
+      const classes = x.shape.at(-1)!;
+      if (x.shape.length > 2 || classes === 0 || !sameShape(x.shape, labels.shape)) {
+        throw new TenfoldError(
+          'shape',
+          `multilabelMarginLoss: expected input [n, classes] or [classes] and a target of its shape, got ${formatShape(input.shape)} and ${formatShape(target.shape)}`,
+        );
+      }
+      checkRange('multilabelMarginLoss', labels, classes, -1);
+      const counts = labels.ge(0).long().cumprod(-1);
+      const at = labels.clamp({ min: 0 });
+      const isTarget = Tensor.zeros(x.shape, Code.i64).scatterAdd(-1, at, counts).gt(0);
+      // [n, targets, classes]
+      const over = x.unsqueeze(-2).sub(x.gather(-1, at).unsqueeze(-1)).add(1).relu();
+      const compared = counts.gt(0).unsqueeze(-1).logicalAnd(isTarget.logicalNot().unsqueeze(-2));
+      return reduceLoss(where(compared, over, 0).sum([-2, -1]).div(classes), reduction);
+    },
+    composite: true,
+  }),
+);
+
+/**
+ * Mean over classes of −(y log σ(x) + (1 − y) log σ(−x)), the binary cross entropy of each class's logit; weight has one factor
+ * for each class. See torch.nn.functional.multilabel_soft_margin_loss.
+ */
+export const multilabelSoftMarginLoss = defineOp(
+  "multilabelSoftMarginLoss(Tensor input, Tensor target, Tensor? weight=null, *, string reduction='mean')",
+  (): OpDef => ({
+    forward(input: Tensor, target: Tensor, weight: Tensor | null, reduction: string) {
+      checkReduction('multilabelSoftMarginLoss', reduction);
+      if (!isFloatCode(input.code))
+        throw new TenfoldError('dtype', `multilabelSoftMarginLoss: input must be floating-point, got ${input.dtype}`);
+      if (input.shape.length === 0)
+        throw new TenfoldError('shape', 'multilabelSoftMarginLoss: input must be [..., classes], got a 0-dim tensor');
+      broadcastShapes('multilabelSoftMarginLoss', input.shape, target.shape);
+      const losses = target
+        .mul(logsigmoid(input))
+        .add(target.neg().add(1).mul(logsigmoid(input.neg())))
+        .neg();
+      const weighted = weight === null ? losses : losses.mul(weight);
+      return reduceLoss(weighted.sum(-1).div(input.shape.at(-1)!), reduction);
     },
     composite: true,
   }),

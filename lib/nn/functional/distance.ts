@@ -1,9 +1,11 @@
 /** Distances, similarities, and what is measured with them. */
-import { TenfoldError } from '../../errors.js';
+import { TenfoldError, renamed, show } from '../../errors.js';
 import { getDefaultDtype } from '../../dtype.js';
 import { broadcastShapes, formatShape } from '../../tensor/shape.js';
 import { type Tensor } from '../../tensor/tensor.js';
 import { defineOp, type OpDef } from '../../op/define.js';
+import { floatOnly } from '../../op/reduce.js';
+import { cdist, triuIndices } from '../../ops/index.js';
 import { checkReduction, reduceLoss } from './loss.js';
 
 /** Norm of x1 − x2 + eps over the last dim. See torch.nn.functional.pairwise_distance. */
@@ -21,6 +23,24 @@ export const pairwiseDistance = defineOp(
     composite: true,
   }),
 );
+/**
+ * p-norm distances of all pairs of rows of [n, d]: a vector of n (n − 1) / 2, of row 0 to those behind it first. float32 or
+ * float64. See torch.nn.functional.pdist.
+ */
+export const pdist = defineOp('pdist(Tensor input, float p=2)', (): OpDef => ({
+  forward(x: Tensor, p: number) {
+    if (x.shape.length !== 2)
+      throw new TenfoldError('shape', `pdist: expected rows [n, d], got shape ${formatShape(x.shape)}`);
+    if (!(p >= 0)) throw new TenfoldError('value', `pdist: p must not be negative, got ${p}`);
+    floatOnly('pdist', x);
+    const n = x.shape[0]!;
+    const [row, column] = triuIndices(n, n, 1).unbind() as [Tensor, Tensor];
+    return cdist(x, x, p, { computeMode: 'donot_use_mm_for_euclid_dist' })
+      .reshape([-1])
+      .indexSelect(0, row.mul(n).add(column));
+  },
+  composite: true,
+}));
 /** Cosine of the angle between x1 and x2 along dim; lengths below eps count as eps. See torch.nn.functional.cosine_similarity. */
 export const cosineSimilarity = defineOp(
   'cosineSimilarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-8)',
@@ -80,6 +100,55 @@ export const tripletMarginLoss = defineOp(
       const near = pairwiseDistance(a, pos, p, eps);
       let far = pairwiseDistance(a, neg, p, eps);
       if (swap) far = far.minimum(pairwiseDistance(pos, neg, p, eps));
+      return reduceLoss(near.sub(far).add(margin).clamp({ min: 0 }), reduction);
+    },
+    composite: true,
+  }),
+);
+
+/** A measure of how far apart two tensors are. */
+export type Distance = (x1: Tensor, x2: Tensor) => Tensor;
+/** Options of tripletMarginWithDistanceLoss. */
+export interface TripletMarginOptions {
+  distanceFunction?: Distance | null;
+  margin?: number;
+  swap?: boolean;
+  reduction?: string;
+}
+/**
+ * tripletMarginLoss with a distance of one's own, pairwiseDistance where none is given. See
+ * torch.nn.functional.triplet_margin_with_distance_loss.
+ */
+export const tripletMarginWithDistanceLoss: (
+  anchor: Tensor,
+  positive: Tensor,
+  negative: Tensor,
+  options?: TripletMarginOptions,
+) => Tensor = defineOp(
+  "tripletMarginWithDistanceLoss(Tensor anchor, Tensor positive, Tensor negative, *, any distanceFunction=null, float margin=1, bool swap=false, string reduction='mean')",
+  (): OpDef => ({
+    forward(
+      a: Tensor,
+      pos: Tensor,
+      neg: Tensor,
+      distanceFunction: unknown,
+      margin: number,
+      swap: boolean,
+      reduction: string,
+    ) {
+      checkReduction('tripletMarginWithDistanceLoss', reduction);
+      const given =
+        distanceFunction ??
+        ((x1: Tensor, x2: Tensor) => renamed('tripletMarginWithDistanceLoss', () => pairwiseDistance(x1, x2)));
+      if (typeof given !== 'function') {
+        throw new TypeError(
+          `tripletMarginWithDistanceLoss: 'distanceFunction' must be a function of two tensors, got ${show(given)}`,
+        );
+      }
+      const distance = given as Distance;
+      const near = distance(a, pos);
+      let far = distance(a, neg);
+      if (swap) far = far.minimum(distance(pos, neg));
       return reduceLoss(near.sub(far).add(margin).clamp({ min: 0 }), reduction);
     },
     composite: true,

@@ -1,12 +1,18 @@
 /** Functions of tensors that networks are made of, as torch.nn.functional. */
 export {
-  celu, elu, gelu, glu, hardshrink, hardsigmoid, hardswish, hardtanh, leakyRelu, logSoftmax, logsigmoid, mish, prelu,
-  relu, relu6, selu, sigmoid, silu, softmax, softmin, softplus, softshrink, softsign, tanh, tanhshrink, threshold,
+  celu, elu, gelu, glu, gumbelSoftmax, hardshrink, hardsigmoid, hardswish, hardtanh, leakyRelu, logSoftmax, logsigmoid,
+  mish, prelu, relu, relu6, rrelu, selu, sigmoid, silu, softmax, softmin, softplus, softshrink, softsign, tanh,
+  tanhshrink, threshold,
 } from './activation.js'; // prettier-ignore
 export { multiHeadAttentionForward, scaledDotProductAttention } from './attention.js';
-export { crossEntropy, ctcLoss, multiMarginLoss, nllLoss } from './classification.js';
+export {
+  crossEntropy, ctcLoss, multiMarginLoss, multilabelMarginLoss, multilabelSoftMarginLoss, nllLoss,
+} from './classification.js'; // prettier-ignore
 export { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d, convTranspose3d } from './conv.js';
-export { cosineSimilarity, normalize, pairwiseDistance, tripletMarginLoss } from './distance.js';
+export {
+  cosineSimilarity, normalize, pairwiseDistance, pdist, tripletMarginLoss, tripletMarginWithDistanceLoss, type Distance,
+  type TripletMarginOptions,
+} from './distance.js'; // prettier-ignore
 export { alphaDropout, dropout, dropout1d, dropout2d, dropout3d, featureAlphaDropout } from './dropout.js';
 export { embedding, embeddingBag, oneHot } from './embedding.js';
 export { bilinear, linear } from './linear.js';
@@ -21,4 +27,4 @@ export {
   maxUnpool3d,
 } from './pooling.js'; // prettier-ignore
 export { interpolate, pad } from './resample.js';
-export { affineGrid, fold, gridSample, pixelShuffle, pixelUnshuffle, unfold } from './vision.js';
+export { affineGrid, channelShuffle, fold, gridSample, pixelShuffle, pixelUnshuffle, unfold } from './vision.js';

@@ -232,6 +232,27 @@ export const pixelUnshuffle = defineOp('pixelUnshuffle(Tensor input, int downsca
   composite: true,
 }));
 
+/**
+ * Channels of [n, c, …] in another order: those at the same place of each of `groups` equal groups come to lie behind each
+ * other (Zhang et al. 2018). See torch.nn.functional.channel_shuffle.
+ */
+export const channelShuffle = defineOp('channelShuffle(Tensor input, int groups)', (): OpDef => ({
+  forward(input: Tensor, groups: number) {
+    const { shape } = input;
+    if (shape.length < 3)
+      throw new TenfoldError('shape', `channelShuffle: expected at least [n, c, l], got shape ${formatShape(shape)}`);
+    if (groups < 1) throw new RangeError(`channelShuffle: 'groups' must be at least 1, got ${groups}`);
+    const [n, c, ...rest] = shape as [number, number, ...number[]];
+    if (c % groups !== 0)
+      throw new TenfoldError('shape', `channelShuffle: ${c} channels can't be cut in ${groups} equal groups`);
+    return input
+      .reshape([n, groups, c / groups, ...rest])
+      .transpose(1, 2)
+      .reshape(shape);
+  },
+  composite: true,
+}));
+
 // ---- sampling at points -------------------------------------------------------------------------------------------------
 
 /** x in [0, size - 1]; the gradient at both ends is 0, as PyTorch's is here. */

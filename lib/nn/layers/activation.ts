@@ -1,5 +1,7 @@
 /** Activations as modules: no parameters but PReLU's; the shape stays, but for GLU's. */
+import { TenfoldError } from '../../errors.js';
 import { full } from '../../ops/creation.js';
+import { formatShape } from '../../tensor/shape.js';
 import { checkIsTensor, type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/index.js';
@@ -341,6 +343,17 @@ export class Softmax extends Module {
   }
 }
 
+/** softmax over the channels of [n, c, h, w] or [c, h, w]. See torch.nn.Softmax2d. */
+export class Softmax2d extends Module {
+  override forward(input: Tensor): Tensor {
+    checkIsTensor('Softmax2d', 'input', input);
+    const { shape } = input;
+    if (shape.length !== 3 && shape.length !== 4)
+      throw new TenfoldError('shape', `Softmax2d: expected [n, c, h, w] or [c, h, w], got ${formatShape(shape)}`);
+    return F.softmax(input, -3);
+  }
+}
+
 const logSoftmaxCall = signature('LogSoftmax(int? dim=null)');
 /** log(softmax(x)) along dim. See torch.nn.LogSoftmax. */
 export class LogSoftmax extends Module {
@@ -370,6 +383,24 @@ export class Softmin extends Module {
   }
   override extraRepr(): string {
     return `dim=${this.dim}`;
+  }
+}
+
+const rreluCall = signature('RReLU(float lower=0.125, float upper=0.3333333333333333, bool inplace=false)');
+/** x where it is positive, elsewhere x times a number drawn from [lower, upper); their mean in eval(). See torch.nn.RReLU. */
+export class RReLU extends Module {
+  readonly lower: number;
+  readonly upper: number;
+  readonly inplace: boolean;
+  constructor(...args: Arguments<typeof rreluCall.schema>) {
+    super();
+    [this.lower, this.upper, this.inplace] = rreluCall.read(args);
+  }
+  override forward(input: Tensor): Tensor {
+    return F.rrelu(input, this.lower, this.upper, this.training, this.inplace);
+  }
+  override extraRepr(): string {
+    return `lower=${number(this.lower)}, upper=${number(this.upper)}` + (this.inplace ? ', inplace=true' : '');
   }
 }
 

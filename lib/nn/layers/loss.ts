@@ -1,9 +1,11 @@
 /** Losses as modules. `reduction` says what becomes of the losses of the elements: 'mean', 'sum' or 'none'. */
+import { show } from '../../errors.js';
 import { type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/index.js';
 import { checkReduction } from '../functional/loss.js';
 import { Module } from '../module.js';
+import { PairwiseDistance } from './distance.js';
 
 const mseLossCall = signature("MSELoss(*, string reduction='mean')");
 /** Mean of (input − target)². See torch.nn.MSELoss. */
@@ -314,6 +316,46 @@ export class TripletMarginLoss extends Module {
   }
 }
 
+/** Options of TripletMarginWithDistanceLoss; the distance may be a module of two inputs. */
+export interface TripletMarginLossOptions extends Omit<F.TripletMarginOptions, 'distanceFunction'> {
+  distanceFunction?: F.Distance | Module | null;
+}
+const tripletMarginWithDistanceLossCall = signature(
+  "TripletMarginWithDistanceLoss(*, any distanceFunction=null, float margin=1, bool swap=false, string reduction='mean')",
+);
+/**
+ * TripletMarginLoss with a distance of one's own: a function, or a module, which becomes a child; PairwiseDistance where none
+ * is given. See torch.nn.TripletMarginWithDistanceLoss.
+ */
+export class TripletMarginWithDistanceLoss extends Module {
+  static override stateName(property: string): string {
+    return property === 'distanceFunction' ? 'distance_function' : property;
+  }
+  readonly distanceFunction: F.Distance | Module;
+  readonly margin: number;
+  readonly swap: boolean;
+  readonly reduction: string;
+  constructor(options: TripletMarginLossOptions = {}) {
+    super();
+    const [distance, margin, swap, reduction] = tripletMarginWithDistanceLossCall.read([options]);
+    checkReduction('TripletMarginWithDistanceLoss', reduction);
+    if (distance !== null && typeof distance !== 'function' && !(distance instanceof Module)) {
+      throw new TypeError(
+        `TripletMarginWithDistanceLoss: 'distanceFunction' must be a function or a module, got ${show(distance)}`,
+      );
+    }
+    this.distanceFunction = (distance as F.Distance | Module | null) ?? new PairwiseDistance();
+    this.margin = margin;
+    this.swap = swap;
+    this.reduction = reduction;
+  }
+  override forward(anchor: Tensor, positive: Tensor, negative: Tensor): Tensor {
+    const { distanceFunction: given, margin, swap, reduction } = this;
+    const distanceFunction = given instanceof Module ? (a: Tensor, b: Tensor) => given.forward(a, b) as Tensor : given;
+    return F.tripletMarginWithDistanceLoss(anchor, positive, negative, { distanceFunction, margin, swap, reduction });
+  }
+}
+
 const multiMarginLossCall = signature(
   "MultiMarginLoss(float p=1, float margin=1, Tensor? weight=null, *, string reduction='mean')",
 );
@@ -335,6 +377,42 @@ export class MultiMarginLoss extends Module {
   override forward(input: Tensor, target: Tensor): Tensor {
     const { p, margin, reduction, weight } = this;
     return F.multiMarginLoss(input, target, { p, margin, reduction, weight });
+  }
+}
+
+const multiLabelMarginLossCall = signature("MultiLabelMarginLoss(*, string reduction='mean')");
+/** Margins between several target classes and the others. See torch.nn.MultiLabelMarginLoss. */
+export class MultiLabelMarginLoss extends Module {
+  readonly reduction: string;
+  constructor(...args: Arguments<typeof multiLabelMarginLossCall.schema>) {
+    super();
+    const [reduction] = multiLabelMarginLossCall.read(args);
+    checkReduction('MultiLabelMarginLoss', reduction);
+    this.reduction = reduction;
+  }
+  override forward(input: Tensor, target: Tensor): Tensor {
+    const { reduction } = this;
+    return F.multilabelMarginLoss(input, target, { reduction });
+  }
+}
+
+const multiLabelSoftMarginLossCall = signature(
+  "MultiLabelSoftMarginLoss(Tensor? weight=null, *, string reduction='mean')",
+);
+/** Binary cross entropy of each class's logit, their mean over the classes. See torch.nn.MultiLabelSoftMarginLoss. */
+export class MultiLabelSoftMarginLoss extends Module {
+  readonly reduction: string;
+  declare weight: Tensor | null;
+  constructor(...args: Arguments<typeof multiLabelSoftMarginLossCall.schema>) {
+    super();
+    const [weight, reduction] = multiLabelSoftMarginLossCall.read(args);
+    checkReduction('MultiLabelSoftMarginLoss', reduction);
+    this.reduction = reduction;
+    this.registerBuffer('weight', weight);
+  }
+  override forward(input: Tensor, target: Tensor): Tensor {
+    const { weight, reduction } = this;
+    return F.multilabelSoftMarginLoss(input, target, { weight, reduction });
   }
 }
 

@@ -86,6 +86,21 @@ export class PixelUnshuffle extends Module {
     return `downscaleFactor=${this.downscaleFactor}`;
   }
 }
+const channelShuffle = signature('ChannelShuffle(int groups)');
+/** Channels of `groups` groups dealt out one after the other. See torch.nn.ChannelShuffle. */
+export class ChannelShuffle extends Module {
+  readonly groups: number;
+  constructor(...args: Arguments<typeof channelShuffle.schema>) {
+    super();
+    [this.groups] = channelShuffle.read(args);
+  }
+  override forward(input: Tensor): Tensor {
+    return F.channelShuffle(input, this.groups);
+  }
+  override extraRepr(): string {
+    return `groups=${this.groups}`;
+  }
+}
 
 const unfold = signature('Unfold(int[] kernelSize, int[] dilation=1, int[] padding=0, int[] stride=1)');
 /** Sliding blocks of [n, c, h, w] as columns [n, c · kernel, blocks]. See torch.nn.Unfold. */
@@ -148,5 +163,22 @@ export class Upsample extends Module {
     const factor =
       typeof scaleFactor === 'number' ? float(scaleFactor) : scaleFactor && `(${scaleFactor.map(float).join(', ')})`;
     return `${scaleFactor === null ? `size=${tuple(size)}` : `scaleFactor=${factor}`}, mode=${mode}`;
+  }
+}
+
+const upsamplingNearest = signature('UpsamplingNearest2d(int[]? size=null, float|float[]? scaleFactor=null)');
+/** Upsample of [n, c, h, w] to the nearest pixel. See torch.nn.UpsamplingNearest2d. */
+export class UpsamplingNearest2d extends Upsample {
+  constructor(...args: Arguments<typeof upsamplingNearest.schema>) {
+    const [size, scaleFactor] = upsamplingNearest.read(args);
+    super(size, scaleFactor, 'nearest');
+  }
+}
+const upsamplingBilinear = signature('UpsamplingBilinear2d(int[]? size=null, float|float[]? scaleFactor=null)');
+/** Upsample of [n, c, h, w] between four pixels, with the corners' centres aligned. See torch.nn.UpsamplingBilinear2d. */
+export class UpsamplingBilinear2d extends Upsample {
+  constructor(...args: Arguments<typeof upsamplingBilinear.schema>) {
+    const [size, scaleFactor] = upsamplingBilinear.read(args);
+    super(size, scaleFactor, 'bilinear', true);
   }
 }
