@@ -22,6 +22,9 @@
 // threads: a thread owns outputs, not inputs.
 //
 // Compiled once, not per instruction set: what these kernels wait for is memory.
+#include <hwy/base.h>
+
+#include <bit>
 #include <cstring>
 #include <string>
 #include <type_traits>
@@ -128,6 +131,27 @@ struct Lines {
   }
   [[noreturn]] void fail(int64_t i) const { outOfRange(wrap && i < 0 ? i - limit : i, label, limit); }
 
+  // Refuses the first of n indices, `step` apart, that is out of range. An index is where i + low or limit - 1 - i is
+  // negative: all signs are collected, which compilers make vectors of, and one at fault is looked for only where there
+  // is one. Sums may wrap around: only those of indices that are out of range do.
+  void check(const int64_t* i, int64_t step, int64_t n) const {
+    if (step == 1 ? signs(i, 1, n) : signs(i, step, n)) {
+      for (int64_t p = 0; p < n; ++p) place(i[p * step]);
+    }
+  }
+  HWY_INLINE bool signs(const int64_t* i, int64_t step, int64_t n) const {
+    const uint64_t low = static_cast<uint64_t>(wrap ? limit : 0), high = static_cast<uint64_t>(limit - 1);
+    uint64_t all = 0;
+    for (int64_t p = 0; p < n; ++p) {
+      const uint64_t u = static_cast<uint64_t>(i[p * step]);
+      all |= (u + low) | (high - u);
+    }
+    return all >> 63 != 0;
+  }
+
+  // An index that was checked, counted from the start.
+  static int64_t wrapped(int64_t i, int64_t limit) { return i + ((i >> 63) & limit); }
+
   int64_t innerCount() const { return rows.count * width; }
   bool empty() const { return outer.count == 0 || innerCount() == 0 || j == 0; }
 };
@@ -148,7 +172,8 @@ struct Gather {
       T* y = reinterpret_cast<T*>(g.y) + at[kY];
       const int64_t* index = g.index + at[kIndex];
       if (g.width == 1 && g.rows.count == 1) {
-        for (int64_t j = first; j < last; ++j) y[j * g.yStrideJ] = x[g.place(index[j * g.indexStrideJ])];
+        elements(index + first * g.indexStrideJ, g.indexStrideJ, x, 0, y + first * g.yStrideJ, g.yStrideJ,
+                 last - first);
       } else {
         for (int64_t j = first; j < last; ++j) {
           const int64_t* i = index + j * g.indexStrideJ;
@@ -166,12 +191,50 @@ struct Gather {
   void move(const int64_t* index, const T* x, T* y) const {
     const int64_t n = g.width, si = g.widthStride[kIndex], sx = g.widthStride[kX], sy = g.widthStride[kY];
     if (!g.indexIsRow) {
-      for (int64_t w = 0; w < n; ++w) y[w * sy] = x[g.place(index[w * si]) + w * sx];
+      elements(index, si, x, sx, y, sy, n);
     } else if (sx == 1 && sy == 1) {
       std::memcpy(y, x, static_cast<size_t>(n) * sizeof(T));
     } else {
       for (int64_t w = 0; w < n; ++w) y[w * sy] = x[w * sx];
     }
+  }
+  // y[w * sy] = x[place(index[w * si]) + w * sx]
+  void elements(const int64_t* index, int64_t si, const T* x, int64_t sx, T* y, int64_t sy, int64_t n) const {
+    int64_t w = 0;
+    if (g.k == 1 && si == 1 && sy == 1) {
+      const int64_t step = g.stride[0];
+      if (g.wrap) {
+        w = words<true>(index, x, step, sx, y, n);
+      } else if (sx == 0 && step == 1) {
+        w = words<false>(index, x, 1, 0, y, n);
+      } else {
+        w = words<false>(index, x, step, sx, y, n);
+      }
+    }
+    for (; w < n; ++w) y[w * sy] = x[g.place(index[w * si]) + w * sx];
+  }
+  // As many as fill words of 8 bytes, up to an index that is out of range. Every store that waits has to be compared
+  // with every load behind it, whose address nothing foretells: half the stores are twice as fast.
+  template <bool kWrap>
+  HWY_INLINE int64_t words(const int64_t* index, const T* x, int64_t step, int64_t sx, T* y, int64_t n) const {
+    constexpr int64_t kElements = 8 / sizeof(T);
+    const int64_t limit = g.limit;
+    int64_t w = 0;
+    for (; w + kElements <= n; w += kElements) {
+      uint64_t word = 0;
+      int64_t at[kElements];
+      bool bad = false;
+      for (int64_t e = 0; e < kElements; ++e) {
+        at[e] = kWrap ? Lines::wrapped(index[w + e], limit) : index[w + e];
+        bad |= static_cast<uint64_t>(at[e]) >= static_cast<uint64_t>(limit);
+      }
+      if (HWY_UNLIKELY(bad)) return w;
+      for (int64_t e = 0; e < kElements; ++e) {
+        word |= static_cast<uint64_t>(x[at[e] * step + (w + e) * sx]) << (8 * sizeof(T) * static_cast<size_t>(e));
+      }
+      std::memcpy(y + w, &word, sizeof word);
+    }
+    return w;
   }
 };
 
@@ -250,24 +313,17 @@ struct CheckIndices {
       g.outer.at(o, at);
       const int64_t* index = g.index + at[kIndex];
       if (g.indexIsRow) {
-        check(index + first * g.indexStrideJ, g.indexStrideJ, last - first);
+        g.check(index + first * g.indexStrideJ, g.indexStrideJ, last - first);
       } else {
         for (int64_t j = first; j < last; ++j) {
           for (int64_t r = 0; r < g.rows.count; ++r) {
             g.rows.at(r, row);
-            check(index + j * g.indexStrideJ + row[kIndex], g.widthStride[kIndex], g.width);
+            g.check(index + j * g.indexStrideJ + row[kIndex], g.widthStride[kIndex], g.width);
           }
         }
       }
       p += last - first;
     }
-  }
-  // Without a branch for each; the one at fault is looked for only where there is one.
-  void check(const int64_t* index, int64_t step, int64_t n) const {
-    const int64_t low = g.wrap ? -g.limit : 0;
-    bool bad = false;
-    for (int64_t i = 0; i < n; ++i) bad |= (index[i * step] < low) | (index[i * step] >= g.limit);
-    for (int64_t i = 0; bad && i < n; ++i) g.place(index[i * step]);
   }
 };
 
@@ -292,7 +348,7 @@ struct Scatter {
     T* x = reinterpret_cast<T*>(g.x) + at[kX];
     const T* y = reinterpret_cast<const T*>(g.y) + at[kY];
     const int64_t* index = g.index + at[kIndex];
-    if (g.width == 1 && g.rows.count == 1 && g.k == 1) return elements(x, y, index);
+    if (g.width == 1 && g.rows.count == 1) return elements(index, g.indexStrideJ, x, 0, y, g.yStrideJ, g.j);
     if (byPlace) return places(x, y, index, g.limit * part / parts, g.limit * (part + 1) / parts);
     const int64_t from = g.width * part / parts, to = g.width * (part + 1) / parts;
     for (int64_t j = 0; j < g.j; ++j) {
@@ -305,12 +361,34 @@ struct Scatter {
       }
     }
   }
-  void elements(T* x, const T* y, const int64_t* index) const {
-    const int64_t si = g.indexStrideJ, sy = g.yStrideJ, sx = g.stride[0];
-    for (int64_t j = 0; j < g.j; ++j) {
-      int64_t i = index[j * si];
-      if (i < 0) i += g.limit;
-      x[i * sx] = Op::of(x[i * sx], y[j * sy]);
+  // Combines y[w * sy] with x[place(index[w * si]) + w * sx], as Gather::elements reads.
+  void elements(const int64_t* index, int64_t si, T* x, int64_t sx, const T* y, int64_t sy, int64_t n) const {
+    if (g.k != 1) {
+      for (int64_t w = 0; w < n; ++w) {
+        T* at = x + g.place(index[w * si]) + w * sx;
+        *at = Op::of(*at, y[w * sy]);
+      }
+      return;
+    }
+    const int64_t step = g.stride[0];
+    if (g.wrap) {
+      combine<true>(index, si, x, step, sx, y, sy, n);
+    } else if (si == 1 && sy == 1 && sx == 0 && step == 1) {
+      combine<false>(index, 1, x, 1, 0, y, 1, n);
+    } else if (si == 1 && sy == 1 && sx == 1) {
+      combine<false>(index, 1, x, step, 1, y, 1, n);
+    } else {
+      combine<false>(index, si, x, step, sx, y, sy, n);
+    }
+  }
+  template <bool kWrap>
+  HWY_INLINE void combine(const int64_t* index, int64_t si, T* x, int64_t step, int64_t sx, const T* y, int64_t sy,
+                          int64_t n) const {
+    const int64_t limit = g.limit;
+    for (int64_t w = 0; w < n; ++w) {
+      const int64_t i = index[w * si];
+      T* at = x + (kWrap ? Lines::wrapped(i, limit) : i) * step + w * sx;
+      *at = Op::of(*at, y[w * sy]);
     }
   }
   // One row for each index in [from, to).
@@ -331,10 +409,7 @@ struct Scatter {
   void apply(const int64_t* index, T* x, const T* y, int64_t from, int64_t to) const {
     const int64_t si = g.widthStride[kIndex], sx = g.widthStride[kX], sy = g.widthStride[kY];
     if (!g.indexIsRow) {
-      for (int64_t w = from; w < to; ++w) {
-        T* at = x + g.place(index[w * si]) + w * sx;
-        *at = Op::of(*at, y[w * sy]);
-      }
+      elements(index + from * si, si, x + from * sx, sx, y + from * sy, sy, to - from);
     } else if (sx == 1 && sy == 1) {
       for (int64_t w = from; w < to; ++w) x[w] = Op::of(x[w], y[w]);
     } else {
@@ -447,6 +522,45 @@ void runLinearIndex(const Kernel&, Frame f) {
 // Elements of a mask that one piece of work counts or moves.
 constexpr int64_t kMaskBlock = 16384;
 
+// Number of set bytes. Bytes count in bytes, as long as these can't overflow.
+int64_t countSet(const uint8_t* mask, int64_t n) {
+  constexpr int64_t kLanes = 64, kRounds = 255;
+  int64_t count = 0, i = 0;
+  while (n - i >= kLanes) {
+    uint8_t lanes[kLanes] = {};
+    const int64_t rounds = (n - i) / kLanes < kRounds ? (n - i) / kLanes : kRounds;
+    for (int64_t r = 0; r < rounds; ++r, i += kLanes) {
+      for (int64_t l = 0; l < kLanes; ++l) lanes[l] = static_cast<uint8_t>(lanes[l] + (mask[i + l] != 0));
+    }
+    for (int64_t l = 0; l < kLanes; ++l) count += lanes[l];
+  }
+  for (; i < n; ++i) count += mask[i] != 0;
+  return count;
+}
+
+// Bit i: whether mask[i] is set, for i < n <= 64.
+inline uint64_t setBits(const uint8_t* mask, int64_t n) {
+  uint64_t bits = 0;
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    uint64_t eight;
+    std::memcpy(&eight, mask + i, 8);
+    constexpr uint64_t kLow = 0x7f7f7f7f7f7f7f7f;
+    const uint64_t set = ((((eight & kLow) + kLow) | eight) & ~kLow) >> 7;  // 1 in each byte that is not 0
+    bits |= (set * 0x0102040810204080 >> 56) << i;
+  }
+  for (; i < n; ++i) bits |= static_cast<uint64_t>(mask[i] != 0) << i;
+  return bits;
+}
+// Calls f(i) for each of n that is set.
+template <class F>
+HWY_INLINE void forEachSet(const uint8_t* mask, int64_t n, const F& f) {
+  for (int64_t i = 0; i < n; i += 64) {
+    const int64_t some = n - i < 64 ? n - i : 64;
+    for (uint64_t bits = setBits(mask + i, some); bits != 0; bits &= bits - 1) f(i + std::countr_zero(bits));
+  }
+}
+
 struct CountBlocks {
   const uint8_t* mask;
   int64_t n;
@@ -454,9 +568,7 @@ struct CountBlocks {
   void operator()(int64_t begin, int64_t end) const {
     for (int64_t b = begin; b < end; ++b) {
       const int64_t from = b * kMaskBlock, to = n - from < kMaskBlock ? n : from + kMaskBlock;
-      int64_t count = 0;
-      for (int64_t i = from; i < to; ++i) count += mask[i] != 0;
-      counts[b] = count;
+      counts[b] = countSet(mask + from, to - from);
     }
   }
 };
@@ -486,28 +598,32 @@ void runCountTrue(const Kernel&, Frame f) {
   *f.ptr<double>() = static_cast<double>(ranks.total());
 }
 
+// kDims: the number of dims where that is known, else 0.
+template <int kDims>
 struct NonzeroBlocks {
   const Ranks& ranks;
-  int dims;
+  int dims_;
   const int64_t* size;
   int64_t* out;
   void operator()(int64_t begin, int64_t end) const {
-    const int64_t width = dims > 0 ? size[dims - 1] : 1;
+    const int dims = kDims > 0 ? kDims : dims_;
+    const int64_t width = size[dims - 1];
     for (int64_t b = begin; b < end; ++b) {
       int64_t* to = out + ranks.before[b] * dims;
-      const int64_t stop = ranks.n - b * kMaskBlock < kMaskBlock ? ranks.n : (b + 1) * kMaskBlock;
-      for (int64_t p = b * kMaskBlock; p < stop;) {
-        int64_t at[64], row = p / width, w = p - row * width;
-        for (int d = dims - 2; d >= 0; --d) {
-          at[d] = row % size[d];
-          row /= size[d];
-        }
-        for (; w < width && p < stop; ++w, ++p) {
-          if (ranks.mask[p] == 0) continue;
-          for (int d = 0; d < dims - 1; ++d) *to++ = at[d];
-          if (dims > 0) *to++ = w;
-        }
+      const int64_t first = b * kMaskBlock, n = ranks.n - first < kMaskBlock ? ranks.n - first : kMaskBlock;
+      int64_t at[64], row = first / width, start = row * width - first;  // of the row, from the block's first
+      for (int d = dims - 2; d >= 0; --d) {
+        at[d] = row % size[d];
+        row /= size[d];
       }
+      forEachSet(ranks.mask + first, n, [&](int64_t p) {
+        while (p - start >= width) {
+          start += width;
+          for (int d = dims - 2; d >= 0 && ++at[d] == size[d]; --d) at[d] = 0;
+        }
+        for (int d = 0; d < dims - 1; ++d) *to++ = at[d];
+        *to++ = p - start;
+      });
     }
   }
 };
@@ -520,7 +636,16 @@ void runNonzero(const Kernel&, Frame f) {
   int64_t size[64];
   for (int d = 0; d < dims; ++d) size[d] = f.i64();
   int64_t* out = f.ptr<int64_t>();
-  parallelFor(ranks.blocks, 1, NonzeroBlocks{ranks, dims, size, out}, 1);
+  switch (dims) {
+    case 0:  // one row without columns, or none
+      return;
+    case 1:
+      return parallelFor(ranks.blocks, 1, NonzeroBlocks<1>{ranks, dims, size, out}, 1);
+    case 2:
+      return parallelFor(ranks.blocks, 1, NonzeroBlocks<2>{ranks, dims, size, out}, 1);
+    default:
+      return parallelFor(ranks.blocks, 1, NonzeroBlocks<0>{ranks, dims, size, out}, 1);
+  }
 }
 
 // Where `pack`: packed[rank] = spread[p], else spread[p] = packed[rank], for the p that are set.
@@ -531,17 +656,12 @@ struct MoveMasked {
   bool pack;
   void operator()(int64_t begin, int64_t end) const {
     for (int64_t b = begin; b < end; ++b) {
-      const int64_t stop = ranks.n - b * kMaskBlock < kMaskBlock ? ranks.n : (b + 1) * kMaskBlock;
-      T* at = packed + ranks.before[b];
-      const uint8_t* mask = ranks.mask;
+      const int64_t first = b * kMaskBlock, n = ranks.n - first < kMaskBlock ? ranks.n - first : kMaskBlock;
+      T *at = packed + ranks.before[b], *side = spread + first;
       if (pack) {
-        for (int64_t p = b * kMaskBlock; p < stop; ++p) {
-          if (mask[p] != 0) *at++ = spread[p];
-        }
+        forEachSet(ranks.mask + first, n, [&](int64_t p) { *at++ = side[p]; });
       } else {
-        for (int64_t p = b * kMaskBlock; p < stop; ++p) {
-          if (mask[p] != 0) spread[p] = *at++;
-        }
+        forEachSet(ranks.mask + first, n, [&](int64_t p) { side[p] = *at++; });
       }
     }
   }
