@@ -5,7 +5,7 @@ export * from './ops/index.js';
 export * from './ops/creation.js';
 export { Tensor } from './tensor/tensor.js';
 import './tensor/equality.js';
-export { setPrintOptions } from './tensor/format.js';
+export { setPrintOptions, setPrintoptions, type PrintOptions } from './tensor/format.js';
 export { getDefaultDtype, setDefaultDtype, type DType } from './dtype.js';
 export { TenfoldError } from './errors.js';
 export { getNumThreads, setNumThreads } from './native/launch.js';

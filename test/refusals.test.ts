@@ -445,7 +445,7 @@ const OPTIONS: Row[] = [
   [() => new TensorDataset(z(4), z(3)), 'shape', 'TensorDataset: first dims 4, 3 differ'],
   [() => nn.utils.clipGradNorm_([leaf(2)], 1, { norm_type: 2 }), 'TypeError', "did you mean 'normType'?"],
   [() => t.autograd.backward(leaf(1).sum(), null, null), 'TypeError', 'autograd.backward: options must be an object, got null'],
-  [() => t.setPrintOptions({ precisoin: 3 }), 'TypeError', "did you mean 'precision'?"],
+  [() => t.setPrintoptions({ precisoin: 3 }), 'TypeError', "did you mean 'precision'?"],
 ]; // prettier-ignore
 
 describe.each(Object.entries({ SHAPES, DTYPES, RANGES, ARRAYS, SIZES, LIFE, OPTIONS }))('%s', (_, rows) => {

@@ -5,7 +5,7 @@
  *
  * The original draws its first weights; here they are the very numbers that it drew, so that every loss is the same.
  */
-import { fromTypedArray, nn, noGrad, optim, setPrintOptions, tensor, type Tensor } from 'tenfold';
+import { fromTypedArray, nn, noGrad, optim, setPrintoptions, tensor, type Tensor } from 'tenfold';
 import { repr } from './python.js';
 
 const x = fromTypedArray(new Float32Array([1, 2, 3, 4]));
@@ -25,9 +25,9 @@ const lossFn = (prediction: Tensor, truth: Tensor): Tensor => prediction.sub(tru
     w = w.sub(gradient(prediction).mul(0.01));
     console.log(`epoch № ${epoch}: loss = ${repr(loss.item())}`);
   }
-  setPrintOptions({ precision: 8 });
+  setPrintoptions({ precision: 8 });
   console.log(`\nweights after training: ${w}\n`);
-  setPrintOptions({ precision: 4 });
+  setPrintoptions({ precision: 4 });
 }
 
 // ---- with autograd and in-place updates ---------------------------------------------------------------------------------

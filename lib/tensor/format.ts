@@ -2,16 +2,16 @@
  * Printing, digit for digit as PyTorch prints (torch/_tensor_str.py): one format for all elements, chosen from the
  * finite non-zero ones; lines of 80 columns; `...` beyond 1,000 elements.
  */
-import { checkOptions } from '../errors.js';
+import { checkOptions, show } from '../errors.js';
 import { Code, DTYPES, getDefaultDtype, isFloatCode } from '../dtype.js';
 import { readElement } from './elements.js';
 import type { Tensor } from './tensor.js';
 
 /** How tensors print. */
 export interface PrintOptions {
-  /** Digits behind the point; 4. */
+  /** Digits behind the point, 0 to 100; 4. */
   precision: number;
-  /** More elements than this are summarised; 1000. */
+  /** More elements than this are summarised; 1000. Infinity: none are. */
   threshold: number;
   /** Elements shown at each end of a summarised dim; 3. */
   edgeitems: number;
@@ -21,24 +21,61 @@ export interface PrintOptions {
   sciMode: boolean | null;
 }
 const DEFAULTS: PrintOptions = { precision: 4, threshold: 1000, edgeitems: 3, linewidth: 80, sciMode: null };
-const PROFILES: Record<string, Partial<PrintOptions>> = {
+const PROFILES = {
   default: DEFAULTS,
-  short: { precision: 2, threshold: 1000, edgeitems: 2, linewidth: 80 },
-  full: { precision: 4, threshold: Infinity, edgeitems: 3, linewidth: 80 },
-};
+  short: { ...DEFAULTS, precision: 2, edgeitems: 2 },
+  full: { ...DEFAULTS, threshold: Infinity },
+} satisfies Record<string, PrintOptions>;
 const options: PrintOptions = { ...DEFAULTS };
 
-/** Sets how tensors print, as torch.set_printoptions; `profile` is 'default', 'short' or 'full'. */
-export function setPrintOptions(given: Partial<PrintOptions> & { profile?: 'default' | 'short' | 'full' } = {}): void {
-  checkOptions('setPrintOptions', given, [...Object.keys(DEFAULTS), 'profile']);
-  const { profile, ...rest } = given;
-  if (profile !== undefined) {
-    const preset = PROFILES[profile];
-    if (!preset) throw new TypeError(`setPrintOptions: unknown profile '${profile}' (default, short or full)`);
-    Object.assign(options, preset);
+/** Least and largest value of the numbers among the options; `endless`: Infinity is one too. */
+const BOUNDS = {
+  precision: { min: 0, max: 100, endless: false },
+  threshold: { min: 0, max: Infinity, endless: true },
+  edgeitems: { min: 1, max: Infinity, endless: false },
+  linewidth: { min: 0, max: Infinity, endless: true },
+} as const;
+
+/**
+ * Sets how tensors print. A profile comes first: 'default', 'short' (2 digits, 2 elements at each end) or 'full' (every
+ * element); what isn't given, or null, stays as it is, but for `sciMode`, which every call sets anew. See
+ * torch.set_printoptions.
+ *
+ * ```ts
+ * setPrintoptions({ precision: 2 });
+ * console.log(tensor([1.12345])); // tensor([1.12])
+ * setPrintoptions({ profile: 'default' });
+ * ```
+ * @throws TypeError or RangeError where a value is none that could be; then nothing has changed.
+ */
+export function setPrintoptions(
+  given: { [K in keyof PrintOptions]?: PrintOptions[K] | null } & { profile?: keyof typeof PROFILES | null } = {},
+): void {
+  const call = 'setPrintoptions';
+  checkOptions(call, given, [...Object.keys(DEFAULTS), 'profile']);
+  const { profile = null, sciMode = null } = given;
+  if (profile !== null && !Object.hasOwn(PROFILES, profile))
+    throw new TypeError(`${call}: profile must be 'default', 'short' or 'full', got ${show(profile)}`);
+  const next: PrintOptions = { ...(profile === null ? options : PROFILES[profile]), sciMode };
+  if (sciMode !== null && typeof sciMode !== 'boolean')
+    throw new TypeError(`${call}: sciMode must be a boolean or null, got ${show(sciMode)}`);
+  for (const name of Object.keys(BOUNDS) as (keyof typeof BOUNDS)[]) {
+    const value = given[name];
+    if (value === undefined || value === null) continue;
+    if (typeof value !== 'number') throw new TypeError(`${call}: ${name} must be a number, got ${show(value)}`);
+    const { min, max, endless } = BOUNDS[name];
+    if (!(Number.isInteger(value) || (endless && value === Infinity)) || value < min || value > max) {
+      const range = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`;
+      throw new RangeError(
+        `${call}: ${name} must be an integer ${range}${endless ? ', or Infinity' : ''}, got ${value}`,
+      );
+    }
+    next[name] = value;
   }
-  Object.assign(options, rest);
+  Object.assign(options, next);
 }
+/** Another spelling of setPrintoptions. */
+export const setPrintOptions = setPrintoptions;
 
 type Element = number | bigint | boolean;
 
@@ -87,11 +124,7 @@ class Formatter {
       min = Math.min(min, Math.abs(v));
       max = Math.max(max, Math.abs(v));
     }
-    if (finite.length === 0) {
-      this.integral = true;
-      this.applySciMode();
-      return;
-    }
+    if (finite.length === 0) return; // whatever sciMode says
     this.sci = max / min > 1000 || max > 1e8 || (!this.integral && min < 1e-4);
     const widest = (print: (v: number) => string): number => Math.max(...finiteLengths(finite, print));
     if (this.sci)
@@ -109,9 +142,6 @@ class Formatter {
         1,
         widest((v) => fixed(v, precision)),
       );
-    this.applySciMode();
-  }
-  private applySciMode(): void {
     if (options.sciMode !== null) this.sci = options.sciMode;
   }
   get elementWidth(): number {

@@ -18,7 +18,7 @@ import re
 import torch
 import torch._tensor_str as printer
 
-from encoding import encode, write_json
+from encoding import encode, number, write_json
 
 RESPELT = [('requires_grad=True', 'requiresGrad=true'), ('grad_fn=', 'gradFn='), ('dtype=torch.', 'dtype=')]
 add_suffixes = printer._add_suffixes
@@ -45,7 +45,7 @@ def show(tensor, apply=None, parameter=False, **options):
     if parameter:
         shown, row['parameter'] = torch.nn.Parameter(tensor.detach(), tensor.requires_grad), True
     if options:
-        row['options'] = options
+        row['options'] = {k: number(v) if isinstance(v, float) else v for k, v in options.items()}
         torch.set_printoptions(**options)
     text = respell(repr(shown))
     torch.set_printoptions(profile='default')
@@ -166,6 +166,26 @@ def main():
     show(x, profile='short')
     show(torch.arange(1100.0) / 3, profile='short')
     show(torch.arange(1010), profile='full')
+    show(x, precision=0)
+    show(x, precision=0, sci_mode=True)
+    show(tensor([0.5, 1.5, 2.5]), precision=0)
+    show(tensor(1.0 / 3, torch.float64), precision=20)
+    show(tensor([1.0, 2.0, 30.0]), precision=2)
+    show(tensor([1.0, 2.0, 30.0]), sci_mode=True)
+    show(tensor([1e9, 1.0]), sci_mode=False)
+    show(tensor([1e-9, nan, -inf]), sci_mode=False, precision=3)
+    show(tensor([0.0, nan, inf]), sci_mode=True)
+    show(tensor([0.1, 65000.0], torch.float16), sci_mode=True, precision=1)
+    show(torch.arange(5), sci_mode=True, precision=1)
+    show(torch.arange(7.0), linewidth=0)
+    show(torch.arange(12.0).requires_grad_(), 'exp', linewidth=30)
+    show(torch.arange(6).reshape(2, 3), threshold=0)
+    show(torch.arange(9), threshold=0)
+    show(torch.arange(81.0).reshape(3, 3, 9), threshold=80, edgeitems=1, precision=1)
+    show(torch.arange(1010.0), threshold=math.inf)
+    show(x, profile='short', precision=3)
+    show(torch.arange(50.0), profile='short', threshold=20, linewidth=20)
+    show(torch.arange(1100.0) / 3, profile='default', edgeitems=1, sci_mode=True)
     write_json('printing.json', 'printing.py', {'tensors': ROWS})
     print(len(ROWS), 'tensors')
 
