@@ -105,11 +105,16 @@ const SHAPES: Row[] = [
   [() => new nn.LSTM(2, 2).forward(z(0, 1, 2)), 'shape', 'LSTM: a sequence has at least one step, got [0, 1, 2]'],
   [() => new nn.GRU(2, 2, { batchFirst: true }).forward(z(3, 0, 2)), 'shape', 'GRU: a sequence has at least one step'],
   [() => z(2).tril(), 'shape', 'tril: needs at least 2 dims, got [2]'],
+  [() => t.cdist(z(2), z(2, 2)), 'shape', 'cdist: both inputs need at least 2 dims, got [2] and [2, 2]'],
+  [() => t.cdist(z(4, 2), z(4, 3)), 'shape', 'cdist: rows must have as many columns in both inputs, got [4, 2] and'],
+  [() => t.cdist(z(2, 4, 2), z(3, 4, 2)), 'shape', "cdist: shapes [2] and [3] can't broadcast"],
   [() => z(2).item(), 'shape', 'item: a tensor of 2 elements has no single value'],
   [() => +z(2), 'shape', 'item: a tensor of 2 elements has no single value'],
 ];
 
 const DTYPES: Row[] = [
+  [() => t.cdist(z(2, 2), z(2, 2).double()), 'dtype', 'cdist: needs floats of one dtype, got float32 and float64'],
+  [() => t.cdist(z(2, 2).long(), z(2, 2).long()), 'dtype', 'cdist: needs floats of one dtype, got int64 and int64'],
   [() => z(2).add(z(2), { alpha: true }), 'dtype', 'add: a boolean alpha is only for bool tensors'],
   [() => ints(1).sub(ints(1), { alpha: 0.5 }), 'dtype', 'sub: alpha 0.5 is no integer, but the result is int64'],
   [() => ints(1).deg2rad_(), 'dtype', "deg2rad_: a float32 result can't be written into a int64 tensor"],
@@ -187,6 +192,8 @@ const DTYPES: Row[] = [
 ];
 
 const RANGES: Row[] = [
+  [() => t.cdist(z(2, 2), z(2, 2), -1), 'RangeError', 'cdist: p must be 0 or more, got -1'],
+  [() => t.cdist(z(2, 2), z(2, 2), NaN), 'RangeError', 'cdist: p must be 0 or more, got NaN'],
   [() => ints(5).byte().clamp({ max: -1 }), 'value', 'clamp: -1 has no uint8 value'],
   [() => tf.full([2], 300, { dtype: 'uint8' }), 'value', 'full: 300 has no uint8 value'],
   [
@@ -316,6 +323,7 @@ const SIZES: Row[] = [
   [() => t.triuIndices(2 ** 40, 1, -(2 ** 41)), 'memory', 'triuIndices: out of memory'],
   [() => t.trilIndices(2 ** 30, 2 ** 30), 'memory', 'trilIndices: out of memory'],
   [() => t.cdist(z(2 ** 22, 1), z(2 ** 22, 1)), 'memory', 'cdist: out of memory'],
+  [() => t.cdist(z(2 ** 22, 1), z(2 ** 22, 1), 1), 'memory', 'cdist: out of memory'],
   [
     () => F.interpolate(z(1, 1, 2), { size: 2 ** 40 }),
     'memory',
@@ -391,6 +399,12 @@ const loader = (options: object) => (): unknown => new DataLoader(new TensorData
 const sgd = (): Any => new optim.SGD([leaf(2)], { lr: 1 });
 const schedule = optim.lrScheduler;
 const OPTIONS: Row[] = [
+  [
+    () => t.cdist(z(2, 2), z(2, 2), { computeMode: 'fast' }),
+    'value',
+    "cdist: computeMode must be 'use_mm_for_euclid_dist_if_necessary', 'use_mm_for_euclid_dist' or 'donot_use_mm_for_euclid_dist', got 'fast'",
+  ],
+  [() => t.cdist(z(2, 2), z(2, 2), 2, 1), 'TypeError', "cdist: 'computeMode' must be a string, got 1"],
   [() => t.sum(z(2), { dmi: 1 }), 'TypeError', "sum: unknown option 'dmi', did you mean 'dim'?"],
   [() => z(2).sum({ keep_dim: true }), 'TypeError', "sum: unknown option 'keep_dim', did you mean 'keepdim'?"],
   [() => z(2).sum({ where: 1 }), 'TypeError', "sum: unknown option 'where' (options: dim, keepdim, dtype)"],

@@ -1,4 +1,4 @@
-/** Products that add, contract or combine: addmm and its like, outer, inner, tensordot, einsum, kron, cross, cdist. */
+/** Products that add, contract or combine: addmm and its like, outer, inner, tensordot, einsum, kron, cross. */
 import { TenfoldError, show } from '../errors.js';
 import { isFloatCode } from '../dtype.js';
 import { formatShape, numelOf, wrapDim } from '../tensor/shape.js';
@@ -6,7 +6,6 @@ import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { tensorsOf, type Scalar, type Tensors } from '../op/schema.js';
 import { product } from './matrix.js';
-import { where } from './arithmetic.js';
 import { cat } from './joining.js';
 
 const times = (x: Tensor, factor: Scalar): Tensor => (Number(factor) === 1 ? x : x.mul(factor));
@@ -228,31 +227,6 @@ export const cross = defineOp('cross(Tensor self, Tensor other, int? dim=null)',
     const b = other.expand([...shape]).unbind(at) as [Tensor, Tensor, Tensor];
     const part = (i: number, j: number): Tensor => a[i]!.mul(b[j]!).sub(a[j]!.mul(b[i]!)).unsqueeze(at);
     return cat([part(1, 2), part(2, 0), part(0, 1)], at);
-  },
-  composite: true,
-}));
-
-/** p-norm distances of all pairs of rows: [..., n, d], [..., m, d] → [..., n, m]. See torch.cdist. */
-export const cdist = defineOp('cdist(Tensor input, Tensor x2, float p=2, any computeMode=null)', (): OpDef => ({
-  forward(x1: Tensor, x2: Tensor, p: number) {
-    if (x1.shape.length < 2 || x2.shape.length < 2)
-      throw new TenfoldError('shape', 'cdist: both inputs need at least 2 dims');
-    if (x1.shape.at(-1) !== x2.shape.at(-1)) {
-      throw new TenfoldError('shape', `cdist: rows of ${x1.shape.at(-1)} and ${x2.shape.at(-1)} columns`);
-    }
-    if (!(p >= 0)) throw new RangeError(`cdist: p must not be negative, got ${p}`);
-    const difference = x1.unsqueeze(-2).sub(x2.unsqueeze(-3));
-    if (p === 1) return difference.abs().sum(-1);
-    if (p === Infinity) return difference.abs().amax(-1);
-    if (p === 0) return difference.ne(0).sum(-1).to(x1.dtype).add(difference.mul(0).sum(-1)); // a gradient of 0
-    if (p === 2) {
-      const squares = difference.square().sum(-1);
-      const zero = squares.detach().eq(0); // the derivative at 0 is 0, not NaN
-      return where(zero, 0, where(zero, 1, squares).sqrt());
-    }
-    const powers = difference.abs().pow(p).sum(-1);
-    const zero = powers.detach().eq(0);
-    return where(zero, 0, where(zero, 1, powers).pow(1 / p));
   },
   composite: true,
 }));

@@ -5,6 +5,7 @@ export * from './arithmetic.js';
 export * from './contraction.js';
 export * from './convert.js';
 export * from './diagonals.js';
+export { cdist } from './distance.js';
 export { cholesky, det, logdet, slogdet } from './factorization.js';
 export { digamma, i0, lgamma, polygamma } from './gamma.js';
 export * from './gathering.js';

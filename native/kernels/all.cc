@@ -32,6 +32,7 @@ std::vector<Kernel> allKernels(int64_t target) {
       gemmKernels(target),
       linalgKernels(target),
       svdKernels(target),
+      distanceKernels(target),
       extremeKernels(target),
       scanKernels(target),
       optimizerKernels(target),

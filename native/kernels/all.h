@@ -27,6 +27,7 @@ KernelTable indexKernels(int64_t target);       // gather, the scatters, masks, 
 KernelTable sortKernels(int64_t target);        // sort, topk, median, unique, searchsorted
 KernelTable linalgKernels(int64_t target);      // LU, Cholesky, and solves with them
 KernelTable svdKernels(int64_t target);         // singular values and vectors
+KernelTable distanceKernels(int64_t target);    // distances of all pairs of rows
 KernelTable resampleKernels(int64_t target);    // interpolation, padding by reflection and the like, unfold and fold
 
 // Every kernel for one instruction set; the index is the id that a frame begins with.

@@ -250,6 +250,16 @@ def samples(name):
             yield [r(3, 4), torch.tensor([0, 2, 3])], {'weight': r(4, grad=False).abs(), 'label_smoothing': 0.1}
             yield [r(4), torch.tensor(2)], {}
             yield [r(2, 3, 2), torch.softmax(r(2, 3, 2, grad=False), 1)], {'reduction': 'none'}
+        if name == 'cdist':
+            for p in (0, 0.5, 1, 1.5, 2, 3, float('inf')):
+                yield [r(3, 2), r(4, 2)], {'p': p}
+                yield [r(2, 1, 3, 9), r(4, 9)], {'p': p, 'compute_mode': 'donot_use_mm_for_euclid_dist'}
+                alike = r(3, 2, grad=False)  # a distance of 0, a column alike
+                other = torch.stack([alike[1], alike[0] + torch.tensor([0, 1])])
+                yield [alike.clone().requires_grad_(), other.requires_grad_()], {'p': p}
+            yield [r(26, 2), r(3, 2)], {}
+            yield [r(2, 3), r(26, 3)], {'compute_mode': 'donot_use_mm_for_euclid_dist'}
+            yield [r(2, 3, 2), r(4, 2)], {'compute_mode': 'use_mm_for_euclid_dist'}
         if short == 'F.layer_norm':
             yield [strided(dtype), [3, 4], r(3, 4), r(3, 4)], {'eps': 1e-3}
         if short == 'F.embedding_bag':
@@ -355,6 +365,7 @@ def errors(name):
         'masked_fill': [([x, torch.zeros(2, 2).bool(), 0], {})], 'tril': [([torch.zeros(3)], {})], 'item': [([x], {})], 'eye': [([-1], {})],
         'arange': [([0, 5, 0], {}), ([0, 5, -1], {})], 'zeros': [([[2, -1]], {})], 'multinomial': [([x, 2], {})],
         'masked_scatter': [([x, x == 0, torch.zeros(2)], {})], 'take': [([x, torch.tensor([6])], {})],
+        'cdist': [([x, x[0]], {}), ([x, torch.zeros(2, 2)], {}), ([x, x], {'p': -1}), ([i, i], {}), ([x, x.double()], {})],
         'repeat': [([x, [2]], {})], 'view_as': [([x, torch.zeros(5)], {})], 'bincount': [([torch.tensor([-1])], {})],
         'linalg.inv': [([x], {}), ([torch.zeros(2, 2)], {}), ([i[:, :2]], {}), ([torch.zeros(2)], {}), ([torch.eye(2).half()], {})],
         'linalg.cholesky': [([-torch.eye(2)], {}), ([x], {}), ([i[:, :2]], {})],

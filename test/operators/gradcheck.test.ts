@@ -258,6 +258,14 @@ const ROWS: Record<string, Row[]> = {
     [(a, b) => tf.linalg.solveTriangular(a, b, { upper: true }), between(0.7, 2, 3, 3), x(2, 3, 2)],
     [(a, b) => tf.linalg.solveTriangular(a, b, { upper: false, left: false, unitriangular: true }), x(2, 1, 3, 3), x(2, 3)],
   ],
+  cdist: [0, 0.5, 1, 1.5, 2, 2.5, 3, Infinity].flatMap((p): Row[] => [
+    [(a, b) => tf.cdist(a, b, p, 'donot_use_mm_for_euclid_dist'), generic(3, 2), x(1, 4, 2)],
+    [(a, b) => tf.cdist(a, b, p), generic(2, 1, 2, 3), x(3, 2, 3)],
+  ]),
+  'cdist by a product': [
+    [(a, b) => tf.cdist(a, b, 2, 'use_mm_for_euclid_dist'), generic(3, 2), x(4, 2)],
+    [(a, b) => tf.cdist(a, b), generic(2, 26, 2), x(3, 2)],
+  ],
   vectorNorm: [2, 1, 3, 1.5, 0.5, Infinity, -Infinity, -2].flatMap((ord): Row[] => [
     [(a) => tf.vectorNorm(a, ord), x(2, 3)],
     [(a) => tf.vectorNorm(a, ord, [1], true), x(2, 3)],

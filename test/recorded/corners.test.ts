@@ -38,6 +38,16 @@ const ARITHMETIC: Row[] = [
     () => gradOf(tensor([Infinity, 1]), (x) => x.logaddexp(tensor([2, Infinity])).sum()),
     'tensor([1., 0.])',
   ],
+  [
+    'cdist by a product, a distance of 0: gradient',
+    () => gradOf(tf.eye(2, 3), (x) => tf.cdist(x, tf.eye(2, 3), 2, 'use_mm_for_euclid_dist').mul(2).sum()),
+    'tensor([[ 1.4142, -1.4142,  0.0000],\n        [-1.4142,  1.4142,  0.0000]])',
+  ],
+  [
+    'cdist by differences, a distance of 0: gradient',
+    () => gradOf(tf.eye(2, 3), (x) => tf.cdist(x, tf.eye(2, 3), 2).mul(2).sum()),
+    'tensor([[ 1.4142, -1.4142,  0.0000],\n        [-1.4142,  1.4142,  0.0000]])',
+  ],
   ['gt_ of floats', () => tensor([2, 0.5]).gt_(tensor([1, 1])), 'tensor([1., 0.])'],
   [
     'le_ of float64',
