@@ -129,6 +129,20 @@ const LOSSES: Record<string, (reduction: string) => [Fn, Tensor[]]> = {
 };
 
 const weight = smooth(4).detach();
+// More than a slice of what lies between the two products.
+it('bilinear of many rows is that of each, and so are its gradients', () => {
+  const [x, y, w] = [smooth(1100, 20), smooth(1100, 19), smooth(70, 20, 19)].map((t) => t.detach());
+  const run = (f: Fn): Tensor[] => {
+    const leaves = [x!, y!, w!].map((t) => t.detach().clone().requiresGrad_());
+    const out = f(...leaves) as Tensor;
+    out.backward(out.detach().cos());
+    return [out.detach(), ...leaves.map((t) => t.grad!)];
+  };
+  const whole = run((a, b, c) => F.bilinear(a, b, c));
+  const plain = run((a, b, c) => tf.einsum('ni,oij,nj->no', a, c, b));
+  whole.forEach((t, i) => expect(tf.allclose(t, plain[i]!, { rtol: 1e-10, atol: 1e-9 })).toBe(true));
+});
+
 const WITH_PARAMETERS: Record<string, [Fn, Tensor[]]> = {
   linear: [(x, w, b) => F.linear(x, w, b), [smooth(3, 4), smooth(2, 4), smooth(2)]],
   'linear of three dims': [(x, w, b) => F.linear(x, w, b), [smooth(2, 3, 4), smooth(2, 4), smooth(2)]],

@@ -132,7 +132,7 @@ function bagEnds(input: Tensor, offsets: Tensor, includeLastOffset: boolean): nu
 }
 
 /**
- * Sums ('sum'), means ('mean') or maxima ('max') of the embeddings of bags of classes, without their intermediate:
+ * Sums ('sum'), means ('mean') or maxima ('max') of the embeddings of bags of classes:
  * input [bags, n], or one dim with `offsets`, where each bag begins (with includeLastOffset also where the last ends).
  * `perSampleWeights` (mode 'sum') scales each class's row. Classes equal to paddingIdx don't count. An empty bag gives 0.
  * See torch.nn.functional.embedding_bag.
