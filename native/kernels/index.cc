@@ -174,6 +174,11 @@ struct Gather {
       if (g.width == 1 && g.rows.count == 1) {
         elements(index + first * g.indexStrideJ, g.indexStrideJ, x, 0, y + first * g.yStrideJ, g.yStrideJ,
                  last - first);
+      } else if (g.indexIsRow && g.rows.count == 1 && g.widthStride[kX] == 1 && g.widthStride[kY] == 1) {
+        const size_t bytes = static_cast<size_t>(g.width) * sizeof(T);
+        for (int64_t j = first; j < last; ++j) {
+          std::memcpy(y + j * g.yStrideJ, x + g.place(index[j * g.indexStrideJ]), bytes);
+        }
       } else {
         for (int64_t j = first; j < last; ++j) {
           const int64_t* i = index + j * g.indexStrideJ;

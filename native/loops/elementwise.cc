@@ -13,6 +13,10 @@ namespace {
 constexpr int64_t kTileBytes = 4096;
 // Lines of this many elements are worth a call of their own; shorter ones are gathered, several to a tile.
 constexpr int64_t kLineWorthACall = 128;
+// … but from here on a call costs less than a copy of its results.
+constexpr int64_t kShortLine = 32;
+// Elements of a line that goes straight from memory to memory, and of the lines that one box copies.
+constexpr int64_t kDirectElements = 16384, kCopied = 4096;
 constexpr int64_t kCacheLine = 64;
 
 struct Operand {
@@ -35,6 +39,7 @@ struct Plan {
   int64_t block[kMaxDims];      // extent of a box
   int64_t blocks[kMaxDims];     // number of boxes along the dimension
   bool direct[kMaxInputs + 1];  // the operand's part of every box is dense
+  bool lines;                   // a copy whose lines are dense on both sides: its boxes may be larger than a tile
   int64_t boxes;
 };
 
@@ -180,6 +185,7 @@ void chooseBoxes(Plan& p) {
   const int64_t tile = kTileBytes / bytes;
   const int inner = p.dims - 1;
   for (int d = 0; d < p.dims; ++d) p.block[d] = 1;
+  p.lines = false;
 
   int along;
   if (p.dims > 1 && (along = transposedAlong(p)) >= 0) {
@@ -192,8 +198,10 @@ void chooseBoxes(Plan& p) {
     for (int k = 0; k < p.operands; ++k) {
       linesAreDirect = linesAreDirect && p.operand[k].strides[inner] == 1 && !casts(p.operand[k]);
     }
-    if (linesAreDirect && (p.dims == 1 || p.size[inner] >= kLineWorthACall)) {
-      p.block[inner] = std::min<int64_t>(p.size[inner], 16384);
+    p.lines = linesAreDirect && !p.tile && p.dims > 1;
+    if (p.lines || (linesAreDirect && (p.dims == 1 || p.size[inner] >= kLineWorthACall))) {
+      p.block[inner] = std::min<int64_t>(p.size[inner], kDirectElements);
+      if (p.lines) p.block[inner - 1] = std::min(p.size[inner - 1], std::max<int64_t>(1, kCopied / p.block[inner]));
     } else {
       int64_t room = tile;
       for (int d = inner; d >= 0 && room > 0; --d) {
@@ -254,9 +262,24 @@ class Worker {
     for (int k = 1; k < p.operands; ++k) in[k - 1] = input(k, origin(p.operand[k], at), shape, n);
     const Operand& o = p.operand[0];
     const bool straight = p.direct[0] && !casts(o);
+    if (!straight && !casts(o) && shape.dims == 2 && o.strides[shape.dim[1]] == 1 && shape.extent[1] >= kShortLine) {
+      return lineByLine(out, in, shape);
+    }
     void* result = straight ? out : tiles[0];
     p.tile(result, in, static_cast<size_t>(n), p.params);
     if (!straight) output(out, result, shape, n);
+  }
+
+  // The lines of the output are dense, if not the box: no tile of results.
+  void lineByLine(char* out, const void** in, const Box& shape) {
+    const Operand& o = p.operand[0];
+    const int64_t n = shape.extent[1], step = o.strides[shape.dim[0]] * static_cast<int64_t>(sizeOf(o.dtype));
+    for (int64_t l = 0; l < shape.extent[0]; ++l, out += step) {
+      p.tile(out, in, static_cast<size_t>(n), p.params);
+      for (int k = 1; k < p.operands; ++k) {
+        in[k - 1] = static_cast<const char*>(in[k - 1]) + n * static_cast<int64_t>(sizeOf(p.operand[k].tile));
+      }
+    }
   }
 
   char* origin(const Operand& o, const int64_t* at) const {
@@ -292,9 +315,20 @@ class Worker {
     if (!p.direct[0]) scatter(out, raw, sizeOf(o.dtype), shape, o.strides);
   }
 
+  void copyLines(char* out, const char* from, const Box& shape) const {
+    const int inner = p.dims - 1;
+    const int64_t bytes = static_cast<int64_t>(sizeOf(p.operand[0].dtype));
+    const int64_t lines = shape.dims > 1 ? shape.extent[0] : 1;
+    const int64_t outStep = p.operand[0].strides[inner - 1] * bytes, step = p.operand[1].strides[inner - 1] * bytes;
+    const size_t n = static_cast<size_t>(shape.extent[shape.dims - 1] * bytes);
+    if (out == from && outStep == step) return;
+    for (int64_t l = 0; l < lines; ++l) std::memcpy(out + l * outStep, from + l * step, n);
+  }
+
   void copyBox(char* out, const char* from, const Box& shape, int64_t n) {
     const Operand& o = p.operand[0];
     const Operand& i = p.operand[1];
+    if (p.lines) return copyLines(out, from, shape);
     if (!casts(o) && p.direct[0]) {
       if (p.direct[1]) {
         if (out != from) std::memcpy(out, from, static_cast<size_t>(n) * sizeOf(o.dtype));

@@ -38,12 +38,27 @@ HWY_ATTR void repeat(U* to, U value, int64_t n) {
   for (; i < n; ++i) to[i] = value;
 }
 
+// to[i] = from[-i]
+template <class U>
+HWY_ATTR void reverse(U* to, const U* from, int64_t n) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  int64_t i = 0;
+  if constexpr (sizeof(U) >= 2) {
+    const hn::CappedTag<U, 16 / sizeof(U)> d;
+    constexpr int64_t kLanes = 16 / sizeof(U);
+    for (; i + kLanes <= n; i += kLanes) hn::StoreU(hn::Reverse(d, hn::LoadU(d, from - i - kLanes + 1)), d, to + i);
+  }
+  for (; i < n; ++i) to[i] = from[-i];
+}
+
 template <class U>
 inline void gatherLine(U* to, const U* from, int64_t n, int64_t stride) {
   if (stride == 1) {
     std::memcpy(to, from, static_cast<size_t>(n) * sizeof(U));
   } else if (stride == 0) {
     repeat(to, *from, n);
+  } else if (stride == -1) {
+    reverse(to, from, n);
   } else {
     for (int64_t i = 0; i < n; ++i) to[i] = from[i * stride];
   }

@@ -143,6 +143,9 @@ TEST(elementwise_layouts) {
       {"all transposed", {37, 41}, {{1, 37}, 0}, {{1, 37}, 5}, {{1, 37}, 0}},
       {"large transpose", {300, 500}, {{500, 1}, 0}, {{1, 300}, 0}, {{500, 1}, 0}},
       {"two transposes", {130, 70, 20}, {{1400, 20, 1}, 0}, {{1, 130, 9100}, 0}, {{70, 1, 9100}, 0}},
+      {"lines beside a transpose", {95, 70}, {{70, 1}, 0}, {{1, 95}, 0}, {{0, 0}, 3}},
+      {"lines too short for a call", {95, 31}, {{40, 1}, 0}, {{1, 95}, 0}, {{1, 0}, 0}},
+      {"lines long enough for a call", {95, 32}, {{40, 1}, 0}, {{1, 95}, 0}, {{1, 0}, 0}},
       {"slice of columns", {100, 200}, {{300, 1}, 11}, {{256, 1}, 0}, {{200, 1}, 0}},
       {"every third", {100, 200}, {{600, 3}, 1}, {{400, 2}, 0}, {{200, 1}, 0}},
       {"bias", {500, 10}, {{10, 1}, 0}, {{10, 1}, 0}, {{0, 1}, 4}},
@@ -259,6 +262,35 @@ TEST(copy_every_layout_and_dtype) {
           }
           CHECK(expected == out.memory, "%s to %s, strides %d to %d on %s", nameOf(inType), nameOf(outType),
                 static_cast<int>(from.strides[2]), static_cast<int>(to.strides[2]), targetName(target));
+        }
+      }
+    }
+  });
+}
+
+TEST(copy_lines_and_their_mirrors) {  // of every length around a vector's, and of more than a box of lines
+  onEveryTarget([](int64_t target) {
+    for (const int64_t n : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 900, 4095, 4096, 4097, 17000}) {
+      const Sizes sizes{n < 20 ? 3000 : 20, n};
+      const int64_t end = (sizes[0] - 1) * (n + 3);
+      const Layout layouts[] = {{{n + 3, 1}, 2}, {{n + 3, -1}, n + 1}, {{-n - 3, 1}, end}, {{-n - 3, -1}, end + n - 1}};
+      for (const Layout& to : layouts) {
+        for (const Layout& from : layouts) {
+          for (const DType type : {DType::u8, DType::f16, DType::f32, DType::f64}) {
+            Tensor out = tensor(type, to, 1), a = tensor(type, from, 2);
+            std::vector<char> expected = out.memory;
+            std::vector<double> frame;
+            writeFrame(frame, sizes, {&out, &a});
+            runElementwise(kCopy, frame.data(), castTileFor(target));
+            const auto oo = offsets(sizes, to), oa = offsets(sizes, from);
+            const size_t bytes = sizeOf(type);
+            for (size_t i = 0; i < oo.size(); ++i) {
+              std::memcpy(expected.data() + static_cast<size_t>(oo[i]) * bytes,
+                          a.memory.data() + static_cast<size_t>(oa[i]) * bytes, bytes);
+            }
+            CHECK(expected == out.memory, "%d of %s, strides %d to %d on %s", static_cast<int>(n), nameOf(type),
+                  static_cast<int>(from.strides[1]), static_cast<int>(to.strides[1]), targetName(target));
+          }
         }
       }
     }
