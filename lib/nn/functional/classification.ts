@@ -358,9 +358,15 @@ export const multilabelMarginLoss = defineOp(
       const counts = labels.ge(0).long().cumprod(-1);
       const at = labels.clamp({ min: 0 });
       const isTarget = Tensor.zeros(x.shape, Code.i64).scatterAdd(-1, at, counts).gt(0);
-      // [n, targets, classes]
-      const over = x.unsqueeze(-2).sub(x.gather(-1, at).unsqueeze(-1)).add(1).relu();
-      const compared = counts.gt(0).unsqueeze(-1).logicalAnd(isTarget.logicalNot().unsqueeze(-2));
+      // [n, targets, classes]; targets stand in front, so there are as many as the row that has most of them.
+      const most = x.count === 0 ? 0 : Number(counts.sum(-1).amax().item());
+      const targets = (t: Tensor): Tensor => t.narrow(-1, 0, most).unsqueeze(-1);
+      const over = x
+        .unsqueeze(-2)
+        .sub(targets(x.gather(-1, at)))
+        .add(1)
+        .relu();
+      const compared = targets(counts.gt(0)).logicalAnd(isTarget.logicalNot().unsqueeze(-2));
       return reduceLoss(where(compared, over, 0).sum([-2, -1]).div(classes), reduction);
     },
     composite: true,
