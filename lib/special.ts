@@ -21,3 +21,4 @@ export {
   softmax,
   xlogy,
 } from './ops/index.js';
+export { entr, ndtr, xlog1py } from './ops/probability.js';

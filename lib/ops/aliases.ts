@@ -3,6 +3,7 @@ import { alias } from '../op/define.js';
 import { atan2, div, ge, gt, le, lt, mul, ne, sub } from './arithmetic.js';
 import { outer } from './contraction.js';
 import { cat, vstack } from './joining.js';
+import { dot } from './matrix.js';
 import { movedim } from './rearrange.js';
 import { abs, acos, acosh, asin, asinh, atan, atanh, clamp, neg, trunc } from './unary.js';
 import { transpose } from './view.js';
@@ -53,6 +54,8 @@ export const multiply = alias('multiply', mul);
 export const negative = alias('negative', neg);
 /** ne by another name. See torch.not_equal. */
 export const notEqual = alias('notEqual', ne);
+/** dot by another name: no dtype is complex. See torch.vdot. */
+export const vdot = alias('vdot', dot);
 /** vstack by another name. See torch.row_stack. */
 export const rowStack = alias('rowStack', vstack);
 /** sub by another name. See torch.subtract. */

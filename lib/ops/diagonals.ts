@@ -8,6 +8,7 @@ import { copyElements } from '../tensor/copy.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { takeTarget } from '../op/inplace.js';
+import type { Scalar } from '../op/schema.js';
 
 // ---- parts written into a copy ---------------------------------------------------------------------------------------
 
@@ -119,6 +120,31 @@ export const diag = defineOp('diag(Tensor self, int diagonal=0)', (): OpDef => (
 /** A matrix with the flattened tensor on a diagonal. See torch.diagflat. */
 export const diagflat = defineOp('diagflat(Tensor self, int offset=0)', (): OpDef => ({
   forward: (self: Tensor, offset: number) => self.reshape(-1).diagEmbed(offset),
+  composite: true,
+}));
+
+/**
+ * Writes a number onto the main diagonal, in place: of a matrix, or of more dims that are all of one size. With `wrap` a
+ * diagonal begins again below a tall matrix's first, one row left out. See torch.Tensor.fill_diagonal_.
+ */
+export const fillDiagonal_ = defineOp('fillDiagonal_(Tensor self, Scalar fillValue, bool wrap=false)', (): OpDef => ({
+  forward(self: Tensor, value: Scalar, wrap: boolean) {
+    const { shape } = self;
+    const n = shape.length;
+    if (n < 2 || (n > 2 && shape.some((s) => s !== shape[0]))) {
+      throw new TenfoldError(
+        'shape',
+        `fillDiagonal_: needs a matrix, or more dims of one size, got ${formatShape(shape)}`,
+      );
+    }
+    const height = wrap && n === 2 ? shape[1]! + 1 : Math.max(shape[0]!, 1);
+    for (let row = 0; row < shape[0]!; row += height) {
+      let line = self.narrow(0, row, Math.min(height, shape[0]! - row));
+      while (line.shape.length > 1) line = line.diagonal(0, 0, -1);
+      line.fill_(value);
+    }
+    return self;
+  },
   composite: true,
 }));
 

@@ -1,6 +1,6 @@
 /** Joining tensors and taking them apart. The parts are views; all the parts of one call share a node. */
 import { TenfoldError, renamed } from '../errors.js';
-import { Code, SIZE } from '../dtype.js';
+import { Code, SIZE, defaultFloat } from '../dtype.js';
 import { tensorOps } from '../autograd/meta.js';
 import { kernel, launchRaw } from '../native/launch.js';
 import { formatShape, numelOf, sameShape, wrapDim, type Shape } from '../tensor/shape.js';
@@ -204,6 +204,28 @@ export const columnStack = defineOp('columnStack(Tensor[] tensors)', (): OpDef =
   composite: true,
 }));
 
+/**
+ * A matrix with matrices one after the other along its diagonal, 0 elsewhere; vectors are rows, 0-dim tensors 1 × 1. See
+ * torch.block_diag.
+ */
+export function blockDiag(...tensors: Tensors): Tensor {
+  const blocks = tensorsOf('blockDiag', tensors).map((t) => {
+    if (t.shape.length > 2)
+      throw new TenfoldError('shape', `blockDiag: expected at most 2 dims, got shape ${formatShape(t.shape)}`);
+    return atLeast(t, 2);
+  });
+  if (blocks.length === 0) return Tensor.zeros([1, 0], defaultFloat());
+  const total = blocks.reduce((sum, b) => sum + b.shape[1]!, 0);
+  let before = 0;
+  const rows = blocks.map((b) => {
+    const [height, width] = b.shape as readonly [number, number];
+    const zeros = (columns: number): Tensor => Tensor.zeros([height, columns], b.code);
+    before += width;
+    return cat([zeros(before - width), b, zeros(total - before)], 1);
+  });
+  return cat(rows);
+}
+
 // ---- taking apart ----------------------------------------------------------------------------------------------------
 
 const splitSizes = defineOp('splitSizes(Tensor input, int[] sizes, int dim) -> Tensor[]', (): OpDef => ({
@@ -310,6 +332,39 @@ export const tensorSplit = defineOp(
     },
     composite: true,
   }),
+);
+
+/** The block of tensorSplit along a dim that the tensor's number of dims says, with equal parts only. */
+const equalParts = (call: string, least: number, dimOf: (dims: number) => number) => (): OpDef => ({
+  forward(self: Tensor, cuts: number | readonly number[]) {
+    const dims = self.shape.length;
+    if (dims < least) throw new TenfoldError('shape', `${call}: needs at least ${least} dims, got ${dims}`);
+    const dim = dimOf(dims);
+    const size = self.shape[dim]!;
+    if (typeof cuts === 'number' && (cuts < 1 || size % cuts !== 0)) {
+      throw new TenfoldError(
+        'shape',
+        `${call}: dim ${dim} of size ${size} can't be split in ${cuts} equal parts; use tensorSplit`,
+      );
+    }
+    return renamed(call, () => tensorSplit(self, cuts, dim));
+  },
+  composite: true,
+});
+/** Views along dim 1, of a vector along dim 0: a number of equal ones, or cut before each index. See torch.hsplit. */
+export const hsplit = defineOp(
+  'hsplit(Tensor self, int[] indicesOrSections) -> Tensor[]',
+  equalParts('hsplit', 1, (dims) => (dims === 1 ? 0 : 1)),
+);
+/** Views along dim 0: a number of equal ones, or cut before each index. See torch.vsplit. */
+export const vsplit = defineOp(
+  'vsplit(Tensor self, int[] indicesOrSections) -> Tensor[]',
+  equalParts('vsplit', 2, () => 0),
+);
+/** Views along dim 2: a number of equal ones, or cut before each index. See torch.dsplit. */
+export const dsplit = defineOp(
+  'dsplit(Tensor self, int[] indicesOrSections) -> Tensor[]',
+  equalParts('dsplit', 3, () => 2),
 );
 
 /** Views of each index of a dim, which disappears. See torch.unbind. */

@@ -1,14 +1,18 @@
-/** Norms as torch.linalg has them, of vectors and of matrices, and condition numbers. */
+/** What torch.linalg has beside factorizations: norms, condition numbers, products, matrices made of vectors. */
 import { TenfoldError, renamed, show } from '../errors.js';
 import type { DType } from '../dtype.js';
-import { formatShape } from '../tensor/shape.js';
+import { formatShape, wrapDim } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { defineOp, type OpDef } from '../op/define.js';
-import { notEmpty, type Dims } from '../op/reduce.js';
+import { floatOnly, notEmpty, type Dims } from '../op/reduce.js';
 import { where } from './arithmetic.js';
+import { chainMatmul, cross } from './contraction.js';
+import { eye } from './creation.js';
+import { diagonal } from './diagonals.js';
+import { cat } from './joining.js';
 import { vectorNorm } from './norm.js';
 import { planeOf, valuesOf, withPlane } from './singular.js';
-import { checkMatrices, checkSquare, inverseOrInfinity } from './solving.js';
+import { checkMatrices, checkSquare, inv, inverseOrInfinity } from './solving.js';
 
 type Order = number | 'fro' | 'nuc';
 
@@ -96,6 +100,136 @@ export const cond = defineOp('cond(Tensor A, any p=null)', (): OpDef => ({
     }
     const product = matrixNorm(a, ord).mul(matrixNorm(inverseOrInfinity(a), ord));
     return where(product.isnan(), Infinity, product);
+  },
+  composite: true,
+}));
+
+// ---- products --------------------------------------------------------------------------------------------------------
+
+/**
+ * Square matrices [..., n, n] to a whole power: identities for 0, their inverses' for a negative one. See
+ * torch.linalg.matrix_power.
+ */
+export const matrixPower = defineOp('matrixPower(Tensor self, int n)', (): OpDef => ({
+  forward(self: Tensor, n: number) {
+    const { shape } = self;
+    if (shape.length < 2 || shape.at(-1) !== shape.at(-2))
+      throw new TenfoldError('shape', `matrixPower: needs square matrices [..., n, n], got ${formatShape(shape)}`);
+    if (n === 0) return self.clone().copy_(eye(shape.at(-1)!, { dtype: self.dtype }));
+    if (n === 1) return self.clone();
+    let square = n < 0 ? renamed('matrixPower', () => inv(self)) : self;
+    let result: Tensor | null = null;
+    for (let left = Math.abs(n); ; square = square.matmul(square)) {
+      if (left % 2 === 1) result = result === null ? square : result.matmul(square);
+      left = Math.floor(left / 2);
+      if (left === 0) return result!;
+    }
+  },
+  composite: true,
+}));
+
+/**
+ * Product of a list of at least two matrices, in the order that takes fewest multiplications; the first may be a vector (a
+ * row), and the last one (a column). See torch.linalg.multi_dot.
+ */
+export const multiDot = defineOp('multiDot(Tensor[] tensors)', (): OpDef => ({
+  forward(tensors: Tensor[]) {
+    if (tensors.length < 2)
+      throw new TenfoldError('shape', `multiDot: needs at least two tensors, got ${tensors.length}`);
+    const last = tensors.length - 1;
+    const matrices = tensors.map((t, i) => {
+      const vector = t.shape.length === 1 && (i === 0 || i === last);
+      if (t.shape.length !== 2 && !vector) {
+        const wanted = i === 0 || i === last ? 'a matrix or a vector' : 'a matrix';
+        throw new TenfoldError('shape', `multiDot: tensor ${i} must be ${wanted}, got shape ${formatShape(t.shape)}`);
+      }
+      return vector ? t.unsqueeze(i === 0 ? 0 : 1) : t;
+    });
+    matrices.slice(1).forEach((m, i) => {
+      if (m.shape[0] !== matrices[i]!.shape[1]) {
+        const [a, b] = [tensors[i]!, tensors[i + 1]!].map((t) => formatShape(t.shape));
+        throw new TenfoldError('shape', `multiDot: tensors ${i} and ${i + 1}, ${a} @ ${b}, can't be multiplied`);
+      }
+    });
+    let product = renamed('multiDot', () => chainMatmul(matrices));
+    if (tensors[last]!.shape.length === 1) product = product.squeeze(1);
+    return tensors[0]!.shape.length === 1 ? product.squeeze(0) : product;
+  },
+  composite: true,
+}));
+
+/** Dot products of the vectors along dim; the other dims broadcast. See torch.linalg.vecdot. */
+export const vecdot = defineOp('vecdot(Tensor x, Tensor y, *, int dim=-1)', (): OpDef => ({
+  forward(x: Tensor, y: Tensor, dim: number) {
+    floatOnly('vecdot', x);
+    floatOnly('vecdot', y);
+    return renamed('vecdot', () => x.mul(y).sum(dim));
+  },
+  composite: true,
+}));
+
+/** Cross products of vectors of size 3 along dim; the other dims broadcast. See torch.linalg.cross. */
+export const linalgCross = defineOp('cross(Tensor input, Tensor other, *, int dim=-1)', (): OpDef => ({
+  forward(input: Tensor, other: Tensor, dim: number) {
+    if (input.shape.length !== other.shape.length) {
+      throw new TenfoldError(
+        'shape',
+        `cross: both must have as many dims as each other, got ${formatShape(input.shape)} and ${formatShape(other.shape)}`,
+      );
+    }
+    const at = wrapDim('cross', dim, input.shape.length);
+    if (input.shape[at] !== 3 || other.shape[at] !== 3) {
+      throw new TenfoldError(
+        'shape',
+        `cross: needs size 3 at dim ${dim}, got ${formatShape(input.shape)} and ${formatShape(other.shape)}`,
+      );
+    }
+    return cross(input, other, at);
+  },
+  composite: true,
+}));
+
+// ---- matrices of vectors ---------------------------------------------------------------------------------------------
+
+/** Diagonals of matrices [..., m, n], or of those in two dims: a view. See torch.linalg.diagonal. */
+export const linalgDiagonal = defineOp('diagonal(Tensor A, *, int offset=0, int dim1=-2, int dim2=-1)', (): OpDef => ({
+  forward: (a: Tensor, offset: number, dim1: number, dim2: number) => diagonal(a, offset, dim1, dim2),
+  composite: true,
+}));
+
+/** Powers 0 to n − 1 of each element, along a new last dim. */
+function powers(x: Tensor, n: number): Tensor {
+  const base = x.isFloatingPoint() ? x : x.to('int64');
+  const shape = [...x.shape, n];
+  if (n === 0) return Tensor.zeros(shape, base.code);
+  const one = Tensor.zeros([...x.shape, 1], base.code).fill_(1);
+  return cat([one, base.unsqueeze(-1).expand([...x.shape, n - 1])], -1).cumprod(-1);
+}
+/**
+ * Vandermonde matrix of a vector: powers N − 1 to 0 of each element as a row, or 0 to N − 1 where `increasing`. N is the number
+ * of elements where it isn't given. See torch.vander.
+ */
+export const vander = defineOp('vander(Tensor x, int? N=null, bool increasing=false)', (): OpDef => ({
+  forward(x: Tensor, n: number | null, increasing: boolean) {
+    if (x.shape.length !== 1)
+      throw new TenfoldError('shape', `vander: expected a vector, got shape ${formatShape(x.shape)}`);
+    const columns = n ?? x.count;
+    if (columns < 0) throw new RangeError(`vander: N must not be negative, got ${columns}`);
+    const rows = powers(x, columns);
+    return increasing ? rows : rows.flip(-1);
+  },
+  composite: true,
+}));
+/**
+ * Vandermonde matrices of vectors [..., n]: powers 0 to N − 1 of each element as a row, where N, at least 2, is n if it isn't
+ * given. A 0-dim tensor is a vector of one element. See torch.linalg.vander.
+ */
+export const linalgVander = defineOp('vander(Tensor x, *, int? N=null)', (): OpDef => ({
+  forward(x: Tensor, n: number | null) {
+    const vectors = x.shape.length === 0 ? x.reshape([1]) : x;
+    const columns = n ?? vectors.shape.at(-1)!;
+    if (columns < 2) throw new RangeError(`vander: N must be greater than 1, got ${columns}`);
+    return powers(vectors, columns);
   },
   composite: true,
 }));

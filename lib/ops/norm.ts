@@ -1,8 +1,8 @@
 /** Vector norms. */
-import { TenfoldError, show } from '../errors.js';
+import { TenfoldError, renamed, show } from '../errors.js';
 import type { DType } from '../dtype.js';
 import { kernel, type Kernel } from '../native/launch.js';
-import { formatShape, wrapDims } from '../tensor/shape.js';
+import { formatShape, wrapDim, wrapDims } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { floatOnly, notEmpty, reduce, withDims, type Dims } from '../op/reduce.js';
@@ -109,3 +109,26 @@ export const norm = defineOp(
     gradName: 'NormBackward1',
   }),
 );
+
+/** Norm of self − other, all elements together. See torch.dist. */
+export const dist = defineOp('dist(Tensor self, Tensor other, float p=2)', (): OpDef => ({
+  forward: (self: Tensor, other: Tensor, p: number) => renamed('dist', () => vectorNorm(self.sub(other), p)),
+  composite: true,
+}));
+
+/**
+ * The tensor with slices along dim whose p-norm is above maxnorm scaled down to it. See torch.renorm.
+ */
+export const renorm = defineOp('renorm[_](Tensor self, float p, int dim, float maxnorm)', (): OpDef => ({
+  forward(self: Tensor, p: number, dim: number, maxnorm: number) {
+    if (!(p > 0)) throw new TenfoldError('value', `renorm: p must be positive, got ${p}`);
+    if (!(maxnorm >= 0)) throw new TenfoldError('value', `renorm: maxnorm must not be negative, got ${maxnorm}`);
+    const n = self.shape.length;
+    if (n < 2) throw new TenfoldError('shape', `renorm: needs at least 2 dims, got ${formatShape(self.shape)}`);
+    const at = wrapDim('renorm', dim, n);
+    const others = self.shape.map((_, i) => i).filter((i) => i !== at);
+    const norms = renamed('renorm', () => vectorNorm(self, p, others, true));
+    return self.mul(where(norms.gt(maxnorm), norms.add(1e-7).reciprocal().mul(maxnorm), 1));
+  },
+  composite: true,
+}));

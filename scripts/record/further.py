@@ -62,6 +62,10 @@ ROWS = [
     ('nanquantile', [V, 0.25], {}),
     ('nn.functional.adaptive_max_pool3d', [B.reshape(1, 1, 2, 2, 3), [1, 2, 2]], {}),
     ('nn.functional.max_unpool1d', [torch.tensor([[[5.0, 4.0, 3.0]]]), torch.tensor([[[1, 3, 4]]]), 2], {}),
+    ('fill_diagonal_', [A.clone(), 7], {}),
+    ('fill_diagonal_', [torch.zeros(7, 2), -1.5], {'wrap': True}),
+    ('fill_diagonal_', [torch.zeros(7, 2, dtype=torch.int64), 3], {}),
+    ('fill_diagonal_', [torch.zeros(3, 3, 3), 1], {'wrap': True}),
     ('nn.functional.gumbel_softmax', [A], {'tau': 0.5}),
     ('nn.functional.gumbel_softmax', [B.double()], {'dim': 1}),
     ('nn.functional.gumbel_softmax', [B], {'hard': True}),
@@ -78,7 +82,7 @@ def encode(x):
 
 
 def call(name, args, kwargs):
-    if name in ('narrow_copy', 'index_reduce', 'short', 'char', 'byte', 'type_as'):
+    if name in ('narrow_copy', 'index_reduce', 'short', 'char', 'byte', 'type_as', 'fill_diagonal_'):
         return getattr(args[0], name)(*args[1:], **kwargs)
     owner = F if name.startswith('nn.functional.') else torch.special if name.startswith('special.') else torch
     return getattr(owner, name.split('.')[-1])(*args, **kwargs)

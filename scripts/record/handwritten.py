@@ -98,6 +98,30 @@ def samples(name):
             for kwargs in {}, {'margin': 3, 'swap': True}, {'reduction': 'none'}, {'margin': 0.25, 'reduction': 'sum'}:
                 yield [r(4, 3), r(4, 3), r(4, 3)], kwargs
             yield [r(3), r(2, 3), r(2, 1)], {'swap': True}
+        if name == 'vander':
+            yield [r(3, grad=False)], {}
+            yield [r(3, grad=False)], {'N': 4, 'increasing': True}
+            yield [r(2, grad=False)], {'N': 0}
+            yield [r(0, grad=False)], {}
+        if name == 'matrix_power':
+            yield [regular(dtype, 2, 3), 5], {}
+            yield [regular(dtype, 3), -2], {}
+            yield [r(2, 2), 0], {}
+        if name == 'linalg.diagonal':
+            yield [r(2, 3, 4)], {}
+            yield [r(2, 3, 4)], {'offset': -1, 'dim1': 0, 'dim2': 2}
+        if name == 'linalg.matmul':
+            yield [r(2, 3, 4), r(4, 2)], {}
+            yield [r(4), r(4)], {}
+        if name == 'dist':
+            yield [strided(dtype), r(3, 4)], {'p': float('inf')}
+            yield [r(3), r(3)], {'p': 1}
+        if name == 'cov':
+            yield [r(2, 4)], {'fweights': torch.tensor([1, 0, 2, 1]), 'aweights': r(4, grad=False).abs().requires_grad_()}
+            yield [r(2, 4)], {'aweights': r(4, grad=False).abs().requires_grad_(), 'correction': 0}
+        if name in ('trapezoid', 'cumulative_trapezoid'):
+            yield [r(2, 3, 4), r(3, 4)], {'dim': 1}
+            yield [r(2, 1)], {}
         if name == 'nn.functional.interpolate':
             for mode, corners in itertools.product(('bilinear', 'bicubic'), (False, True)):
                 yield [r(1, 2, 7, 5)], {'size': [3, 4], 'mode': mode, 'align_corners': corners, 'antialias': True}
@@ -310,6 +334,15 @@ def samples(name):
         yield [[2], 3], {'dtype': torch.float64}
         yield [[3], True], {}
         yield [[2, 2], float('nan')], {'requires_grad': True}
+    if name in ('vander', 'linalg.vander'):
+        yield [torch.tensor([2, -3, 1], dtype=torch.int32)], {}
+    if name == 'matrix_power':
+        yield [ints(5, 2, 2), 4], {}
+        yield [ints(5, 2, 2), 0], {}
+    if name in ('cov', 'corrcoef', 'trapezoid', 'trapz', 'cumulative_trapezoid'):
+        yield [ints(9, 2, 4)], {}
+    if name == 'block_diag':
+        yield [torch.tensor(2), torch.ones(2), torch.zeros(0), ints(9, 1, 2)], {}
     if name == 'item':
         yield [torch.tensor(-7)], {}
         yield [torch.tensor(True)], {}
@@ -405,6 +438,20 @@ def errors(name):
         'nn.functional.pdist': [([torch.zeros(3)], {}), ([x, -1], {}), ([i], {})],
         'nn.functional.gumbel_softmax': [([x], {'dim': 2})], 'nn.functional.multilabel_soft_margin_loss': [([x, torch.zeros(4)], {})],
         'nn.functional.rrelu': [([i], {})],
+        'hsplit': [([x, 2], {}), ([torch.tensor(1.0), 1], {}), ([x, 0], {})], 'vsplit': [([x[0], 3], {}), ([x, -1], {})], 'dsplit': [([x, 1], {})],
+        'block_diag': [([x, torch.zeros(2, 2, 2)], {})], 'dist': [([x, torch.zeros(2)], {}), ([i, i], {})], 'vdot': [([x, x], {}), ([i[0], x[0]], {})],
+        'trapezoid': [([torch.tensor(1.0)], {}), ([x, torch.zeros(2)], {}), ([x], {'dim': 2}), ([x > 0], {})],
+        'cumulative_trapezoid': [([torch.tensor(1.0)], {}), ([x, torch.zeros(2)], {}), ([x], {'dim': 2})],
+        'cov': [([torch.zeros(2, 2, 2)], {}), ([x > 0], {}), ([x], {'fweights': i[0]}), ([x], {'aweights': i[0]}), ([x], {'fweights': x[0]}),
+                ([x], {'aweights': x[0] - 1}), ([x], {'fweights': i[0, :2]})],
+        'corrcoef': [([torch.zeros(2, 2, 2)], {}), ([x > 0], {})],
+        'renorm': [([x, 0, 0, 1], {}), ([x[0], 2, 0, 1], {}), ([x, 2, 0, -1], {}), ([i, 2, 0, 1], {}), ([x, 2, 2, 1], {})],
+        'vander': [([x], {}), ([x[0]], {'N': -1})], 'linalg.vander': [([torch.tensor(1.0)], {}), ([x], {'N': 1})],
+        'matrix_power': [([x, 2], {}), ([x[0], 2], {}), ([torch.zeros(2, 2), -1], {}), ([i[:, :2], -1], {})],
+        'linalg.matrix_power': [([x, 2], {}), ([x[0], 2], {}), ([torch.zeros(2, 2), -1], {}), ([i[:, :2], -1], {})],
+        'linalg.multi_dot': [([[x]], {}), ([[x, x]], {}), ([[x, x[None]]], {}), ([[x, x[0], x]], {}), ([[x, torch.zeros(3, 2).double()]], {})],
+        'linalg.vecdot': [([i, i], {}), ([x, torch.zeros(2)], {})], 'linalg.cross': [([x, x[0]], {}), ([x.t(), x.t()], {}), ([x, x], {'dim': 2})],
+        'linalg.diagonal': [([x], {'dim1': 0, 'dim2': 0})], 'linalg.matmul': [([x, x], {})],
         'nn.functional.glu': [([x, 1], {})], 'nn.functional.pixel_shuffle': [([torch.zeros(1, 3, 2, 2), 2], {})],
     }  # fmt: skip
     return table.get(name, [])

@@ -13,6 +13,7 @@ export interface Exception {
 }
 
 const ROUNDED = 'bfloat16: PyTorch rounds in between, here float32 is rounded once at the end';
+const TAIL = 'bfloat16: PyTorch rounds 1 + erf, of which nothing is left in the tail';
 const RESIZES = 'an in-place op never resizes its tensor; PyTorch does here, with a warning';
 const INFINITE_SIGN = 'the sign of an infinite derivative, which PyTorch makes depend on the layout';
 const NO_CHANNELS = 'an input without a dim of channels is refused; PyTorch lets an empty one through';
@@ -32,6 +33,9 @@ export const EXCEPTIONS: Record<string, Exception> = {
   baddbmm: { skip: { 4: ROUNDED } },
   einsum: { skip: { 38: ROUNDED } },
   logit: { skip: { 4: INFINITE_SIGN, 9: INFINITE_SIGN } },
+  'linalg.matrix_power': { slack: 4, reason: 'sums that cancel; PyTorch is as far from the float64 result' },
+  'linalg.multi_dot': { skip: { 25: ROUNDED } },
+  'special.ndtr': { skip: { 18: TAIL, 21: TAIL } },
   matmul: { skip: { 28: ROUNDED } },
   svd: { slack: 6, reason: 'gradients divide by small gaps; PyTorch is further from the float64 result' },
   'linalg.svd': { slack: 4, reason: 'as svd' },

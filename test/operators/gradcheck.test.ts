@@ -278,6 +278,8 @@ const ROWS: Record<string, Row[]> = {
   'nn.functional.sigmoid, tanh': [[(a) => [F.sigmoid(a), F.tanh(a)], x(3)]],
   'nn.functional.softmax, logSoftmax': [[(a) => [F.softmax(a, 0), F.logSoftmax(a, 1)], x(2, 3)]],
   threshold: [[(a) => F.threshold(a, 0.2, -3), x(5)]],
+  vander: [[(a) => [tf.vander(a), tf.vander(a, { N: 4, increasing: true })], x(3)]],
+  fillDiagonal_: [[(a) => a.clone().fillDiagonal_(2), x(2, 3)], [(a) => a.clone().fillDiagonal_(2, true), x(5, 2)]],
   gumbelSoftmax: [
     [(a) => (tf.manualSeed(0), F.gumbelSoftmax(a, 0.7)), x(2, 3)], [(a) => (tf.manualSeed(0), F.gumbelSoftmax(a, { dim: 0 })), x(3)],
   ],

@@ -5,7 +5,12 @@ import { camel, readFixture } from '../operators/format.js';
 
 type Operand = string | number | boolean;
 type Row = [op: string, left: Operand, right: Operand | null, result: tf.DType | null];
-const { results } = readFixture<{ results: Row[] }>('promotion.json');
+type Pair<Result> = [a: tf.DType, b: tf.DType, result: Result];
+const { results, promoteTypes, canCast } = readFixture<{
+  results: Row[];
+  promoteTypes: Pair<tf.DType>[];
+  canCast: Pair<boolean>[];
+}>('promotion.json');
 
 /** "int64[2]" is a tensor of that dtype and shape; anything else a scalar. */
 function operand(spec: Operand): unknown {
@@ -41,4 +46,36 @@ describe('dtypes of results are PyTorch’s', () => {
       expect(wrong.slice(0, 10), `${wrong.length} of ${rows.length}`).toEqual([]);
     });
   }
+});
+
+describe('dtypes can be asked for', () => {
+  it('promoteTypes', () => {
+    expect(promoteTypes.length).toBe(100);
+    expect(promoteTypes.map(([a, b]) => [a, b, tf.promoteTypes(a, b)])).toEqual(promoteTypes);
+    expect(() => tf.promoteTypes('int65' as tf.DType, 'bool')).toThrow(/^promoteTypes: unknown dtype 'int65'/);
+  });
+
+  it('canCast', () => {
+    expect(canCast.length).toBe(100);
+    expect(canCast.map(([a, b]) => [a, b, tf.canCast(a, b)])).toEqual(canCast);
+    expect(() => tf.canCast('bool', 'int65' as tf.DType)).toThrow(/^canCast: unknown dtype 'int65'/);
+  });
+
+  it('resultType', () => {
+    const sums = results.filter(([op, , , result]) => op === 'add' && result !== null);
+    expect(sums.length).toBeGreaterThan(100);
+    for (const [, left, right, result] of sums) {
+      const [a, b] = [operand(left), operand(right!)] as (tf.Tensor | number | boolean)[];
+      expect(tf.resultType(a!, b!), `resultType(${left}, ${right})`).toBe(result);
+    }
+    expect(tf.resultType(2, 2.5)).toBe('float32');
+    expect(tf.resultType(2, true)).toBe('int64');
+    expect(() => tf.resultType('float32' as unknown as number, 1)).toThrow(/^resultType: expected tensors or numbers/);
+  });
+
+  it('numel', () => {
+    expect(tf.numel(tf.zeros(2, 3))).toBe(6);
+    expect(tf.numel(tf.tensor(1))).toBe(1);
+    expect(() => tf.numel(3 as unknown as tf.Tensor)).toThrow(/^numel: /);
+  });
 });
