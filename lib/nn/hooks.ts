@@ -69,6 +69,12 @@ export class ModuleHooks {
     };
   }
 
+  /** Takes back a forward pre-hook of which no handle is at hand, as on a copy of a module. */
+  removeForwardPre(hook: ForwardPreHook): void {
+    for (const [id, known] of this.forwardPre) if (known === hook) this.forwardPre.delete(id);
+    if (this.isEmpty) this.uninstall();
+  }
+
   /** The same hooks for a copy of the module. */
   copyTo(module: Module): ModuleHooks | null {
     if (this.isEmpty) return null;

@@ -447,6 +447,8 @@ function define(module: Module, call: string, name: string, value: unknown): voi
 const kindOf = (x: unknown): string | null =>
   x instanceof Parameter ? 'parameter' : x instanceof Module ? 'module' : null;
 
+/** The hooks of a module, if it ever had one. */
+export const findHooks = (module: Module): ModuleHooks | undefined => hooksOfModule.get(module);
 function hooksOf(module: Module): ModuleHooks {
   let hooks = hooksOfModule.get(module);
   if (hooks === undefined) hooksOfModule.set(module, (hooks = new ModuleHooks(module)));
