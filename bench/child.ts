@@ -3,6 +3,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type Resident } from './memory.js';
+import { found } from './peers/packages.js';
 import { type About } from './peers/worker.js';
 
 const at = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
@@ -24,6 +25,8 @@ export const PEERS: Record<string, () => string[] | null> = {
     const python = findPython();
     return python === null ? null : [python, at('peers/pytorch.py')];
   },
+  tfjs: () => (found('tfjs') ? [process.execPath, ...tsx, at('peers/tfjs.ts')] : null),
+  onnxruntime: () => (found('onnxruntime') ? [process.execPath, ...tsx, at('peers/onnxruntime.ts')] : null),
 };
 
 type Answer = {

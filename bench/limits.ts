@@ -1,6 +1,7 @@
 /** The least that a task must move and compute, and what the machine could do that in. */
-import { OPS, SIZES, elementwise } from './tasks/elementwise.js';
-import { PRODUCTS, matmul } from './tasks/matmul.js';
+import { MATRIX, PRODUCTS, SIZES, count } from './numbers.js';
+import { OPS, elementwise } from './tasks/elementwise.js';
+import { matmul } from './tasks/matmul.js';
 import { networks } from './tasks/networks.js';
 import { overhead } from './tasks/overhead.js';
 import { reduce } from './tasks/reduce.js';
@@ -25,12 +26,12 @@ for (const op of Object.keys(OPS)) {
     WORK[`elementwise.${op}.${size}`] = { bytes: (op === 'add' || op === 'mul' ? 12 : 8) * n };
   }
 }
-const MATRIX = 4 * 4096 * 1024;
-for (const name of ['sum', 'mean-last', 'max-last', 'max-first']) WORK[`reduce.${name}`] = { bytes: MATRIX };
+const MATRIX_BYTES = 4 * count(MATRIX);
+for (const name of ['sum', 'mean-last', 'max-last', 'max-first']) WORK[`reduce.${name}`] = { bytes: MATRIX_BYTES };
 for (const name of ['softmax', 'layernorm']) {
-  WORK[`reduce.${name}`] = { bytes: 2 * MATRIX };
+  WORK[`reduce.${name}`] = { bytes: 2 * MATRIX_BYTES };
   // x and g in, y and dx out.
-  WORK[`reduce.${name}-fwdbwd`] = { bytes: 4 * MATRIX };
+  WORK[`reduce.${name}-fwdbwd`] = { bytes: 4 * MATRIX_BYTES };
 }
 for (const [name, [left, right]] of Object.entries(PRODUCTS)) {
   WORK[`matmul.${name}`] = { flops: 2 * left.reduce((a, b) => a * b) * right.at(-1)! };

@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { type Machine } from './limits.js';
 import { type Resident } from './memory.js';
-import { type About } from './peers/worker.js';
+import { PACKAGES } from './peers/packages.js';
+import { UNKNOWN, type About } from './peers/worker.js';
 
 /** All that was measured of a task; keys are columns (peers). */
 export interface Row {
@@ -107,26 +108,32 @@ export function printTable(rows: readonly Row[], machine: MachineInfo, limits: M
 
   const columns = [...new Set(rows.flatMap((r) => Object.keys(r.times)))];
   const base = hog ? SINGLE : 'pytorch';
-  const others = columns.filter((c) => c !== 'tenfold' && c !== base);
+  const further = columns.filter((c) => Object.hasOwn(PACKAGES, c));
+  const others = columns.filter((c) => c !== 'tenfold' && c !== base && !further.includes(c));
   const shown = [...columns.filter((c) => c === 'tenfold' || c === base), ...others];
   const header = ['task', ...shown, `tenfold / ${hog ? 'own 1 thread' : 'pytorch'}`, 'by minimum', 'of the limit'];
+  header.push(...further.flatMap((c) => [c, `tenfold / ${c}`]));
   const lines = rows.map((row) => {
     const mine = row.times.tenfold;
-    const theirs = row.times[base];
-    const ratio = (f: (list: readonly number[]) => number): string =>
-      mine && theirs ? (f(mine) / f(theirs)).toFixed(2) : '–';
+    const ratio = (f: (list: readonly number[]) => number, name = base): string => {
+      const theirs = row.times[name];
+      return mine && theirs ? (f(mine) / f(theirs)).toFixed(2) : '–';
+    };
+    const time = (name: string): string => (row.times[name] ? duration(middle(row.times[name])) : '–');
     return [
       row.task,
-      ...shown.map((c) => (row.times[c] ? duration(middle(row.times[c])) : '–')),
+      ...shown.map(time),
       ratio(middle),
       ratio(least),
       row.limit && mine ? `${((100 * row.limit) / least(mine)).toFixed(0)} %` : '–',
+      ...further.flatMap((c) => [time(c), ratio(middle, c)]),
     ];
   });
   print(header, lines);
   for (const row of rows) {
     for (const [name, why] of Object.entries(row.absent)) {
-      if (name === 'tenfold' || name === 'pytorch') console.log(`${row.task}: not in ${name}: ${why}`);
+      if (name === 'tenfold' || name === 'pytorch' || why !== UNKNOWN)
+        console.log(`${row.task}: not in ${name}: ${why}`);
     }
   }
 }

@@ -16,6 +16,7 @@ import { Child, PEERS } from './child.js';
 import { limitOf, TASKS, type Machine } from './limits.js';
 import { describeMachine, printMemory, printTable, type MemoryResult, type Row } from './report.js';
 import { MEMORY } from './memory.js';
+import { INSTALL, PACKAGES } from './peers/packages.js';
 import { type About } from './peers/worker.js';
 
 const { values: options, positionals: filters } = parseArgs({
@@ -59,13 +60,16 @@ interface Seat {
 
 function seats(): Seat[] {
   const list: Seat[] = [];
+  const absent: string[] = [];
   for (const peer of options.peers.split(',')) {
     if (!Object.hasOwn(PEERS, peer))
       throw new RangeError(`--peers: one of ${Object.keys(PEERS).join(', ')}; got ${peer}`);
     const command = PEERS[peer]!();
     if (command) list.push({ name: peer, peer, command, threads, hogged: options.hog });
-    else console.log(`without ${peer}: not found`);
+    else absent.push(peer);
   }
+  for (const peer of absent) console.log(`without ${peer}: not found`);
+  if (absent.some((peer) => Object.hasOwn(PACKAGES, peer))) console.log(`to measure these too: ${INSTALL}`);
   if (options.hog) list.splice(1, 0, { ...list[0]!, name: 'tenfold, 1 thread', threads: 1, hogged: false });
   return list;
 }

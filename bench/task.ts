@@ -1,6 +1,6 @@
 /**
  * What a benchmark task is on the JavaScript side, and how it is timed. A new task: an entry in one of bench/tasks/, the
- * same entry in bench/peers/pytorch.py, and, where it has them, its bytes or FLOPs in bench/limits.ts.
+ * same entry in bench/peers/pytorch.py and tfjs.ts, and, where it has them, its bytes or FLOPs in bench/limits.ts.
  */
 import { performance } from 'node:perf_hooks';
 

@@ -21,6 +21,9 @@ interface Request {
 /** What a peer says about itself when it is ready. */
 export type About = Record<string, string | number>;
 
+/** Why a task is absent that a peer doesn't have; pytorch.py says the same. */
+export const UNKNOWN = 'not among its tasks';
+
 const say = (answer: object): void => void process.stdout.write(`${JSON.stringify(answer)}\n`);
 
 const plainLoop =
@@ -45,7 +48,7 @@ export async function serve(
         sampler = null; // what the last task held is garbage from here on
         const make = tasks[request.open];
         if (!make) {
-          say({ absent: 'not among its tasks' });
+          say({ absent: UNKNOWN });
           continue;
         }
         const subject = await make();

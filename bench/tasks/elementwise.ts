@@ -1,9 +1,8 @@
 /** One elementwise op on n numbers, and a chain of them forward and backward. */
 import { nn, noGrad, type Tensor } from 'tenfold';
 import { fill } from '../inputs.js';
+import { SIZES } from '../numbers.js';
 import { meanAbs, type Subject, type Tasks } from '../task.js';
-
-export const SIZES: Record<string, number> = { '1e3': 1000, '64k': 65_536, '1m': 1 << 20, '16m': 1 << 24 };
 
 export const OPS: Record<string, (x: Tensor, y: Tensor) => Tensor> = {
   add: (x, y) => x.add(y),

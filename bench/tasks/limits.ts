@@ -1,8 +1,8 @@
 /** What the machine can do: a plain copy between two buffers that are in memory already, and a large matrix product. */
 import { empty } from 'tenfold';
 import { fill } from '../inputs.js';
+import { SIZES } from '../numbers.js';
 import { type Tasks } from '../task.js';
-import { SIZES } from './elementwise.js';
 import { matmul } from './matmul.js';
 
 export const limits: Tasks = { 'limit.gemm': matmul['matmul.1024']! };

@@ -1,11 +1,11 @@
 /** Reductions and row-wise functions of a [4096, 1024] tensor. */
 import { nn, noGrad, type Tensor } from 'tenfold';
 import { fill } from '../inputs.js';
+import { MATRIX } from '../numbers.js';
 import { type Subject, type Tasks } from '../task.js';
 import { mean } from './elementwise.js';
 
 const F = nn.functional;
-const SHAPE = [4096, 1024];
 
 const FORWARD: Record<string, (x: Tensor) => Tensor> = {
   sum: (x) => x.sum(),
@@ -15,13 +15,13 @@ const FORWARD: Record<string, (x: Tensor) => Tensor> = {
 };
 
 function forward(f: (x: Tensor) => Tensor): Subject {
-  const x = fill(101, SHAPE, 3);
+  const x = fill(101, MATRIX, 3);
   return { step: () => f(x), check: () => ({ y: noGrad(() => mean(f(x))) }), forwardOnly: true };
 }
 
 function forwardBackward(f: (x: Tensor) => Tensor, extra: Record<string, Tensor> = {}): Subject {
-  const x = fill(101, SHAPE, 3).requiresGrad_();
-  const g = fill(104, SHAPE);
+  const x = fill(101, MATRIX, 3).requiresGrad_();
+  const g = fill(104, MATRIX);
   const inputs: Record<string, Tensor> = { x, ...extra };
   const step = (): Tensor => {
     for (const t of Object.values(inputs)) t.grad = null;
