@@ -12,6 +12,7 @@ import type { Scalar } from '../op/schema.js';
 const K = {
   add: kernel('add'),
   sub: kernel('sub'),
+  addScaled: kernel('addScaled'),
   mul: kernel('mul'),
   div: kernel('div'),
   divTrunc: kernel('divTrunc'),
@@ -25,10 +26,17 @@ const K = {
   minimum: kernel('minimum'),
 };
 
-/** `other` times alpha, in the dtype of a sum with `self`. */
-function scaled(call: string, self: Operand, other: Operand, alpha: Scalar): Operand {
-  if (alpha === 1) return other;
+/** self ± alpha · other; rounded once for float32 and float64, as in PyTorch, where halves are rounded in between. */
+function addScaled(call: string, sign: 1 | -1, self: Operand, other: Operand, alpha: Scalar): Tensor {
+  const plain = sign === 1 ? K.add : K.sub;
+  if (alpha === 1) return binary(plain, call, self, other);
   const code = promote(self, other);
+  if (code <= Code.f64 && typeof alpha !== 'boolean')
+    return elementwise(K.addScaled, call, [self, other], code, code, [sign * Number(alpha)]);
+  return binary(plain, call, self, scaled(call, code, other, alpha));
+}
+/** `other` times alpha, in the dtype of the sum. */
+function scaled(call: string, code: Code, other: Operand, alpha: Scalar): Operand {
   if (typeof alpha === 'boolean' && code !== Code.bool)
     throw new TenfoldError('dtype', `${call}: a boolean alpha is only for bool tensors, the result is ${DTYPES[code]}`);
   if (!isFloatCode(code) && !Number.isInteger(Number(alpha)))
@@ -52,8 +60,7 @@ const noBool = (call: string, self: Tensor, other: Operand): void => {
 
 /** Elementwise self + alpha · other; shapes broadcast, dtypes promote. See torch.add. */
 export const add = defineOp('add[_](Tensor self, Tensor|Scalar other, *, Scalar alpha=1)', (): OpDef => ({
-  forward: (self: Tensor, other: Operand, alpha: Scalar) =>
-    binary(K.add, 'add', self, scaled('add', self, other, alpha)),
+  forward: (self: Tensor, other: Operand, alpha: Scalar) => addScaled('add', 1, self, other, alpha),
   backward: {
     self: d((grad) => grad),
     other: d((grad, call) => (call.alpha === 1 ? grad : grad.mul(Number(call.alpha)))),
@@ -64,7 +71,7 @@ export const add = defineOp('add[_](Tensor self, Tensor|Scalar other, *, Scalar 
 export const sub = defineOp('sub[_](Tensor self, Tensor|Scalar other, *, Scalar alpha=1)', (): OpDef => ({
   forward(self: Tensor, other: Operand, alpha: Scalar) {
     noBool('sub', self, other);
-    return binary(K.sub, 'sub', self, scaled('sub', self, other, alpha));
+    return addScaled('sub', -1, self, other, alpha);
   },
   backward: {
     self: d((grad) => grad),
@@ -76,7 +83,7 @@ export const sub = defineOp('sub[_](Tensor self, Tensor|Scalar other, *, Scalar 
 export const rsub = defineOp('rsub(Tensor self, Tensor|Scalar other, *, Scalar alpha=1)', (): OpDef => ({
   forward(self: Tensor, other: Operand, alpha: Scalar) {
     noBool('rsub', self, other);
-    return binary(K.sub, 'rsub', other, scaled('rsub', other, self, alpha));
+    return addScaled('rsub', -1, other, self, alpha);
   },
   backward: {
     self: d((grad, call) => (call.alpha === 1 ? grad.neg() : grad.mul(-Number(call.alpha)))),
