@@ -5,7 +5,7 @@ import { kernel, launchRaw } from '../native/launch.js';
 import { broadcastShapes, broadcastStrides, formatShape, numelOf, type Shape } from '../tensor/shape.js';
 import { Tensor, addressOf } from '../tensor/tensor.js';
 import { all, defineOp, type OpDef } from '../op/define.js';
-import { throughFormula } from '../nn/functional/formula.js';
+import { throughFormula } from '../op/formula.js';
 import { where } from './arithmetic.js';
 import { cat } from './joining.js';
 

@@ -6,7 +6,7 @@ import { kernel, launchRaw } from '../../native/launch.js';
 import { formatShape, numelOf, sameShape, type Shape } from '../../tensor/shape.js';
 import { Tensor, addressOf } from '../../tensor/tensor.js';
 import { all, defineOp, type Formula, type OpDef } from '../../op/define.js';
-import { throughFormula } from './formula.js';
+import { throughFormula } from '../../op/formula.js';
 import { avgPool2d } from './pooling.js';
 import { pad } from './resample.js';
 

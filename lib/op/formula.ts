@@ -1,7 +1,7 @@
 /** Second derivatives of fused ops: through the formula of public ops that the fused kernel stands for. */
-import { mode } from '../../autograd/mode.js';
-import { grad } from '../../autograd/index.js';
-import type { Tensor } from '../../tensor/tensor.js';
+import { mode } from '../autograd/mode.js';
+import { grad } from '../autograd/gradients.js';
+import type { Tensor } from '../tensor/tensor.js';
 
 /**
  * Gradients of `formula(inputs)` for the inputs, given those of its results. Partial ones: each input counts as itself, also
