@@ -34,7 +34,7 @@ export const EXCEPTIONS: Record<string, Exception> = {
   einsum: { skip: { 38: ROUNDED } },
   logit: { skip: { 4: INFINITE_SIGN, 9: INFINITE_SIGN } },
   'linalg.matrix_power': { slack: 4, reason: 'sums that cancel; PyTorch is as far from the float64 result' },
-  'linalg.multi_dot': { slack: 4, reason: 'up to four products in a row, whose sums cancel', skip: { 25: ROUNDED } },
+  'linalg.multi_dot': { slack: 16, reason: 'four products in a row, whose sums cancel', skip: { 25: ROUNDED } },
   'special.ndtr': { skip: { 18: TAIL, 21: TAIL } },
   matmul: { skip: { 28: ROUNDED } },
   svd: { slack: 6, reason: 'gradients divide by small gaps; PyTorch is further from the float64 result' },
