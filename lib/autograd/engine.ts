@@ -16,6 +16,8 @@ import { unpack, type Edge, type Hook, type Node } from './graph.js';
 import { gradFnOf, leafMeta, sumToShape, tensorOps } from './meta.js';
 import { enterBackward } from './saved.js';
 
+const isObject = (x: unknown): boolean => typeof x === 'object' && x !== null;
+
 /** What a run of the engine is asked for. */
 export interface RunOptions {
   retainGraph: boolean;
@@ -113,7 +115,7 @@ class Run {
       }
     }
     // A node that saved no tensor can run again, as in PyTorch: what two losses share may be a mere sum.
-    if (!this.options.retainGraph && node.saved?.some((x) => typeof x === 'object' && x !== null)) node.saved = null;
+    if (!this.options.retainGraph && node.saved?.some(isObject)) node.saved = null;
   }
 
   private leadsOn(node: Node, nr: number): boolean {

@@ -106,7 +106,7 @@ export class Function {
     const results = list.map((t, nr) => {
       // An input that forward returned as it was becomes an output of its own.
       const result = args.includes(t) && t.base === null ? t.alias() : t;
-      if (!args.some((x) => x instanceof Tensor && x.storage === t.storage)) result.standAlone();
+      result.standAlone(args.filter((x) => x instanceof Tensor));
       if (isFloatCode(t.code) && !excluded.has(t)) {
         result.leafGrad = false;
         result.setNode(node, nr);

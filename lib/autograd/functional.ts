@@ -281,6 +281,20 @@ export function hessian<I extends Tensors>(
 
 // ---- products with vectors -------------------------------------------------------------------------------------------
 
+/** Reads the arguments of a product, and computes it with recording on. */
+function recording<R>(
+  name: string,
+  func: unknown,
+  inputs: Tensors,
+  v: unknown,
+  options: ProductOptions,
+  compute: (flags: Flags, own: Tensor[], vector: unknown) => R,
+): R {
+  const [vector, named] = splitVector(v, options);
+  const flags = readFlags(name, func, inputs, named);
+  return enableGrad(() => compute(flags, ownInputs(flags, inputs), vector));
+}
+
 /**
  * Value of a function and vᵀ·J, as [outputs, product]: the product has the inputs' shapes, `v` the outputs'. `v` can be left
  * out (it is 1) for one output of one element. TenfoldError 'shape' for another v. See torch.autograd.functional.vjp.
@@ -293,10 +307,7 @@ export function vjp<I extends Tensors, O extends Tensors>(
   v?: Tensors | null | (ProductOptions & { v?: Tensors | null }),
   options: ProductOptions = {},
 ): [outputs: Nest<O>, product: Nest<I>] {
-  const [vector, named] = splitVector(v, options);
-  const flags = readFlags('vjp', func, inputs, named);
-  return enableGrad(() => {
-    const own = ownInputs(flags, inputs);
+  return recording('vjp', func, inputs, v, options, (flags, own, vector) => {
     const [outputs, isList] = callFunction(flags, func as Untyped, own);
     const weights = readVector(flags, vector, outputs, 'output');
     const product = fillZeros(
@@ -322,10 +333,7 @@ export function jvp<I extends Tensors, O extends Tensors>(
   v?: Tensors | null | (ProductOptions & { v?: Tensors | null }),
   options: ProductOptions = {},
 ): [outputs: Nest<O>, product: Nest<O>] {
-  const [vector, named] = splitVector(v, options);
-  const flags = readFlags('jvp', func, inputs, named);
-  return enableGrad(() => {
-    const own = ownInputs(flags, inputs);
+  return recording('jvp', func, inputs, v, options, (flags, own, vector) => {
     const direction = readVector(flags, vector, own, 'input');
     const [outputs, isList] = callFunction(flags, func as Untyped, own);
     const weights = openWeights(outputs);
@@ -356,10 +364,7 @@ export function vhp<I extends Tensors>(
   v?: Tensors | null | (ProductOptions & { v?: Tensors | null }),
   options: ProductOptions = {},
 ): [output: Tensor, product: Nest<I>] {
-  const [vector, named] = splitVector(v, options);
-  const flags = readFlags('vhp', func, inputs, named);
-  return enableGrad(() => {
-    const own = ownInputs(flags, inputs);
+  return recording('vhp', func, inputs, v, options, (flags, own, vector) => {
     const direction = readVector(flags, vector, own, 'input');
     const out = callScalar(flags, func as Untyped, own);
     const gradient = gradientOfScalar(flags, out, own);
@@ -385,10 +390,7 @@ export function hvp<I extends Tensors>(
   v?: Tensors | null | (ProductOptions & { v?: Tensors | null }),
   options: ProductOptions = {},
 ): [output: Tensor, product: Nest<I>] {
-  const [vector, named] = splitVector(v, options);
-  const flags = readFlags('hvp', func, inputs, named);
-  return enableGrad(() => {
-    const own = ownInputs(flags, inputs);
+  return recording('hvp', func, inputs, v, options, (flags, own, vector) => {
     const direction = readVector(flags, vector, own, 'input');
     const out = callScalar(flags, func as Untyped, own);
     const gradient = gradientOfScalar(flags, out, own);

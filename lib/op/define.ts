@@ -283,13 +283,13 @@ export class OpRecord implements BackwardRule {
     const node = new Node(this, edges);
     if (Array.isArray(out)) {
       if (!out.some((t) => isFloatCode(t.code))) return null;
-      for (const t of out) if (t.base !== null && !shows(t, args)) t.standAlone();
+      for (const t of out) if (t.base !== null) t.standAlone(args);
       node.outputs = out.map((t) => ({ shape: t.shape, code: t.code }));
       out.forEach((t, nr) => isFloatCode(t.code) && t.setNode(node, nr));
     } else {
       if (!isFloatCode(out.code)) return null;
       if (self === undefined) {
-        if (out.base !== null && !shows(out, args)) out.standAlone();
+        if (out.base !== null) out.standAlone(args);
         out.setNode(node, 0);
       }
     }
@@ -459,15 +459,6 @@ export class OpRecord implements BackwardRule {
     const list = node.saved!;
     for (let i = 0; i < list.length; i += 2) if (list[i] === self) list[i + 1] = self.storage.version;
   }
-}
-
-/** Whether a view is one of an operand; else it shows memory taken in its op, and the history is its own, not its base's. */
-function shows(view: Tensor, args: readonly unknown[]): boolean {
-  for (let i = 0; i < args.length; i++) {
-    const x = args[i];
-    if (x instanceof Tensor ? x.storage === view.storage : Array.isArray(x) && shows(view, x)) return true;
-  }
-  return false;
 }
 
 // A tensor's value before an in-place op changes it, at its place in the graph: formulas differentiate through it.

@@ -167,7 +167,7 @@ function rowLines(
 ): Lines {
   const { outer, inner } = rowsOf(x.shape, dims, size);
   const at = outer.length;
-  const flat = index.dense ? index : index.rawClone();
+  const flat = index.rawDense();
   const stepY = viewStrides(size, y.strides.slice(at, at + size.length), [numelOf(size)])![0]!;
   return {
     outer: pick(x.shape, outer),

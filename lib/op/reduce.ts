@@ -37,11 +37,11 @@ export function reducedShape(shape: Shape, dims: readonly number[], keepdim: boo
 export function asBlock(x: Tensor, dims: readonly number[]): Block {
   const { shape } = x;
   const n = shape.length;
-  if (dims.length === n) return { source: x.dense ? x : x.rawClone(), outer: 1, reduce: x.count, inner: 1 };
+  if (dims.length === n) return { source: x.rawDense(), outer: 1, reduce: x.count, inner: 1 };
   let adjacent = true;
   for (let i = 1; i < dims.length && adjacent; i++) adjacent = between(shape, dims[i - 1]!, dims[i]!);
   if (adjacent) {
-    const block: Block = { source: x.dense ? x : x.rawClone(), outer: 1, reduce: 1, inner: 1 };
+    const block: Block = { source: x.rawDense(), outer: 1, reduce: 1, inner: 1 };
     const first = dims.length > 0 ? dims[0]! : n;
     const last = dims.length > 0 ? dims[dims.length - 1]! : n - 1;
     for (let i = 0; i < first; i++) block.outer *= shape[i]!;

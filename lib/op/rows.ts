@@ -88,7 +88,7 @@ export function putRowsInplace(
 const NONZERO = kernel('nonzero')[Code.bool]!;
 /** Positions of what is true, in a dense bool tensor seen as `sizes`: int64 [count, dims]. */
 export function positions(mask: Tensor, sizes: Shape): Tensor {
-  const dense = mask.dense ? mask : mask.rawClone();
+  const dense = mask.rawDense();
   const out = Tensor.raw([countTrue(dense), sizes.length], Code.i64);
   if (out.count === 0) return out;
   let at = 0;

@@ -30,7 +30,7 @@ const LOG_SOFTMAX_BACKWARD = kernel('logSoftmaxBackward');
 /** Dense tensors with `dim` last, as the row kernels take them. */
 const lastDim = (x: Tensor, dim: number): Tensor => {
   const moved = dim === x.shape.length - 1 || x.shape.length === 0 ? x : x.transpose(dim, -1);
-  return moved.dense ? moved : moved.rawClone();
+  return moved.rawDense();
 };
 /** Runs a kernel over the rows along `dim`: numbers of rows and columns, the inputs, the output. */
 function alongRows(k: Kernel, call: string, dim: number, inputs: readonly Tensor[]): Tensor {

@@ -12,7 +12,6 @@ import { cat } from './joining.js';
 const K = { cdist: kernel('cdist'), cdistBackward: kernel('cdistBackward') };
 
 const batchOf = (t: Tensor): Shape => t.shape.slice(0, -2);
-const dense = (t: Tensor): Tensor => (t.dense ? t : t.rawClone());
 
 // ---- by differences --------------------------------------------------------------------------------------------------
 
@@ -30,7 +29,7 @@ const byDifferences = defineOp('cdistForward(Tensor x1, Tensor x2, float p)', ()
     if (width === 0) return Tensor.zeros([...batch, n, m], x1.code);
     const out = Tensor.raw([...batch, n, m], x1.code);
     if (out.count === 0) return out;
-    const [a, b] = [dense(x1), dense(x2)];
+    const [a, b] = [x1.rawDense(), x2.rawDense()];
     launchRaw(
       K.cdist[x1.code]!, n, m, width, p, addressOf(a), addressOf(b), addressOf(out), ...batchFrame(batch, a, b),
     ); // prettier-ignore
@@ -57,7 +56,7 @@ const cdistBackward = defineOp(
       const [n, m] = grad.shape.slice(-2) as [number, number];
       if (p === 0 || m === 0 || numelOf(shape) === 0) return Tensor.zeros(shape, x1.code);
       const out = Tensor.raw(shape, x1.code);
-      const [a, b] = [dense(x1), dense(x2)];
+      const [a, b] = [x1.rawDense(), x2.rawDense()];
       launchRaw(
         K.cdistBackward[x1.code]!, n, m, x1.shape.at(-1)!, p, addressOf(a), addressOf(b), ...placeOf(pairs(distances)),
         ...placeOf(pairs(grad)), addressOf(out), ...batchFrame(batchOf(grad), a, b),

@@ -196,7 +196,7 @@ function drawBernoulli(call: string, p: Tensor, generator: Generator | null): Te
   if (!isFloatCode(p.code))
     throw new TenfoldError('dtype', `${call}: probabilities must be floating-point, got ${p.dtype}`);
   const wide = p.code > Code.f64 ? p.to('float32') : p;
-  const dense = wide.dense ? wide : wide.rawClone();
+  const dense = wide.rawDense();
   const out = Tensor.raw(dense.shape, dense.code);
   draw(K.bernoulliTensor, call, out, generator, [addressOf(dense)]);
   return out.code === p.code ? out : out.to(p.dtype);

@@ -25,7 +25,7 @@ function scan(k: Kernel, call: string, x: Tensor, dim: number, index: Tensor | n
   const compute = k[own]! < 0 && !isFloatCode(own) ? Code.i64 : own;
   const id = k[compute]!;
   if (id < 0) throw new TenfoldError('dtype', `${call}: not defined for ${x.dtype}`);
-  const source = x.code === compute ? (x.dense ? x : x.rawClone()) : x.to(DTYPES[compute]!).contiguous();
+  const source = x.code === compute ? x.rawDense() : x.to(DTYPES[compute]!).contiguous();
   const out = Tensor.raw(x.shape, compute);
   const n = x.shape.length === 0 ? 1 : x.shape[at]!;
   launchRaw(

@@ -38,7 +38,7 @@ function decompose(call: string, a: Tensor, vectors: Vectors): [Tensor, Tensor, 
     for (const t of vectors === Vectors.full ? [u, vh] : []) t.zero_().diagonal(0, -2, -1).fill_(1);
     return [u, s, vh];
   }
-  const dense = a.dense ? a : a.rawClone();
+  const dense = a.rawDense();
   const trouble = Tensor.raw(batch, Code.i64);
   launchRaw(
     idFor(SVD, a), numelOf(batch), m, n, vectors, addressOf(dense), addressOf(s), addressOf(u), addressOf(vh),

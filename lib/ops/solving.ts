@@ -138,9 +138,9 @@ export const inverse = defineOp('inverse(Tensor self)', inversion('inverse', 'se
 function spread(t: Tensor, batch: Shape): { t: Tensor; stride: number } {
   const matrix = t.shape.slice(-2);
   const size = numelOf(matrix);
-  if (numelOf(batchOf(t)) === 1) return { t: t.dense ? t : t.rawClone(), stride: 0 };
+  if (numelOf(batchOf(t)) === 1) return { t: t.rawDense(), stride: 0 };
   const full = numelOf(batchOf(t)) === numelOf(batch) ? t : t.expand([...batch, ...matrix]);
-  return { t: full.dense ? full : full.rawClone(), stride: size };
+  return { t: full.rawDense(), stride: size };
 }
 
 /** A⁻¹ B of matrices, whose batches broadcast. */

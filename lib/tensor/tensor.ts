@@ -149,9 +149,12 @@ export class Tensor {
     else if (node !== null) this.setNode(node, nr);
     return this;
   }
-  /** Is no view any more: nobody has the tensor that it was one of. @internal */
-  standAlone(): void {
-    (this as { base: Tensor | null }).base = null;
+  /**
+   * A result that is a view, but not of one of its op's operands, is no view any more: it shows memory taken in the op, and the
+   * history is its own, not that of a base which nobody has. @internal
+   */
+  standAlone(operands: readonly unknown[]): void {
+    if (!showsOneOf(this, operands)) (this as { base: Tensor | null }).base = null;
   }
   /** The same memory as another tensor, outside any graph. @internal */
   alias(): Tensor {
@@ -162,6 +165,10 @@ export class Tensor {
     const out = Tensor.rawLike(this, this.code);
     copyElements(out, this);
     return out;
+  }
+  /** This tensor where it is dense, else a dense copy outside any graph. @internal */
+  rawDense(): Tensor {
+    return this.dense ? this : this.rawClone();
   }
   /** This tensor or a dense copy, for a call that users make: an error names it. */
   private denseFor(call: string): Tensor {
@@ -571,6 +578,15 @@ for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors
     throw new TypeError(`${name}: a tensor's ${name} can't be assigned${INSTEAD[name] ?? ''}`);
   };
   Object.defineProperty(Tensor.prototype, name, descriptor);
+}
+
+/** Whether a tensor shares the memory of one in a list, or in lists within it. */
+function showsOneOf(t: Tensor, list: readonly unknown[]): boolean {
+  for (let i = 0; i < list.length; i++) {
+    const x = list[i];
+    if (x instanceof Tensor ? x.storage === t.storage : Array.isArray(x) && showsOneOf(t, x)) return true;
+  }
+  return false;
 }
 
 /** Address of a tensor's first element; refuses freed and detached memory. */

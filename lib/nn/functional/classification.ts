@@ -11,7 +11,6 @@ import { logsigmoid } from './activation.js';
 import { checkReduction, reduceLoss } from './loss.js';
 
 const REDUCTIONS = ['none', 'mean', 'sum'];
-const dense = (t: Tensor): Tensor => (t.dense ? t : t.rawClone());
 
 /** [n, classes, d1, …] as rows of classes: [n · d1 · …, classes]. One row for [classes]. */
 function asRows(x: Tensor): Tensor {
@@ -138,12 +137,12 @@ const fusedBackward = defineOp(
       const out = Tensor.rawLike(x, x.code);
       const [rows, classes] = x.shape as unknown as [number, number];
       const how = REDUCTIONS.indexOf(reduction);
-      const tensors = [dense(grad), saved, out].map(addressOf);
+      const tensors = [grad.rawDense(), saved, out].map(addressOf);
       launchRaw(
         CROSS_ENTROPY_BACKWARD[x.code]!,
         rows,
         classes,
-        addressOf(dense(x)),
+        addressOf(x.rawDense()),
         addressOf(target),
         ignore,
         smoothing,
@@ -185,7 +184,7 @@ const fused = defineOp(
         id,
         rows,
         classes,
-        addressOf(dense(x)),
+        addressOf(x.rawDense()),
         addressOf(target),
         ignore,
         smoothing,

@@ -18,8 +18,6 @@ const CHANNEL_SUM = kernel('channelSum');
 
 type Ints = readonly number[];
 
-const dense = (t: Tensor): Tensor => (t.dense ? t : t.rawClone());
-
 /** Runs one of the three kernels: of what a convolution has, `image` and `result` are shapes with batch and channels. */
 function launchConvolution(
   k: Kernel,
@@ -36,7 +34,7 @@ function launchConvolution(
   outShape: Shape,
 ): Tensor {
   const code = isFloatCode(a.code) ? COMPUTE[a.code]! : Code.i64;
-  const cast = (t: Tensor): Tensor => (t.code === code ? dense(t) : t.to(DTYPES[code]!));
+  const cast = (t: Tensor): Tensor => (t.code === code ? t.rawDense() : t.to(DTYPES[code]!));
   const [x, y] = [cast(a), cast(b)];
   const z = bias === null ? null : cast(bias);
   const out = Tensor.raw(outShape, code);
@@ -68,7 +66,7 @@ const sumOfChannels = defineOp('sumOfChannels(Tensor input)', (): OpDef => ({
   forward(input: Tensor) {
     const [outer, channels] = [input.shape[0]!, input.shape[1]!];
     const code = COMPUTE[input.code]!;
-    const x = input.code === code ? dense(input) : input.to(DTYPES[code]!);
+    const x = input.code === code ? input.rawDense() : input.to(DTYPES[code]!);
     const out = Tensor.raw([channels], code);
     if (channels > 0)
       launchRaw(CHANNEL_SUM[code]!, outer, channels, numelOf(input.shape.slice(2)), addressOf(x), addressOf(out));

@@ -97,10 +97,8 @@ export const tripletMarginLoss = defineOp(
           `tripletMarginLoss: anchor, positive and negative must have as many dims as each other, got ${shapes}`,
         );
       }
-      const near = pairwiseDistance(a, pos, p, eps);
-      let far = pairwiseDistance(a, neg, p, eps);
-      if (swap) far = far.minimum(pairwiseDistance(pos, neg, p, eps));
-      return reduceLoss(near.sub(far).add(margin).clamp({ min: 0 }), reduction);
+      const distance = (x1: Tensor, x2: Tensor): Tensor => pairwiseDistance(x1, x2, p, eps);
+      return reduceLoss(tripletLoss(distance, a, pos, neg, margin, swap), reduction);
     },
     composite: true,
   }),
@@ -108,6 +106,15 @@ export const tripletMarginLoss = defineOp(
 
 /** A measure of how far apart two tensors are. */
 export type Distance = (x1: Tensor, x2: Tensor) => Tensor;
+
+/** By how much less than `margin` the negative is farther off than the positive; `swap`: from the nearer of the other two. */
+function tripletLoss(distance: Distance, a: Tensor, pos: Tensor, neg: Tensor, margin: number, swap: boolean): Tensor {
+  const near = distance(a, pos);
+  let far = distance(a, neg);
+  if (swap) far = far.minimum(distance(pos, neg));
+  return near.sub(far).add(margin).clamp({ min: 0 });
+}
+
 /** Options of tripletMarginWithDistanceLoss. */
 export interface TripletMarginOptions {
   distanceFunction?: Distance | null;
@@ -145,11 +152,7 @@ export const tripletMarginWithDistanceLoss: (
           `tripletMarginWithDistanceLoss: 'distanceFunction' must be a function of two tensors, got ${show(given)}`,
         );
       }
-      const distance = given as Distance;
-      const near = distance(a, pos);
-      let far = distance(a, neg);
-      if (swap) far = far.minimum(distance(pos, neg));
-      return reduceLoss(near.sub(far).add(margin).clamp({ min: 0 }), reduction);
+      return reduceLoss(tripletLoss(given as Distance, a, pos, neg, margin, swap), reduction);
     },
     composite: true,
   }),

@@ -11,8 +11,7 @@ import { avgPool2d } from './pooling.js';
 import { pad } from './resample.js';
 
 const addressOrNone = (t: Tensor | null): number => (t === null ? 0 : addressOf(t));
-const dense = (t: Tensor): Tensor => (t.dense ? t : t.rawClone());
-const denseOrNone = (t: Tensor | null): Tensor | null => (t === null ? null : dense(t));
+const denseOrNone = (t: Tensor | null): Tensor | null => (t === null ? null : t.rawDense());
 function kernelId(k: Int32Array, call: string, x: Tensor): number {
   const id = k[x.code]!;
   if (id < 0) throw new TenfoldError('dtype', `${call}: needs a floating-point dtype, got ${x.dtype}`);
@@ -57,7 +56,7 @@ const layerNormBackward = defineOp(
     forward(grad: Tensor, x: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | null) {
       const [rows, n] = x.shape as unknown as [number, number];
       const out = [Tensor.rawLike(x, x.code), Tensor.raw([n], x.code), Tensor.raw([n], x.code)];
-      const inputs = [dense(grad), dense(x), mean, rstd].map(addressOf);
+      const inputs = [grad.rawDense(), x.rawDense(), mean, rstd].map(addressOf);
       launchRaw(
         LAYER_NORM_BACKWARD[x.code]!,
         rows,
@@ -83,7 +82,7 @@ const nativeLayerNorm = defineOp(
         kernelId(LAYER_NORM, 'layerNorm', x),
         rows,
         n,
-        addressOf(dense(x)),
+        addressOf(x.rawDense()),
         ...affine,
         ...out.map(addressOf),
         eps,
@@ -167,7 +166,7 @@ const rmsNormBackward = defineOp(
     forward(grad: Tensor, x: Tensor, rstd: Tensor, weight: Tensor | null) {
       const [rows, n] = x.shape as unknown as [number, number];
       const out = [Tensor.rawLike(x, x.code), Tensor.raw([n], x.code)];
-      const inputs = [dense(grad), dense(x), rstd].map(addressOf);
+      const inputs = [grad.rawDense(), x.rawDense(), rstd].map(addressOf);
       launchRaw(
         RMS_NORM_BACKWARD[x.code]!,
         rows,
@@ -191,7 +190,7 @@ const nativeRmsNorm = defineOp(
         kernelId(RMS_NORM, 'rmsNorm', x),
         rows,
         n,
-        addressOf(dense(x)),
+        addressOf(x.rawDense()),
         addressOrNone(denseOrNone(weight)),
         ...out.map(addressOf),
         eps,
@@ -358,7 +357,7 @@ const batchNormBackward = defineOp(
     forward(grad: Tensor, x: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | null) {
       const block = channelBlock(x);
       const out = [Tensor.rawLike(x, x.code), Tensor.zeros([block[1]], x.code), Tensor.zeros([block[1]], x.code)];
-      const inputs = [dense(grad), dense(x), mean, rstd].map(addressOf);
+      const inputs = [grad.rawDense(), x.rawDense(), mean, rstd].map(addressOf);
       launchRaw(
         BATCH_NORM_BACKWARD[x.code]!,
         ...block,
@@ -382,7 +381,7 @@ const nativeBatchNorm = defineOp(
       launchRaw(
         kernelId(BATCH_NORM, 'batchNorm', x),
         ...block,
-        addressOf(dense(x)),
+        addressOf(x.rawDense()),
         ...affine,
         ...out.map(addressOf),
         eps,

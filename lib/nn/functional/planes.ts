@@ -18,7 +18,7 @@ export function computed(call: string, k: Kernel, x: Tensor): { t: Tensor; id: n
   const code = isFloatCode(x.code) ? COMPUTE[x.code]! : Code.i64;
   const id = k[code]!;
   if (id < 0 || x.code === Code.bool) throw new TenfoldError('dtype', `${call}: not defined for ${x.dtype}`);
-  return { t: x.code !== code ? x.to(DTYPES[code]!) : x.dense ? x : x.rawClone(), id };
+  return { t: x.code !== code ? x.to(DTYPES[code]!) : x.rawDense(), id };
 }
 export const back = (t: Tensor, like: Tensor): Tensor => (t.code === like.code ? t : t.to(like.dtype));
 /** Places of maxima are int32 where values are float32, which halves what training keeps. */
@@ -41,7 +41,7 @@ function runIndexed(
 ): Tensor {
   const { t, id } = computed(call, k, from);
   const shared = planesOf(shape, n) / planesOf(places.shape, n);
-  const at = places.dense ? places : places.rawClone();
+  const at = places.rawDense();
   const out = Tensor.raw(shape, t.code);
   if (out.count > 0) {
     launchRaw(

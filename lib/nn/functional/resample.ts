@@ -53,7 +53,7 @@ const identity = (size: number): Map1 => mapOf(size, size, 1, (o, set) => set(0,
 function runResample(k: Kernel, x: Tensor, maps: readonly Map1[], forward: boolean): Tensor {
   const code = isFloatCode(x.code) ? COMPUTE[x.code]! : Code.i64;
   const n = maps.length;
-  const t = x.code !== code ? x.to(DTYPES[code]!) : x.dense ? x : x.rawClone();
+  const t = x.code !== code ? x.to(DTYPES[code]!) : x.rawDense();
   const out = Tensor.raw(
     resized(
       x.shape,
