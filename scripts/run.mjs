@@ -54,10 +54,10 @@ const tasks = {
     process.exit(runSteps(args));
   },
   package(args) {
-    setup();
+    setup({ all: true });
     process.exit(testPackage(args) ? 0 : 1);
   },
-  build: () => setup(),
+  build: () => setup({ all: true }),
 };
 
 const [name, ...args] = process.argv.slice(2);

@@ -248,16 +248,33 @@ export const jobs = () => Math.max(1, Math.min(availableParallelism(), Math.floo
 
 const packageVersion = (name) => json(at('node_modules', name, 'package.json'))?.version;
 
-/** Builds one target of CMakeLists.txt; both share the compiled kernels. */
-function buildNative(target, output) {
-  ensureBuilt(target, {
-    inputs: hashOf(
+/** Every instruction set that kernels are compiled for beside the baseline; see cmake/targets.cmake. */
+const ALL_SETS = 'avx512;avx2';
+
+/** The best of them that this processor has, which is all that running needs: half the compiler's time. */
+function ownSet() {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return ALL_SETS;
+  const flags = new Set(/^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1].split(' '));
+  if (['avx512f', 'avx512dq', 'avx512cd', 'avx512bw', 'avx512vl'].every((f) => flags.has(f))) return 'avx512';
+  return ['avx2', 'fma', 'bmi1', 'bmi2', 'f16c'].every((f) => flags.has(f)) ? 'avx2' : 'none';
+}
+
+/** Builds one target of CMakeLists.txt, with `sets` or more of the instruction sets; all targets share the kernels. */
+function buildNative(target, output, sets) {
+  const inputs = (compiled) =>
+    hashOf(
       ['CMakeLists.txt', 'cmake', 'native'],
       ['cmake-js', 'node-api-headers', 'node-addon-api'].map(packageVersion),
-      [root, process.platform, process.arch, process.env.CXX, process.env.CXXFLAGS],
-    ),
+      [root, process.platform, process.arch, process.env.CXX, process.env.CXXFLAGS, compiled],
+    );
+  const stamp = at('build', 'stamps', target);
+  const whole = inputs(ALL_SETS);
+  const hasAll = existsSync(stamp) && readFileSync(stamp, 'utf8') === whole;
+  ensureBuilt(target, {
+    inputs: hasAll ? whole : inputs(sets),
     outputs: [output],
     build() {
+      const compiled = hasAll ? ALL_SETS : sets;
       say(`building ${output} (${jobs()} jobs; minutes the first time)`);
       const cache = at('build', 'cmake', 'CMakeCache.txt');
       // CMake refuses a build folder that was made elsewhere, as after a move or a copy.
@@ -267,7 +284,7 @@ function buildNative(target, output) {
       const cmakeJs = (command, ...args) =>
         run(process.execPath, [bin('cmake-js'), command, '--log-level', 'warn', '--out', 'build/cmake', ...args]);
       const done =
-        cmakeJs('configure', '--CDTENFOLD_TESTS=ON') &&
+        cmakeJs('configure', '--CDTENFOLD_TESTS=ON', `--CDTENFOLD_TARGETS=${compiled}`) &&
         cmakeJs('build', '--target', target, '--parallel', String(jobs()));
       if (!done) throw new SetupError(`${output} didn't build; the compiler's message is above`);
     },
@@ -290,14 +307,15 @@ export function buildLibrary() {
   });
 }
 
-/** Does what is to be done. `tests`: also for the tests. Throws SetupError. */
-export function setup({ tests = false } = {}) {
+/** Does what is to be done. `tests`: also for the tests; `all`: every instruction set, as they are. Throws SetupError. */
+export function setup({ tests = false, all = tests } = {}) {
   const major = Number(process.versions.node.split('.')[0]);
   if (major < 20) throw new SetupError(`Node 20 or newer is needed; this is ${process.version}`);
   ensureSystem(tests);
   ensureNpm();
-  buildNative('tenfold', 'build/Release/tenfold.node');
-  if (tests) buildNative('native_tests', 'build/cmake/native_tests');
+  const sets = all ? ALL_SETS : ownSet();
+  buildNative('tenfold', 'build/Release/tenfold.node', sets);
+  if (tests) buildNative('native_tests', 'build/cmake/native_tests', sets);
   buildLibrary();
 }
 
