@@ -8,6 +8,7 @@ import { signature, type Arguments } from '../../op/schema.js';
 import { dropout } from '../functional/dropout.js';
 import { linear } from '../functional/linear.js';
 import { uniform_ } from '../init.js';
+import { PackedSequence, checkPacked } from '../utils/rnn.js';
 import { Module } from '../module.js';
 import { Parameter } from '../parameter.js';
 import { float } from '../print.js';
@@ -136,7 +137,7 @@ abstract class Recurrent extends Module {
     drawAll(this, this.hiddenSize);
   }
   /** The sequence [l, n, directions · size] and the last states [layers · directions, n, size]. */
-  protected run(input: Tensor, given: readonly (Tensor | null)[]): [Tensor, Tensor[]] {
+  private run(input: Tensor, given: readonly (Tensor | null)[]): [Tensor, Tensor[]] {
     const call = this.constructor.name;
     checkIsTensor(call, 'input', input);
     const single = input.shape.length === 2;
@@ -152,26 +153,58 @@ abstract class Recurrent extends Module {
     const swaps = this.batchFirst && !single;
     if (input.shape[swaps ? 1 : 0] === 0)
       throw new TenfoldError('shape', `${call}: a sequence has at least one step, got ${formatShape(input.shape)}`);
-    let x = single ? input.unsqueeze(1) : swaps ? input.transpose(0, 1) : input;
+    const x = single ? input.unsqueeze(1) : swaps ? input.transpose(0, 1) : input;
     const n = x.shape[1]!;
     const sizes = [this.outSize, this.hiddenSize];
     const start = Array.from({ length: this.states }, (_, s) =>
       this.startState(given[s] ?? null, s, sizes[s]!, n, single, x),
     );
+    const [y, states] = this.layers(x, start, null);
+    if (single) return [y.squeeze(1), states.map((s) => s.squeeze(1))];
+    return [swaps ? y.transpose(0, 1) : y, states];
+  }
+  /** run or runPacked, as the input asks. */
+  protected runAny(
+    input: Tensor | PackedSequence,
+    given: readonly (Tensor | null)[],
+  ): [Tensor | PackedSequence, Tensor[]] {
+    return input instanceof PackedSequence ? this.runPacked(input, given) : this.run(input, given);
+  }
+  /** As run, of a packed sequence; the states come and go in the sequences' own order. */
+  private runPacked(input: PackedSequence, given: readonly (Tensor | null)[]): [PackedSequence, Tensor[]] {
+    const call = this.constructor.name;
+    const { data, sortedIndices, unsortedIndices } = input;
+    const sizes = checkPacked(call, input);
+    if (data.shape.length !== 2 || data.shape[1] !== this.inputSize)
+      throw new TenfoldError(
+        'shape',
+        `${call}: a packed sequence's data must be [rows, ${this.inputSize}], got ${formatShape(data.shape)}`,
+      );
+    const inOrder = (s: Tensor, order: Tensor | null): Tensor => (order === null ? s : s.indexSelect(1, order));
+    const widths = [this.outSize, this.hiddenSize];
+    const start = Array.from({ length: this.states }, (_, s) =>
+      inOrder(this.startState(given[s] ?? null, s, widths[s]!, sizes[0]!, false, data), sortedIndices),
+    );
+    const [y, states] = this.layers(data, start, sizes);
+    const packed = new PackedSequence(y, input.batchSizes, sortedIndices, unsortedIndices);
+    return [packed, states.map((s) => inOrder(s, unsortedIndices))];
+  }
+  /** All layers over a sequence [l, n, size], or over packed rows [sum of sizes, size] of steps of these sizes. */
+  private layers(sequence: Tensor, start: readonly Tensor[], sizes: readonly number[] | null): [Tensor, Tensor[]] {
+    let x = sequence;
     const last: Tensor[][] = start.map(() => []);
     for (let layer = 0; layer < this.numLayers; layer++) {
       const results = this.suffixes(layer).map((suffix, direction) => {
         const at = layer * this.directions + direction;
-        const [y, state] = this.runDirection(x, start.map((s) => s.select(0, at)), suffix, direction === 1); // prettier-ignore
-        state.forEach((s, i) => last[i]!.push(s));
-        return y;
+        const states = start.map((s) => s.select(0, at));
+        const run = sizes === null ? this.runDirection(x, states, suffix, direction === 1) : this.runPackedDirection(x, sizes, states, suffix, direction === 1); // prettier-ignore
+        run[1].forEach((s, i) => last[i]!.push(s));
+        return run[0];
       });
-      x = results.length === 1 ? results[0]! : cat(results, 2);
+      x = results.length === 1 ? results[0]! : cat(results, -1);
       if (this.dropout > 0 && this.training && layer + 1 < this.numLayers) x = dropout(x, this.dropout, true);
     }
-    const states = last.map((list) => stack(list, 0));
-    if (single) return [x.squeeze(1), states.map((s) => s.squeeze(1))];
-    return [swaps ? x.transpose(0, 1) : x, states];
+    return [x, last.map((list) => stack(list, 0))];
   }
   private startState(
     given: Tensor | null,
@@ -210,6 +243,40 @@ abstract class Recurrent extends Module {
     }
     return [stack(outputs, 0), state];
   }
+  /**
+   * One direction over packed rows: every step takes as many rows of the state as have it. Forwards, those that end leave the
+   * state, and are the last ones; backwards, they join it with what they start from.
+   */
+  private runPackedDirection(
+    x: Tensor,
+    sizes: readonly number[],
+    start: State,
+    suffix: string,
+    reverse: boolean,
+  ): [Tensor, State] {
+    const project = this.weight(`weightHr${suffix}`);
+    const [wih, whh] = [this.weight(`weightIh${suffix}`)!, this.weight(`weightHh${suffix}`)!];
+    const [bih, bhh] = [this.weight(`biasIh${suffix}`), this.weight(`biasHh${suffix}`)];
+    const inputs = linear(x, wih, bih).split(sizes);
+    const outputs = new Array<Tensor>(sizes.length);
+    const ended: State[] = [];
+    let rows = reverse ? sizes.at(-1)! : sizes[0]!;
+    let state = start.map((s) => s.narrow(0, 0, rows));
+    for (let i = 0; i < sizes.length; i++) {
+      const t = reverse ? sizes.length - 1 - i : i;
+      const n = sizes[t]!;
+      if (n > rows) state = state.map((s, k) => cat([s, start[k]!.narrow(0, rows, n - rows)], 0));
+      else if (n < rows) {
+        ended.unshift(state.map((s) => s.narrow(0, n, rows - n)));
+        state = state.map((s) => s.narrow(0, 0, n));
+      }
+      rows = n;
+      state = this.step(inputs[t]!, whh, bhh, state);
+      if (project !== null) state = [linear(state[0]!, project), ...state.slice(1)];
+      outputs[t] = state[0]!;
+    }
+    return [cat(outputs, 0), ended.length === 0 ? state : state.map((s, k) => cat([s, ...ended.map((e) => e[k]!)], 0))];
+  }
   override extraRepr(): string {
     let s = `${this.inputSize}, ${this.hiddenSize}`;
     if (this.projSize !== 0) s += `, projSize=${this.projSize}`;
@@ -231,7 +298,7 @@ function checkNonlinearity(call: string, name: string): 'tanh' | 'relu' {
   return name;
 }
 /**
- * h = tanh(W x + U h + b) over a sequence [l, n, inputSize] ([n, l, …] with `batchFirst`); returns it and the last h. See
+ * h = tanh(W x + U h + b) over a sequence [l, n, inputSize] ([n, l, …] with `batchFirst`) or a packed one; returns it and the last h. See
  * torch.nn.RNN.
  */
 export class RNN extends Recurrent {
@@ -244,8 +311,10 @@ export class RNN extends Recurrent {
     super({ gates: 1, states: 1, step, projSize: 0, ...sizes });
     this.nonlinearity = nonlinearity;
   }
-  override forward(input: Tensor, h0: Tensor | null = null): [Tensor, Tensor] {
-    const [y, [h]] = this.run(input, [h0]);
+  override forward(input: Tensor, h0?: Tensor | null): [Tensor, Tensor];
+  override forward(input: PackedSequence, h0?: Tensor | null): [PackedSequence, Tensor];
+  override forward(input: Tensor | PackedSequence, h0: Tensor | null = null): [Tensor | PackedSequence, Tensor] {
+    const [y, [h]] = this.runAny(input, [h0]);
     return [y, h!];
   }
 }
@@ -253,6 +322,7 @@ export class RNN extends Recurrent {
 const lstm = signature(
   'LSTM(int inputSize, int hiddenSize, int numLayers=1, bool bias=true, bool batchFirst=false, float dropout=0, bool bidirectional=false, int projSize=0, *, dtype? dtype=null)',
 );
+type LstmState = readonly [Tensor, Tensor];
 /** The two states of an LSTM. A tensor is iterable, so it would be taken apart into two where a pair is due. */
 function checkPair(call: string, state: unknown): readonly (Tensor | null)[] {
   if (state === null || state === undefined) return [null, null];
@@ -272,8 +342,13 @@ export class LSTM extends Recurrent {
     const sizes = { inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, projSize, dtype };
     super({ gates: 4, states: 2, step: lstmStep, ...sizes });
   }
-  override forward(input: Tensor, state: readonly [Tensor, Tensor] | null = null): [Tensor, [Tensor, Tensor]] {
-    const [y, [h, c]] = this.run(input, checkPair('LSTM', state));
+  override forward(input: Tensor, state?: LstmState | null): [Tensor, [Tensor, Tensor]];
+  override forward(input: PackedSequence, state?: LstmState | null): [PackedSequence, [Tensor, Tensor]];
+  override forward(
+    input: Tensor | PackedSequence,
+    state: LstmState | null = null,
+  ): [Tensor | PackedSequence, [Tensor, Tensor]] {
+    const [y, [h, c]] = this.runAny(input, checkPair('LSTM', state));
     return [y, [h!, c!]];
   }
 }
@@ -282,7 +357,7 @@ const gru = signature(
   'GRU(int inputSize, int hiddenSize, int numLayers=1, bool bias=true, bool batchFirst=false, float dropout=0, bool bidirectional=false, *, dtype? dtype=null)',
 );
 /**
- * Gated recurrent units (Cho et al. 2014) over a sequence [l, n, inputSize] ([n, l, …] with `batchFirst`); returns it and the
+ * Gated recurrent units (Cho et al. 2014) over a sequence [l, n, inputSize] ([n, l, …] with `batchFirst`) or a packed one; returns it and the
  * last h. See torch.nn.GRU.
  */
 export class GRU extends Recurrent {
@@ -291,8 +366,10 @@ export class GRU extends Recurrent {
     const sizes = { inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, dtype };
     super({ gates: 3, states: 1, step: gruStep, projSize: 0, ...sizes });
   }
-  override forward(input: Tensor, h0: Tensor | null = null): [Tensor, Tensor] {
-    const [y, [h]] = this.run(input, [h0]);
+  override forward(input: Tensor, h0?: Tensor | null): [Tensor, Tensor];
+  override forward(input: PackedSequence, h0?: Tensor | null): [PackedSequence, Tensor];
+  override forward(input: Tensor | PackedSequence, h0: Tensor | null = null): [Tensor | PackedSequence, Tensor] {
+    const [y, [h]] = this.runAny(input, [h0]);
     return [y, h!];
   }
 }

@@ -3,3 +3,4 @@ export { clipGradNorm_, clipGradValue_, getTotalNorm } from './clipGrad.js';
 export { parametersToVector, vectorToParameters } from './convertParameters.js';
 export { removeSpectralNorm, spectralNorm } from './spectralNorm.js';
 export { removeWeightNorm, weightNorm } from './weightNorm.js';
+export * as rnn from './rnn.js';
