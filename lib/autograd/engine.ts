@@ -57,11 +57,25 @@ class Run {
     try {
       for (let node = this.pop(); node !== undefined; node = this.pop()) this.visit(node);
       for (const [leaf, grad] of this.leaves) this.arrive(leaf, grad);
+      if (this.captured.length > 0) this.separate(grads);
     } finally {
       enterBackward(outer);
       mode.grad = before;
     }
     return this.captured;
+  }
+
+  /** What is returned shares no memory among itself, nor with the gradients given: it may be changed in place. */
+  private separate(given: readonly Tensor[]): void {
+    const { captured } = this;
+    const seen = new Set<Storage>();
+    for (const g of given) seen.add(g.storage);
+    for (let i = 0; i < captured.length; i++) {
+      const grad = captured[i]!;
+      if (grad === null) continue;
+      if (seen.has(grad.storage)) captured[i] = tensorOps.clone(grad);
+      else seen.add(grad.storage);
+    }
   }
 
   private visit(node: Node): void {
@@ -212,12 +226,14 @@ class Run {
     }
     const places = this.captureLeaf?.get(leaf);
     if (places !== undefined) this.capture(places, grad);
-    if (this.options.inputs !== null && !(this.options.accumulate && places !== undefined)) return;
+    if (this.options.inputs !== null && !(this.options.accumulate && places !== undefined)) {
+      this.unref(total);
+      return;
+    }
     const steal = this.owned?.has(grad.storage) === true && grad.storage.engineRefs === 1;
-    total.storage.engineRefs = 0;
     // A leaf may have been frozen since its use.
     if (leaf.leafGrad && accumulateGrad(leaf, grad, this.options.createGraph, steal)) this.owned?.delete(grad.storage);
-    else if (this.owned?.delete(total.storage)) release(total.storage);
+    this.unref(total); // other leaves may still wait for the same memory
     if (leaf.leafGrad && meta.postHooks !== null) for (const hook of meta.postHooks.values()) hook(leaf);
   }
 
@@ -341,8 +357,8 @@ function accumulateGrad(leaf: Tensor, grad: Tensor, createGraph: boolean, steal:
   const meta = leafMeta(leaf);
   const before = meta.grad;
   if (before === null) {
-    if (createGraph) meta.grad = kept(grad);
-    else if (steal && grad.dense) {
+    // Under createGraph others hold this tensor as well: a second leaf, a formula, whoever gave backward its gradient.
+    if (steal && grad.dense) {
       meta.grad = kept(tensorOps.alias(grad));
       meta.gradExposed = false;
       return true;

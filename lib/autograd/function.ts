@@ -4,7 +4,8 @@ import { isFloatCode } from '../dtype.js';
 import { Tensor } from '../tensor/tensor.js';
 import { mode } from './mode.js';
 import { edgeOf } from './engine.js';
-import { Node, unpack, type BackwardRule } from './graph.js';
+import { Node, unpack, type BackwardRule, type Edge } from './graph.js';
+import { leafMeta, tensorOps } from './meta.js';
 import { packSaved, withSaved } from './saved.js';
 
 /** What forward hands to backward. */
@@ -16,6 +17,7 @@ export class FunctionContext {
   /** Which inputs need a gradient, in the order of apply()'s arguments. */
   needsInputGrad: boolean[] = [];
   private nonDifferentiable_ = new Set<Tensor>();
+  private dirty_ = new Set<Tensor>();
   private materialize_ = true;
 
   /** Keeps tensors for backward; they are checked to be unchanged there. Call it once. */
@@ -32,6 +34,12 @@ export class FunctionContext {
   markNonDifferentiable(...tensors: Tensor[]): void {
     this.nonDifferentiable_ = new Set(tensors);
   }
+  /** Says which arguments forward changed in place; it must return each of them. */
+  markDirty(...tensors: Tensor[]): void {
+    for (const t of tensors)
+      if (!(t instanceof Tensor)) throw new TypeError(`markDirty: expected tensors, got ${show(t)}`);
+    this.dirty_ = new Set(tensors);
+  }
   /** Whether gradients that didn't arrive are zeros (as it starts) or null. */
   setMaterializeGrads(value: boolean): void {
     this.materialize_ = value;
@@ -45,6 +53,9 @@ export class FunctionContext {
   }
   static nonDifferentiable(ctx: FunctionContext): ReadonlySet<Tensor> {
     return ctx.nonDifferentiable_;
+  }
+  static dirty(ctx: FunctionContext): ReadonlySet<Tensor> {
+    return ctx.dirty_;
   }
   static materializes(ctx: FunctionContext): boolean {
     return ctx.materialize_;
@@ -99,23 +110,71 @@ export class Function {
       if (!(t instanceof Tensor))
         throw new TypeError(`${rule.name}: forward must return a tensor or a list of them, got ${show(t)}`);
     }
+    checkDirty(rule.name, FunctionContext.dirty(ctx), args, list, recording);
     if (!recording) return out;
-    const node = new Node(new UserRule(rule, ctx), edges);
-    node.outputs = list.map((t) => ({ shape: t.shape, code: t.code }));
-    const excluded = FunctionContext.nonDifferentiable(ctx);
-    const results = list.map((t, nr) => {
-      // An input that forward returned as it was becomes an output of its own.
-      const result = args.includes(t) && t.base === null ? t.alias() : t;
-      result.standAlone(args.filter((x) => x instanceof Tensor));
-      if (isFloatCode(t.code) && !excluded.has(t)) {
-        result.leafGrad = false;
-        result.setNode(node, nr);
-      }
-      return result;
-    });
-    FunctionContext.attach(ctx, node);
+    const results = recordUser(rule, ctx, args, list, edges);
     return Array.isArray(out) ? results : results[0]!;
   }
+}
+
+/** Refuses marks of markDirty that the graph can't follow. */
+function checkDirty(
+  name: string,
+  dirty: ReadonlySet<Tensor>,
+  args: readonly unknown[],
+  results: readonly Tensor[],
+  recording: boolean,
+): void {
+  for (const t of dirty) {
+    if (!args.includes(t))
+      throw new TenfoldError('inplace', `${name}: markDirty was given a tensor that is no argument`);
+    if (!results.includes(t)) {
+      throw new TenfoldError('inplace', `${name}: forward must return every argument that it marks as dirty`);
+    }
+    if (!recording) continue;
+    tensorOps.checkLeaf(name, t);
+    if (t.base !== null && (results.length > 1 || args[0] !== t)) {
+      throw new TenfoldError(
+        'inplace',
+        `${name}: a view that is marked as dirty must be the first argument and the only result; mark its base, or a clone()`,
+      );
+    }
+  }
+}
+
+/** Puts one node behind the results of a user's forward. */
+function recordUser(
+  rule: FunctionClass,
+  ctx: FunctionContext,
+  args: readonly unknown[],
+  list: readonly Tensor[],
+  edges: (Edge | null)[],
+): Tensor[] {
+  const node = new Node(new UserRule(rule, ctx), edges);
+  node.outputs = list.map((t) => ({ shape: t.shape, code: t.code }));
+  const excluded = FunctionContext.nonDifferentiable(ctx);
+  const dirty = FunctionContext.dirty(ctx);
+  const inputs = args.filter((x) => x instanceof Tensor);
+  const shows = (t: Tensor, others: readonly Tensor[]): boolean =>
+    others.some((x) => x !== t && x.storage === t.storage);
+  const results = list.map((t, nr) => {
+    if (!isFloatCode(t.code) || excluded.has(t)) return t;
+    if (dirty.has(t)) {
+      tensorOps.rebaseHistory(t, node, nr);
+      return t;
+    }
+    // An input that forward returned as it was becomes a view of itself; one of its memory, or of another result's, has
+    // a node of its own for as long as nobody changes that memory in place.
+    if (inputs.includes(t)) return t.opaqueView(node, nr);
+    const outside = shows(t, inputs) || shows(t, list) || t.base?.requiresGrad === true;
+    if (!outside) t.standAlone([]);
+    t.leafGrad = false;
+    t.setNode(node, nr);
+    if (outside) leafMeta(t).opaque = node.name;
+    return t;
+  });
+  FunctionContext.attach(ctx, node);
+  return results;
 }
 
 class UserRule implements BackwardRule {

@@ -11,10 +11,22 @@ export interface AutogradMeta {
   hooks: Map<number, Hook> | null;
   postHooks: Map<number, (leaf: Tensor) => void> | null;
   retainsGrad: boolean;
+  /**
+   * Of a view that a user's Function or a module's backward hooks gave out: its gradient goes through what they do, which
+   * a node made anew from the base would leave out. The name of what made it.
+   */
+  opaque: string | null;
 }
 
 export function leafMeta(t: Tensor): AutogradMeta {
-  return (t.meta ??= { grad: null, gradExposed: false, hooks: null, postHooks: null, retainsGrad: false });
+  return (t.meta ??= {
+    grad: null,
+    gradExposed: false,
+    hooks: null,
+    postHooks: null,
+    retainsGrad: false,
+    opaque: null,
+  });
 }
 
 /** Operations that this room calls; tensor.ts, lib/op and lib/ops fill them in, so that it imports no op. */
@@ -30,8 +42,12 @@ export const tensorOps = {} as {
   sumTo(a: Tensor, shape: Shape): Tensor;
   hasNaN(a: Tensor): boolean;
   stack(list: readonly Tensor[]): Tensor;
-  /** Makes a view's node again from its base's, after an in-place change of either. */
+  /** Makes a view's node again from its base's, after an in-place change of either; refused where it is opaque. */
   regenerateView(view: Tensor): Node | null;
+  /** Refuses an in-place change that the graph forbids. */
+  checkLeaf(call: string, self: Tensor): void;
+  /** After an in-place change: self's value comes from output `nr` of `node`, and so does what its base shows of it. */
+  rebaseHistory(self: Tensor, node: Node, nr: number): void;
 };
 
 /** A tensor's node. A view's is made anew when its base has been changed in place since. */

@@ -207,9 +207,5 @@ function through(gradName: string, tensors: readonly Tensor[], fn: (grads: Grads
   const node = new Node(rule, tensors.map(edgeOf));
   node.saved = [];
   node.outputs = tensors.map((t) => ({ shape: t.shape, code: t.code }));
-  return tensors.map((t, nr) => {
-    const same = t.alias();
-    same.setNode(node, nr);
-    return same;
-  });
+  return tensors.map((t, nr) => t.opaqueView(node, nr));
 }

@@ -17,8 +17,14 @@ function rootOf(view: Tensor): Tensor | null {
   return base;
 }
 
-/** Refuses an in-place change of a leaf, or of a part of one. */
+/** Refuses an in-place change of a leaf, of a part of one, or of a view that has to keep its node. */
 export function checkLeaf(call: string, self: Tensor): void {
+  if (self.meta !== null && self.meta.opaque !== null) {
+    throw new TenfoldError(
+      'inplace',
+      `${call}: this view is a result of ${self.meta.opaque}, whose gradient a change in place would leave out; change a clone() of it`,
+    );
+  }
   if (self.leafGrad) {
     throw new TenfoldError(
       'inplace',
@@ -120,11 +126,11 @@ function overlaps(self: Tensor, x: unknown): boolean {
 }
 
 /** After an in-place op: `self`'s value now comes from `node`, and so does the part of its base that it shows. */
-export function rebaseHistory(self: Tensor, node: Node): void {
+export function rebaseHistory(self: Tensor, node: Node, nr = 0): void {
   const base = rootOf(self);
   if (base === null) {
     self.leafGrad = false;
-    self.setNode(node, 0);
+    self.setNode(node, nr);
     return;
   }
   const baseEdge: Edge = edgeOf(base) ?? { node: null, leaf: null, nr: 0, shape: base.shape, code: base.code };
@@ -248,7 +254,15 @@ function overlapping(shape: readonly number[], strides: readonly number[]): bool
   return false;
 }
 
+tensorOps.checkLeaf = checkLeaf;
+tensorOps.rebaseHistory = rebaseHistory;
 tensorOps.regenerateView = (view: Tensor): Node | null => {
+  if (view.meta !== null && view.meta.opaque !== null) {
+    throw new TenfoldError(
+      'inplace',
+      `${view.meta.opaque}: its result is a view, and its memory was changed in place since: the gradient would leave ${view.meta.opaque} out; use a clone() of the result, or of what is changed`,
+    );
+  }
   const base = rootOf(view)!;
   if (base.leafGrad || gradFnOf(base) !== null) {
     const node = new Node(new AsStridedView(view, base), [edgeOf(base)]);

@@ -138,6 +138,14 @@ export class Tensor {
       this.leafGrad ? this : (this.base ?? this),
     );
     view.viewVersion = storage.version;
+    if (this.meta !== null && this.meta.opaque !== null) leafMeta(view).opaque = this.meta.opaque;
+    return view;
+  }
+  /** This tensor as a view of itself whose gradient goes through `node` and nowhere else: see AutogradMeta.opaque. @internal */
+  opaqueView(node: Node, nr: number): Tensor {
+    const view = this.stridedView(this.shape, this.strides, this.offset);
+    view.setNode(node, nr);
+    leafMeta(view).opaque = node.name;
     return view;
   }
   /** Takes a view's sizes and strides, and its place in the graph: t_(). @internal */
@@ -259,7 +267,7 @@ export class Tensor {
 
   /** Whether gradients are computed for this tensor. Settable on leaves. */
   get requiresGrad(): boolean {
-    return this.leafGrad || gradFnOf(this) !== null;
+    return this.leafGrad || this.node !== null || gradFnOf(this) !== null;
   }
   set requiresGrad(value: boolean) {
     this.requiresGrad_(value);
