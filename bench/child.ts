@@ -4,27 +4,46 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type Resident } from './memory.js';
 import { found } from './peers/packages.js';
+import { type Samples } from './task.js';
 import { type About } from './peers/worker.js';
 
 const at = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 const tsx = ['--import', 'tsx'];
 
-/** The Python that has torch, or null; TENFOLD_BENCH_PYTHON names one. */
-function findPython(): string | null {
-  const override = process.env.TENFOLD_BENCH_PYTHON;
-  for (const python of override ? [override] : ['python3', '/usr/bin/python3', 'python']) {
-    if (spawnSync(python, ['-c', 'import torch, numpy'], { stdio: 'ignore' }).status === 0) return python;
-  }
-  return null;
+/** Whether a Python has torch and numpy, and which major version; 0 without. */
+function torchOf(python: string): number {
+  const { status, stdout } = spawnSync(python, ['-c', 'import torch, numpy; print(torch.__version__)'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  return status === 0 ? parseInt(stdout, 10) : 0;
 }
+
+/**
+ * The Python whose PyTorch is measured: the one that TENFOLD_PYTHON names, else the first of the usual ones with PyTorch 2,
+ * else the first with an older one; null where there is none.
+ */
+function findPython(): string | null {
+  const named = process.env.TENFOLD_PYTHON;
+  let older: string | null = null;
+  for (const python of named ? [named] : ['python3', 'python', '/usr/bin/python3']) {
+    const version = torchOf(python);
+    if (version >= 2) return python;
+    if (version > 0) older ??= python;
+  }
+  return older;
+}
+let python: string | null | undefined;
+const pytorch = (): string[] | null => {
+  if (python === undefined) python = findPython();
+  return python === null ? null : [python, at('peers/pytorch.py')];
+};
 
 /** Command line of each peer; null where it can't run here. */
 export const PEERS: Record<string, () => string[] | null> = {
   tenfold: () => [process.execPath, ...tsx, at('peers/tenfold.ts')],
-  pytorch() {
-    const python = findPython();
-    return python === null ? null : [python, at('peers/pytorch.py')];
-  },
+  pytorch,
+  'torch.compile': pytorch,
   tfjs: () => (found('tfjs') ? [process.execPath, ...tsx, at('peers/tfjs.ts')] : null),
   onnxruntime: () => (found('onnxruntime') ? [process.execPath, ...tsx, at('peers/onnxruntime.ts')] : null),
 };
@@ -32,9 +51,8 @@ export const PEERS: Record<string, () => string[] | null> = {
 type Answer = {
   about?: About;
   values?: Record<string, number>;
-  times?: number[];
   absent?: string;
-} & Partial<Resident>;
+} & Partial<Resident & Samples>;
 
 export class Child {
   private readonly answers: AsyncIterator<string>;
@@ -48,7 +66,7 @@ export class Child {
   /** Starts a peer with so many threads; a string says why it can't run. */
   static async start(peer: string, command: readonly string[], threads: number): Promise<[Child, About] | string> {
     const n = String(threads);
-    const env = { ...process.env, BENCH_THREADS: n, TENFOLD_NUM_THREADS: n, OMP_NUM_THREADS: n };
+    const env = { ...process.env, BENCH_THREADS: n, TENFOLD_NUM_THREADS: n, OMP_NUM_THREADS: n, BENCH_COMPILE: peer === 'torch.compile' ? '1' : '0' }; // prettier-ignore
     const child = new Child(spawn(command[0]!, command.slice(1), { env, stdio: ['pipe', 'pipe', 'inherit'] }), peer);
     const { about, absent } = await child.read();
     return about ? [child, about] : (absent ?? 'did not start');

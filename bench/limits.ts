@@ -1,14 +1,20 @@
 /** The least that a task must move and compute, and what the machine could do that in. */
 import { MATRIX, PRODUCTS, SIZES, count } from './numbers.js';
+import { attention } from './tasks/attention.js';
 import { OPS, elementwise } from './tasks/elementwise.js';
 import { matmul } from './tasks/matmul.js';
+import { models } from './tasks/models.js';
+import { movement } from './tasks/movement.js';
 import { networks } from './tasks/networks.js';
 import { overhead } from './tasks/overhead.js';
+import { recurrent } from './tasks/recurrent.js';
 import { reduce } from './tasks/reduce.js';
 import { tiny } from './tasks/tiny.js';
 
 /** Every task that is timed, in the table's order. */
-export const TASKS: readonly string[] = [overhead, tiny, elementwise, reduce, matmul, networks].flatMap(Object.keys);
+export const TASKS: readonly string[] = [
+  overhead, tiny, elementwise, reduce, movement, matmul, attention, recurrent, networks, models,
+].flatMap(Object.keys); // prettier-ignore
 
 interface Work {
   /** Bytes read and written, with everything fused that can be. */
@@ -34,7 +40,8 @@ for (const name of ['softmax', 'layernorm']) {
   WORK[`reduce.${name}-fwdbwd`] = { bytes: 4 * MATRIX_BYTES };
 }
 for (const [name, [left, right]] of Object.entries(PRODUCTS)) {
-  WORK[`matmul.${name}`] = { flops: 2 * left.reduce((a, b) => a * b) * right.at(-1)! };
+  for (const turned of ['', '-tn', '-nt'])
+    WORK[`matmul.${name}${turned}`] = { flops: 2 * left.reduce((a, b) => a * b) * right.at(-1)! };
 }
 // Forward, gradient of the weights, and of the inputs of all layers but the first.
 WORK['mlp-train'] = { flops: 2 * 128 * (2 * 784 * 512 + 3 * 512 * 512 + 3 * 512 * 10) };

@@ -35,7 +35,22 @@ export const MATRIX: readonly number[] = [4096, 1024];
 
 /** Shapes of the two factors of the products. */
 export const PRODUCTS: Record<string, [number[], number[]]> = {
-  ...Object.fromEntries([64, 256, 1024, 2048].map((n) => [`${n}`, [[n, n], [n, n]]])), // prettier-ignore
+  ...Object.fromEntries([64, 256, 512, 1024, 2048].map((n) => [`${n}`, [[n, n], [n, n]]])), // prettier-ignore
   'bmm-32x128x64x128': [[32, 128, 64], [32, 64, 128]], // prettier-ignore
   '128x784x512': [[128, 784], [784, 512]], // prettier-ignore
+  '128x384x384': [[128, 384], [384, 384]], // prettier-ignore
+  '128x384x1536': [[128, 384], [384, 1536]], // prettier-ignore
+  '1024x384x1536': [[1024, 384], [384, 1536]], // prettier-ignore
+};
+
+/** Those that are measured with a transposed factor, too: what a layer's gradients are. */
+export const TURNED: readonly string[] = ['128x784x512', '128x384x384', '128x384x1536', '1024x384x1536'];
+
+/** Shapes of query, key and value ([n, heads, length, features]) of the attention tasks, and what is masked. */
+export const ATTENTION: Record<string, [shape: number[], kind: 'plain' | 'causal' | 'mask']> = {
+  '4x6x256x64-causal': [[4, 6, 256, 64], 'causal'],
+  '1x1x1024x64': [[1, 1, 1024, 64], 'plain'],
+  '1x4x64x32-mask': [[1, 4, 64, 32], 'mask'],
+  '2x8x1024x64-causal': [[2, 8, 1024, 64], 'causal'],
+  '2x8x1024x64': [[2, 8, 1024, 64], 'plain'],
 };

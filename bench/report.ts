@@ -12,6 +12,8 @@ export interface Row {
   values: Record<string, Record<string, number>>;
   /** Seconds per iteration of every sample of every trial. */
   times: Record<string, number[]>;
+  /** Seconds of processors, all threads together, likewise. */
+  busy: Record<string, number[]>;
   /** Median of each trial. */
   trials: Record<string, number[]>;
   absent: Record<string, string>;
@@ -108,16 +110,24 @@ export function printTable(rows: readonly Row[], machine: MachineInfo, limits: M
 
   const columns = [...new Set(rows.flatMap((r) => Object.keys(r.times)))];
   const base = hog ? SINGLE : 'pytorch';
-  const further = columns.filter((c) => Object.hasOwn(PACKAGES, c));
+  const further = columns.filter((c) => c === 'torch.compile' || Object.hasOwn(PACKAGES, c));
   const others = columns.filter((c) => c !== 'tenfold' && c !== base && !further.includes(c));
   const shown = [...columns.filter((c) => c === 'tenfold' || c === base), ...others];
-  const header = ['task', ...shown, `tenfold / ${hog ? 'own 1 thread' : 'pytorch'}`, 'by minimum', 'of the limit'];
+  const header = [
+    'task',
+    ...shown,
+    `tenfold / ${hog ? 'own 1 thread' : 'pytorch'}`,
+    'by minimum',
+    'by processor time',
+    'its minimum',
+    'of the limit',
+  ];
   header.push(...further.flatMap((c) => [c, `tenfold / ${c}`]));
   const lines = rows.map((row) => {
     const mine = row.times.tenfold;
-    const ratio = (f: (list: readonly number[]) => number, name = base): string => {
-      const theirs = row.times[name];
-      return mine && theirs ? (f(mine) / f(theirs)).toFixed(2) : '–';
+    const ratio = (f: (list: readonly number[]) => number, name = base, of = row.times): string => {
+      const [ours, theirs] = [of.tenfold, of[name]];
+      return ours && theirs ? (f(ours) / f(theirs)).toFixed(2) : '–';
     };
     const time = (name: string): string => (row.times[name] ? duration(middle(row.times[name])) : '–');
     return [
@@ -125,6 +135,8 @@ export function printTable(rows: readonly Row[], machine: MachineInfo, limits: M
       ...shown.map(time),
       ratio(middle),
       ratio(least),
+      ratio(middle, base, row.busy),
+      ratio(least, base, row.busy),
       row.limit && mine ? `${((100 * row.limit) / least(mine)).toFixed(0)} %` : '–',
       ...further.flatMap((c) => [time(c), ratio(middle, c)]),
     ];

@@ -116,7 +116,8 @@ function compare(task: string, seat: string, values: Record<string, number>, row
 
 async function measure(task: string, children: readonly [Seat, Child][], takes: number): Promise<void> {
   let row = rows.get(task);
-  if (!row) rows.set(task, (row = { task, values: {}, times: {}, trials: {}, absent: {}, disagree: new Set() }));
+  if (!row)
+    rows.set(task, (row = { task, values: {}, times: {}, busy: {}, trials: {}, absent: {}, disagree: new Set() }));
   const able: [Seat, Child][] = [];
   for (const [seat, child] of children) {
     const { values, absent } = await child.ask({ open: task });
@@ -126,18 +127,22 @@ async function measure(task: string, children: readonly [Seat, Child][], takes: 
     } else row.absent[seat.name] = absent ?? '';
   }
   const times: Record<string, number[]> = {};
+  const busy: Record<string, number[]> = {};
   for (let slice = 0; slice < takes; slice++) {
     // Alternately forwards and backwards, so that nobody always comes first.
     for (const [seat, child] of slice % 2 ? able.toReversed() : able) {
       await hog.set(seat.hogged);
       const answer = await child.ask({ sample: seconds / takes });
-      if (answer.times) (times[seat.name] ??= []).push(...answer.times);
-      else row.absent[seat.name] = answer.absent ?? '';
+      if (answer.times) {
+        (times[seat.name] ??= []).push(...answer.times);
+        (busy[seat.name] ??= []).push(...answer.busy!);
+      } else row.absent[seat.name] = answer.absent ?? '';
     }
   }
   await hog.set(false);
   for (const [name, list] of Object.entries(times)) {
     (row.times[name] ??= []).push(...list);
+    (row.busy[name] ??= []).push(...busy[name]!);
     (row.trials[name] ??= []).push(median(list));
   }
 }
@@ -208,11 +213,14 @@ const disagreements = [...rows.values()].flatMap((r) => [...r.disagree]);
 for (const line of disagreements) console.log(`values differ: ${line}`);
 if (options.json) {
   mkdirSync(dirname(options.json), { recursive: true });
-  const measured = [...rows.values()].map(({ times, disagree, ...row }) => ({
+  const summary = (lists: Record<string, number[]>): object =>
+    Object.fromEntries(
+      Object.entries(lists).map(([name, t]) => [name, { median: median(t), min: Math.min(...t), samples: t.length }]),
+    );
+  const measured = [...rows.values()].map(({ times, busy, disagree, ...row }) => ({
     ...row,
-    seconds: Object.fromEntries(
-      Object.entries(times).map(([name, t]) => [name, { median: median(t), min: Math.min(...t), samples: t.length }]),
-    ),
+    seconds: summary(times),
+    processorSeconds: summary(busy),
     disagree: [...disagree],
   }));
   writeFileSync(options.json, `${JSON.stringify({ machine, limits, tasks: measured, memory: resident }, null, 2)}\n`);

@@ -1,6 +1,6 @@
 /**
  * What a benchmark task is on the JavaScript side, and how it is timed. A new task: an entry in one of bench/tasks/, the
- * same entry in bench/peers/pytorch.py and tfjs.ts, and, where it has them, its bytes or FLOPs in bench/limits.ts.
+ * same entry in bench/peers/pytorch*.py and tfjs.ts, and, where it has them, its bytes or FLOPs in bench/limits.ts.
  */
 import { performance } from 'node:perf_hooks';
 
@@ -26,7 +26,18 @@ export type Loop = (count: number) => void | Promise<void>;
 const SAMPLE_SECONDS = 0.005;
 const WARM_UP_SECONDS = 0.25;
 
-/** Timed samples of a loop, in seconds per iteration. */
+/** Samples of a loop, in seconds per iteration: on the clock, and of processors, all threads together. */
+export interface Samples {
+  times: number[];
+  busy: number[];
+}
+
+const processorSeconds = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
+
+/** Takes them. */
 export class Sampler {
   private perSample = 0;
   constructor(private readonly loop: Loop) {}
@@ -45,16 +56,19 @@ export class Sampler {
     this.perSample = Math.max(1, Math.round((SAMPLE_SECONDS / elapsed) * count));
   }
 
-  async sample(seconds: number): Promise<number[]> {
+  async sample(seconds: number): Promise<Samples> {
     if (this.perSample === 0) await this.warmUp();
     const times: number[] = [];
+    const busy: number[] = [];
     const end = performance.now() + seconds * 1e3;
     do {
       const start = performance.now();
+      const processor = processorSeconds();
       await this.loop(this.perSample);
       times.push((performance.now() - start) / 1e3 / this.perSample);
+      busy.push((processorSeconds() - processor) / this.perSample);
     } while (performance.now() < end || times.length < 3);
-    return times;
+    return { times, busy };
   }
 }
 

@@ -6,111 +6,25 @@ import resource
 import sys
 import time
 
-import numpy as np
 import torch
 import torch.nn.functional as F
+from pytorch_kernels import KERNELS
+from pytorch_models import MODELS
+from pytorch_subject import (
+    NothingToCompile,
+    Subject,
+    compiled,
+    fill,
+    first_losses,
+    forward,
+    forward_backward,
+    labels,
+    linear,
+    training,
+)
 
 SAMPLE_SECONDS = 0.005
 WARM_UP_SECONDS = 0.25
-
-
-# ---- inputs (bench/inputs.ts) ---------------------------------------------------------------------------------------
-
-
-def hashed(seed, count):
-    with np.errstate(over="ignore"):
-        x = np.arange(count, dtype=np.uint32) * np.uint32(0x9E3779B1) + np.uint32(seed) * np.uint32(0x85EBCA77)
-        x ^= x >> np.uint32(16)
-        x *= np.uint32(0x7FEB352D)
-        x ^= x >> np.uint32(15)
-        x *= np.uint32(0x846CA68B)
-        x ^= x >> np.uint32(16)
-    return x.astype(np.float64)
-
-
-def fill(seed, shape, scale=1.0):
-    values = (hashed(seed, int(np.prod(shape))) / 2**31 - 1) * scale
-    return torch.from_numpy(values.astype(np.float32)).reshape(shape)
-
-
-def labels(seed, count, classes):
-    return torch.from_numpy(np.floor(hashed(seed, count) / 2**32 * classes).astype(np.int64))
-
-
-def linear(inputs, outputs, seed, scale=None):
-    scale = inputs**-0.5 if scale is None else scale
-    return [fill(seed, [outputs, inputs], scale).requires_grad_(), fill(seed + 1, [outputs], scale).requires_grad_()]
-
-
-# ---- tasks ----------------------------------------------------------------------------------------------------------
-
-
-class Subject:
-    """A task that is set up. `loop(n)` runs n iterations; where none is given it calls `step` n times."""
-
-    def __init__(self, step, check, forward_only=False, loop=None):
-        self.check = check
-        self.forward_only = forward_only
-        self.loop = loop or repeat(step)
-
-
-def repeat(step):
-    def loop(n):
-        for _ in range(n):
-            step()
-
-    return loop
-
-
-def mean_abs(t):
-    return t.detach().double().abs().mean().item()
-
-
-def forward(f):
-    """A task without gradients whose value is the mean of |f()|."""
-
-    def check():
-        with torch.no_grad():
-            return {"y": mean_abs(f())}
-
-    return Subject(f, check, forward_only=True)
-
-
-def forward_backward(f, g, inputs):
-    """A task that sends g back through f(); its values are the mean of |y| and of every gradient."""
-    for t in inputs.values():
-        t.requires_grad_()
-
-    def step():
-        for t in inputs.values():
-            t.grad = None
-        y = f()
-        y.backward(g)
-        return y
-
-    def check():
-        values = {"y": mean_abs(step())}
-        for name, t in inputs.items():
-            values["d" + name] = mean_abs(t.grad)
-        return values
-
-    return Subject(step, check)
-
-
-def training(optimizer, loss_of):
-    def step():
-        optimizer.zero_grad(set_to_none=True)
-        loss = loss_of()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return Subject(step, lambda: first_losses(step))
-
-
-def first_losses(step):
-    losses = [step().item() for _ in range(5)]
-    return {"loss1": losses[0], "loss5": losses[4]}
 
 
 # The loops of the smallest tasks are written out: a call of a Python function would be a tenth of the time.
@@ -172,8 +86,10 @@ def tiny_loop():
     w = torch.zeros([1], requires_grad=True)
     b = torch.zeros([1], requires_grad=True)
 
+    loss_of = compiled(lambda: (w * x + b - y).pow(2).mean())
+
     def step():
-        loss = (w * x + b - y).pow(2).mean()
+        loss = loss_of()
         loss.backward()
         with torch.no_grad():
             w.sub_(0.01 * w.grad)
@@ -217,7 +133,7 @@ def chain(train):
     def f():
         return torch.tanh(x * a + b) * torch.sigmoid(x) + x.pow(2).mul(0.5)
 
-    return forward_backward(f, g, {"x": x, "a": a, "b": b}) if train else forward(f)
+    return forward_backward(f, g, {"x": x, "a": a, "b": b}, several=True) if train else forward(f, several=True)
 
 
 MATRIX = [4096, 1024]
@@ -249,14 +165,26 @@ def layer_norm(train):
 
 
 PRODUCTS = {
-    **{str(n): ([n, n], [n, n]) for n in (64, 256, 1024, 2048)},
+    **{str(n): ([n, n], [n, n]) for n in (64, 256, 512, 1024, 2048)},
     "bmm-32x128x64x128": ([32, 128, 64], [32, 64, 128]),
     "128x784x512": ([128, 784], [784, 512]),
+    "128x384x384": ([128, 384], [384, 384]),
+    "128x384x1536": ([128, 384], [384, 1536]),
+    "1024x384x1536": ([1024, 384], [384, 1536]),
 }
 
 
-def product(left, right):
+# Those that are measured with a transposed factor, too: what a layer's gradients are.
+TURNED = ("128x784x512", "128x384x384", "128x384x1536", "1024x384x1536")
+
+
+def product(left, right, turned=""):
+    """`turned`: the factor, "tn" the left and "nt" the right one, that is stored transposed."""
     a, b = fill(101, left), fill(102, right)
+    if turned == "tn":
+        a = a.mT.contiguous().mT
+    if turned == "nt":
+        b = b.mT.contiguous().mT
     return forward(lambda: a @ b)
 
 
@@ -318,12 +246,17 @@ def transformer_train():
 def mlp_inference(batch):
     _, model = mlp()
     x = fill(101, [batch, 784])
-    return forward(lambda: model(x))
+    return forward(lambda: model(x), several=True)
 
 
 def copy(n):
     x, y = fill(101, [n]), torch.empty([n])
-    return Subject(lambda: y.copy_(x), lambda: {}, forward_only=True)
+
+    def loop(n):
+        for _ in range(n):
+            y.copy_(x)
+
+    return Subject(None, lambda: {}, forward_only=True, loop=loop)
 
 
 TASKS = {
@@ -346,6 +279,13 @@ TASKS = {
     "reduce.layernorm": lambda: layer_norm(False),
     "reduce.layernorm-fwdbwd": lambda: layer_norm(True),
     **{f"matmul.{name}": (lambda shapes=shapes: product(*shapes)) for name, shapes in PRODUCTS.items()},
+    **{
+        f"matmul.{name}-{turned}": (lambda name=name, turned=turned: product(*PRODUCTS[name], turned))
+        for name in TURNED
+        for turned in ("tn", "nt")
+    },
+    **KERNELS,
+    **MODELS,
     "mlp-train": mlp_train,
     "cnn-train": cnn_train,
     "transformer-train": transformer_train,
@@ -380,12 +320,13 @@ class Sampler:
     def sample(self, seconds):
         if self.per_sample == 0:
             self.warm_up()
-        times, end = [], time.perf_counter() + seconds
+        times, busy, end = [], [], time.perf_counter() + seconds
         while len(times) < 3 or time.perf_counter() < end:
-            start = time.perf_counter()
+            start, processor = time.perf_counter(), time.process_time()
             self.subject.loop(self.per_sample)
             times.append((time.perf_counter() - start) / self.per_sample)
-        return times
+            busy.append((time.process_time() - processor) / self.per_sample)
+        return {"times": times, "busy": busy}
 
 
 def resident():
@@ -430,9 +371,11 @@ def serve(threads):
                 say(memory(request["memory"], request["warmUp"], request["steps"]))
             elif sampler.subject.forward_only:
                 with torch.no_grad():
-                    say({"times": sampler.sample(request["sample"])})
+                    say(sampler.sample(request["sample"]))
             else:
-                say({"times": sampler.sample(request["sample"])})
+                say(sampler.sample(request["sample"]))
+        except NothingToCompile:
+            say({"absent": "not among its tasks"})
         except Exception as error:  # a task's failure is its result; the next one may run
             say({"absent": str(error).split("\n")[0]})
 

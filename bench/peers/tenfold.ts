@@ -2,16 +2,23 @@
 import { getNumThreads, noGrad } from 'tenfold';
 import { MEMORY, residentDuring } from '../memory.js';
 import { type Loop, type Subject } from '../task.js';
+import { attention } from '../tasks/attention.js';
 import { elementwise } from '../tasks/elementwise.js';
 import { limits } from '../tasks/limits.js';
 import { matmul } from '../tasks/matmul.js';
+import { models } from '../tasks/models.js';
+import { movement } from '../tasks/movement.js';
 import { networks } from '../tasks/networks.js';
 import { overhead } from '../tasks/overhead.js';
+import { recurrent } from '../tasks/recurrent.js';
 import { reduce } from '../tasks/reduce.js';
 import { tiny } from '../tasks/tiny.js';
 import { serve } from './worker.js';
 
-const tasks = { ...overhead, ...tiny, ...elementwise, ...reduce, ...matmul, ...networks, ...limits };
+const tasks = {
+  ...overhead, ...tiny, ...elementwise, ...reduce, ...movement, ...matmul, ...attention, ...recurrent, ...networks,
+  ...models, ...limits,
+}; // prettier-ignore
 
 /** A subject's iterations, without recording where it asks for that. */
 const loopOf =

@@ -3,7 +3,7 @@
  * the same.
  *
  *   → {"open": "overhead.add"}    ← {"values": {"y": 2}} or {"absent": "why"}
- *   → {"sample": 0.2}             ← {"times": [8.1e-7, …]}     seconds per iteration
+ *   → {"sample": 0.2}             ← {"times": [8.1e-7, …], "busy": [8e-7, …]}     seconds per iteration; busy: of processors
  *   → {"memory": "memory", "warmUp": 50, "steps": 2000}    ← {"before", "after", "peak"}: resident bytes
  */
 import { createInterface } from 'node:readline';
@@ -58,7 +58,7 @@ export async function serve(
       } else if (request.memory !== undefined) {
         say(residentOf?.(request.memory, request.warmUp!, request.steps!) ?? { absent: 'not measured' });
       } else {
-        say({ times: await sampler!.sample(request.sample!) });
+        say(await sampler!.sample(request.sample!));
       }
     } catch (error) {
       say({ absent: (error as Error).message.split('\n')[0] });
