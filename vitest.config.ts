@@ -6,7 +6,12 @@ export default defineConfig({
   // Not by name: a bare root file system has no /etc/hosts to find localhost in.
   server: { host: '127.0.0.1' },
   // The examples import the package by its name: here that is the source, so that no build can be stale.
-  resolve: { alias: { tenfold: fileURLToPath(new URL('lib/index.ts', import.meta.url)) } },
+  resolve: {
+    alias: {
+      'tenfold/serve': fileURLToPath(new URL('lib/serve/index.ts', import.meta.url)),
+      tenfold: fileURLToPath(new URL('lib/index.ts', import.meta.url)),
+    },
+  },
   test: {
     include: ['test/**/*.test.ts'],
     // They have a configuration of their own.

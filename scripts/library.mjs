@@ -5,7 +5,8 @@
  *   dist/cjs/core.js      tensors, ops, autograd: one file, for 119 modules take 75 ms to import
  *   dist/cjs/nn.js …      the namespaces of LATER, read when a program first takes something from them
  *   dist/cjs/…/*.d.ts     its types, by modules
- *   dist/esm/index.js     what `import` gets: the same names, taken from there
+ *   dist/cjs/serve.js     a subpath of SUBPATHS, `tenfold/serve`: read by those who import it
+ *   dist/esm/index.js     what `import` gets: the same names, taken from there; so for each subpath
  *
  * So a process has one copy of the library's state, whichever way and however often it is loaded. (The other way about,
  * `require` of an ES module, needs a flag in Node 20.17.) docs/architecture.md, "The package", has the measurements.
@@ -22,6 +23,9 @@ const write = (file, text) => writeFileSync(join(root, 'dist', file), text);
  * it, whether it is used or not.
  */
 const LATER = ['nn', 'optim', 'utils'];
+
+/** Parts of the package that are imported by a name of their own, `tenfold/serve`. The library doesn't load them. */
+const SUBPATHS = ['serve'];
 
 /** Stands in index.js for `export * as nn from './nn/index.js'`. */
 const NAMESPACE = `
@@ -66,12 +70,12 @@ const readLater = {
 function fileOf(id) {
   const path = relative(join(root, 'lib'), id);
   if (path === 'index.ts') return 'index';
-  return LATER.find((name) => path.startsWith(name + sep)) ?? 'core';
+  return [...LATER, ...SUBPATHS].find((name) => path.startsWith(name + sep)) ?? 'core';
 }
 
 /**
  * Not minified, for stack traces and profiles are read; the maps point to lib/, which is published too. Returns the names
- * that the library exports. Rollup is behind this and not esbuild, which would rename classes (`class _Tensor`), and users
+ * that the library and each subpath export. Rollup is behind this and not esbuild, which would rename classes (`class _Tensor`), and users
  * see those names.
  */
 async function bundle() {
@@ -93,7 +97,7 @@ async function bundle() {
       rollupOptions: {
         input: {
           index: join(root, 'lib/index.ts'),
-          ...Object.fromEntries(LATER.map((name) => [name, join(root, 'lib', name, 'index.ts')])),
+          ...Object.fromEntries([...LATER, ...SUBPATHS].map((name) => [name, join(root, 'lib', name, 'index.ts')])),
         },
         output: {
           format: 'cjs',
@@ -111,25 +115,32 @@ async function bundle() {
       },
     },
   });
-  return output.find((chunk) => chunk.fileName === 'index.js').exports.sort();
+  const exportsOf = (name) => output.find((chunk) => chunk.fileName === `${name}.js`).exports.sort();
+  return Object.fromEntries(['index', ...SUBPATHS].map((name) => [name, exportsOf(name)]));
 }
 
-/** What `import` gets. `names`: of all exports; one of them is `var`, so each has a binding of another name. */
-function writeModule(names) {
-  mkdirSync(join(root, 'dist', 'esm'));
+/**
+ * What `import` gets of a file of dist/cjs. `names`: of all its exports; one of them is `var`, so each has a binding of another
+ * name. `types`: where its declarations are.
+ */
+function writeModule(file, names, types) {
   // Node looks for the names of a CommonJS file that is imported by reading all of it, which takes as long as running it.
   // It doesn't look through this one.
-  write('esm/library.cjs', "const library = require('../cjs/index.js');\nmodule.exports = { ...library };\n");
+  const wrapper = file === 'index' ? 'library' : file;
+  write(`esm/${wrapper}.cjs`, `const library = require('../cjs/${file}.js');\nmodule.exports = { ...library };\n`);
   write(
-    'esm/index.js',
-    "import library from './library.cjs';\n" +
+    `esm/${file}.js`,
+    `import library from './${wrapper}.cjs';\n` +
       `const { ${names.map((name) => `${name}: $${name}`).join(', ')} } = library;\n` +
       `export { ${names.map((name) => `$${name} as ${name}`).join(', ')} };\n`,
   );
-  write('esm/index.d.ts', "export * from '../cjs/index.js';\n");
+  write(`esm/${file}.d.ts`, `export * from '../cjs/${types}.js';\n`);
 }
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 if (!run(process.execPath, [bin('typescript', 'tsc'), '-p', 'tsconfig.build.json'])) process.exit(1); // tsc has said why
-writeModule(await bundle());
+const names = await bundle();
+mkdirSync(join(root, 'dist', 'esm'));
+writeModule('index', names.index, 'index');
+for (const name of SUBPATHS) writeModule(name, names[name], `${name}/index`);
 write('cjs/package.json', '{ "type": "commonjs" }\n');
