@@ -71,11 +71,11 @@ export function checkOptions(call: string, options: object, known: readonly stri
 
 /**
  * An error from below that doesn't know which call it ends, with the name of the call that the user made: memory that is
- * gone is found where its address is taken, memory that can't be had where it is asked for.
+ * gone is found where its address is taken, memory that can't be had and dims that are too many where it is asked for.
  */
 export function naming(call: string, error: unknown): unknown {
   if (!(error instanceof TenfoldError)) return error;
-  const found = /^(?:\w+: )?((?:tensor used|out of memory).*)$/.exec(error.message);
+  const found = /^(?:\w+: )?((?:tensor used|out of memory|no memory for|tensors have at most).*)$/.exec(error.message);
   return found ? new TenfoldError(error.code, `${call}: ${found[1]}`, { cause: error.cause }) : error;
 }
 

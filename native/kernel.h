@@ -22,6 +22,14 @@ struct KernelError : std::runtime_error {
 struct Frame {
   const double* at;
   int64_t i64() { return static_cast<int64_t>(*at++); }
+  // How many numbers follow, for an array that has room for `most`: what doesn't fit would overwrite the stack.
+  int count(int most) {
+    const double n = *at++;
+    if (!(n >= 0 && n <= most)) {
+      throw KernelError("shape", "more dimensions or operands than the " + std::to_string(most) + " there is room for");
+    }
+    return static_cast<int>(n);
+  }
   double f64() { return *at++; }
   bool flag() { return *at++ != 0; }
   template <class T>

@@ -173,6 +173,8 @@ interface Rows {
 }
 
 const LINEAR = kernel('linearIndex')[Code.i64]!;
+/** Index tensors and dims of them that one launch has room for (kMaxIndexDims). */
+const ROOM = 16;
 
 function joinAdvanced(call: string, view: Tensor, advanced: readonly Advanced[]): Rows {
   const [first] = advanced as [Advanced];
@@ -208,6 +210,7 @@ function* columnsOf(table: Tensor): Iterable<Tensor> {
   for (let i = 0; i < k; i++) yield table.stridedView([n], [k], table.offset + i);
 }
 
+/** Index tensors of the shape `size`, broadcast, as one that counts through `dims` of `shape`. */
 function linearIndex(
   call: string,
   shape: Shape,
@@ -216,17 +219,35 @@ function linearIndex(
   labels: readonly number[],
   size: Shape,
 ): Tensor {
-  const out = Tensor.raw(size, Code.i64);
-  if (out.count === 0) return out;
-  let at = 0;
-  const put = (n: number): void => void (frame[at++] = n);
-  [LINEAR, size.length, ...size, addressOf(out), tensors.length].forEach(put);
+  if (numelOf(size) === 0) return Tensor.raw(size, Code.i64);
+  const flat = size.length > ROOM;
+  const given = flat ? tensors.map((t) => t.expand(size as number[]).reshape([-1])) : tensors;
+  const lines: Line[] = [];
   let factor = numelOf(dims.map((i) => shape[i]!));
-  tensors.forEach((t, k) => {
+  given.forEach((index, k) => {
     const own = shape[dims[k]!]!;
     factor = own === 0 ? 0 : factor / own;
-    [addressOf(t), own, factor, labels[k]!, ...broadcastStrides(t.shape, t.strides, size)].forEach(put);
+    lines.push({ index, own, factor, label: labels[k]! });
   });
+  const walked = flat ? [numelOf(size)] : size;
+  let sum = launchLinear(call, lines.slice(0, ROOM), walked);
+  for (let k = ROOM; k < lines.length; k += ROOM) sum = sum.add(launchLinear(call, lines.slice(k, k + ROOM), walked));
+  return flat ? sum.view(size as number[]) : sum;
+}
+/** An index tensor, the size of the dim that it indexes, and how far apart in the count that dim's places are. */
+interface Line {
+  index: Tensor;
+  own: number;
+  factor: number;
+  label: number;
+}
+function launchLinear(call: string, lines: readonly Line[], size: Shape): Tensor {
+  const out = Tensor.raw(size, Code.i64);
+  let at = 0;
+  const put = (n: number): void => void (frame[at++] = n);
+  [LINEAR, size.length, ...size, addressOf(out), lines.length].forEach(put);
+  for (const { index, own, factor, label } of lines)
+    [addressOf(index), own, factor, label, ...broadcastStrides(index.shape, index.strides, size)].forEach(put);
   named(call, launch);
   return out;
 }

@@ -1,6 +1,6 @@
 /** Random numbers, equal to those of PyTorch's CPU generator for a seed (native/random). */
 import { TenfoldError, checkOptions, show } from '../errors.js';
-import { COMPUTE, Code, DTYPES, codeOf, defaultFloat, isFloatCode } from '../dtype.js';
+import { Code, DTYPES, codeOf, defaultFloat, isFloatCode } from '../dtype.js';
 import { kernel, launchRaw, type Kernel } from '../native/launch.js';
 import { type Generator, defaultGenerator, halves } from '../random/generator.js';
 import { checkSizes, type Shape } from '../tensor/shape.js';
@@ -456,10 +456,12 @@ export function normal(
 /** Poisson numbers with the rates that each element gives. See torch.poisson. */
 export const poisson = defineOp('poisson(Tensor input, *, generator? generator=null)', (): OpDef => ({
   forward(input: Tensor, generator: Generator | null) {
-    const dense = input.contiguous();
-    const out = Tensor.raw(input.shape, COMPUTE[input.code]!);
-    draw(K.poisson, 'poisson', out, generator, [addressOf(dense)]);
-    return out;
+    if (!isFloatCode(input.code))
+      throw new TenfoldError('dtype', `poisson: rates must be floating-point, got ${input.dtype}`);
+    const rates = (input.code > Code.f64 ? input.to('float32') : input).contiguous();
+    const out = Tensor.raw(input.shape, rates.code);
+    draw(K.poisson, 'poisson', out, generator, [addressOf(rates)]);
+    return rates.code === input.code ? out : out.to(input.dtype);
   },
   differentiable: false,
 }));

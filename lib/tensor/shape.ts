@@ -3,6 +3,9 @@ import { TenfoldError, show } from '../errors.js';
 
 export type Shape = readonly number[];
 
+/** Most dims that a tensor may have, as in PyTorch; kernels have room for no more (kMaxMaskDims). */
+export const MAX_DIMS = 64;
+
 // Every shape in use, once, as a trie: freezing an array costs 400 ns, finding it here 10 ns a dim; and equal shapes are
 // mostly the same object. Dropped when it has grown large.
 interface ShapeNode {
@@ -13,8 +16,10 @@ const MAX_SHAPES = 20_000;
 let shapes: ShapeNode = { shape: null, next: null };
 let shapeCount = 0;
 
-/** The frozen shape of these sizes. */
+/** The frozen shape of these sizes, at most MAX_DIMS: every tensor's shape comes from here. */
 export function internShape(sizes: readonly number[]): Shape {
+  if (sizes.length > MAX_DIMS)
+    throw new TenfoldError('shape', `tensors have at most ${MAX_DIMS} dims, this one would have ${sizes.length}`);
   let node = shapes;
   for (let i = 0; i < sizes.length; i++) {
     const size = sizes[i]!;
@@ -138,9 +143,6 @@ export function wrapDim(call: string, dim: number, ndim: number): number {
 const ALL_DIMS: readonly (readonly number[])[] = Array.from({ length: 65 }, (_, n) =>
   Object.freeze(Array.from({ length: n }, (_, i) => i)),
 );
-/** Most dims that a tensor may have, as in PyTorch. */
-export const MAX_DIMS = 64;
-
 /** Dims as a sorted list without repeats; null or [] stand for all of them. */
 export function wrapDims(call: string, dims: number | readonly number[] | null, ndim: number): readonly number[] {
   if (ndim > MAX_DIMS)

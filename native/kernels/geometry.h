@@ -2,6 +2,7 @@
 // calls.
 #pragma once
 #include <cstdint>
+#include <initializer_list>
 
 #include "kernel.h"
 
@@ -17,6 +18,13 @@ struct Triple {
 inline Triple readTriple(Frame& f) {
   const int64_t d = f.i64(), h = f.i64();
   return {d, h, f.i64()};
+}
+
+// Kernels divide by sizes, strides and dilations; callers leave out what has nothing to compute.
+inline void checkPositive(std::initializer_list<Triple> sizes) {
+  for (const Triple& t : sizes) {
+    if (t.d < 1 || t.h < 1 || t.w < 1) throw KernelError("shape", "a spatial size, stride or dilation below 1");
+  }
 }
 
 // What a convolution is made of, in the order of its frame. `in` and `out` are the sizes of the image and of the
@@ -35,7 +43,9 @@ struct Convolution {
         out(readTriple(f)),
         stride(readTriple(f)),
         pad(readTriple(f)),
-        dilation(readTriple(f)) {}
+        dilation(readTriple(f)) {
+    checkPositive({in, kernel, out, stride, dilation, {groups, channels, 1}});
+  }
 
   int64_t channelsPerGroup() const { return channels / groups; }
   int64_t filtersPerGroup() const { return filters / groups; }

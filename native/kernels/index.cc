@@ -38,6 +38,7 @@ namespace tenfold {
 namespace {
 
 constexpr int kMaxIndexDims = 16;
+constexpr int kMaxMaskDims = 64;  // what a tensor may have: positions are written for each of them
 // Elements that are moved in about 10 microseconds.
 constexpr int64_t kMoveGrain = 8192;
 enum Side { kIndex = 0, kX = 1, kY = 2 };
@@ -86,14 +87,14 @@ struct Lines {
 
   explicit Lines(Frame& f) {
     bytes = f.i64();
-    outer.n = static_cast<int>(f.i64());
-    const int inner = static_cast<int>(f.i64());
+    outer.n = f.count(kMaxIndexDims);
+    const int inner = f.count(kMaxIndexDims);
     rows.n = inner > 0 ? inner - 1 : 0;
     for (int d = 0; d < outer.n; ++d) outer.count *= outer.size[d] = f.i64();
     for (int d = 0; d < rows.n; ++d) rows.count *= rows.size[d] = f.i64();
     if (inner > 0) width = f.i64();
     j = f.i64();
-    k = static_cast<int>(f.i64());
+    k = f.count(kMaxIndexDims);
     for (int d = 0; d < k; ++d) {
       limit *= size[d] = f.i64();
       stride[d] = f.i64();
@@ -483,10 +484,10 @@ struct LinearIndex {
   Operand operand[kMaxIndexDims];
 
   explicit LinearIndex(Frame f) {
-    n = static_cast<int>(f.i64());
+    n = f.count(kMaxIndexDims);
     for (int d = 0; d < n; ++d) count *= size[d] = f.i64();
     out = f.ptr<int64_t>();
-    k = static_cast<int>(f.i64());
+    k = f.count(kMaxIndexDims);
     for (int o = 0; o < k; ++o) {
       Operand& op = operand[o];
       op.index = f.ptr<const int64_t>();
@@ -616,7 +617,7 @@ struct NonzeroBlocks {
     for (int64_t b = begin; b < end; ++b) {
       int64_t* to = out + ranks.before[b] * dims;
       const int64_t first = b * kMaskBlock, n = ranks.n - first < kMaskBlock ? ranks.n - first : kMaskBlock;
-      int64_t at[64], row = first / width, start = row * width - first;  // of the row, from the block's first
+      int64_t at[kMaxMaskDims], row = first / width, start = row * width - first;  // of the row, from the block's first
       for (int d = dims - 2; d >= 0; --d) {
         at[d] = row % size[d];
         row /= size[d];
@@ -637,8 +638,8 @@ struct NonzeroBlocks {
 void runNonzero(const Kernel&, Frame f) {
   const uint8_t* mask = f.ptr<const uint8_t>();
   const Ranks ranks(mask, f.i64());
-  const int dims = static_cast<int>(f.i64());
-  int64_t size[64];
+  const int dims = f.count(kMaxMaskDims);
+  int64_t size[kMaxMaskDims];
   for (int d = 0; d < dims; ++d) size[d] = f.i64();
   int64_t* out = f.ptr<int64_t>();
   switch (dims) {

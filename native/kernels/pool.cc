@@ -7,8 +7,9 @@
 //   avgPool, avgPoolGradient:         planes, in, kernel, out, stride, padding, countIncludePad, divisor (0: none),
 //   from, to adaptiveAvgPool, …Gradient:       planes, in, out, from, to planeScatter, planeUnpool, planeGather:
 //   planes, few, many, from, index, index is int64, planes that share an index, to
-// index: places in the input's plane, int32 for float32 and int64 otherwise; 0 where none are wanted. planeScatter adds
-// [planes, few] to zeros [planes, many] at index, planeUnpool puts them there, planeGather reads them.
+// index: places in the input's plane, int32 for float32 and int64 otherwise; 0 where none are wanted. -1 where a window
+// has no element: nothing comes from there, and no gradient goes. planeScatter adds [planes, few] to zeros [planes,
+// many] at index, planeUnpool puts them there, planeGather reads them.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool.cc"
 #include "simd/targets.h"
@@ -93,7 +94,9 @@ struct MaxGeometry {
         out(readTriple(f)),
         stride(readTriple(f)),
         pad(readTriple(f)),
-        dilation(readTriple(f)) {}
+        dilation(readTriple(f)) {
+    checkPositive({in, kernel, out, stride, dilation});
+  }
 
   // 2 x 2 windows side by side, which most networks pool with.
   bool isHalving() const {
@@ -101,12 +104,13 @@ struct MaxGeometry {
            kernel.w == 2 && stride.h == 2 && stride.w == 2 && dilation.h == 1 && dilation.w == 1 && 2 * out.h <= in.h &&
            2 * out.w <= in.w;
   }
-  // The first place of a window that is not in the margin.
+  // The first place of a window that is not in the margin. Behind the image where none is: a window of which only the
+  // gaps between its taps meet the image.
   int64_t first(int dim, int64_t o) const {
-    int64_t at = o * stride[dim] - pad[dim];
-    while (at < 0) at += dilation[dim];
-    return at;
+    const int64_t at = o * stride[dim] - pad[dim];
+    return at < 0 ? at + (dilation[dim] - 1 - at) / dilation[dim] * dilation[dim] : at;
   }
+  bool misses(int dim, int64_t o) const { return first(dim, o) >= in[dim]; }
 };
 
 // Later elements replace earlier ones where they are greater or NaN, as in PyTorch. (Ne(x, x) would not do: on AVX it
@@ -211,6 +215,7 @@ struct MaxPool {
       copyRows(copy, in + p * g.in.count(), g.in, margin, 0, margin.size.d * margin.size.h, kLowest<T>);
       for (int64_t r = 0; r < g.out.d * g.out.h; ++r) {
         row(copy, r / g.out.h, r % g.out.h, firsts, best, places);
+        if (index) forgetEmpty(r / g.out.h, r % g.out.h, firsts, places);
         const int64_t at = p * g.out.count() + r * g.out.w;
         std::memcpy(out + at, best, static_cast<size_t>(g.out.w) * sizeof(T));
         if (index) std::memcpy(index + at, places, static_cast<size_t>(g.out.w) * sizeof(Index<T>));
@@ -218,6 +223,13 @@ struct MaxPool {
     }
   }
 
+  // Windows that miss the image have no place.
+  void forgetEmpty(int64_t od, int64_t oh, const Index<T>* firsts, Index<T>* places) const {
+    const bool all = g.misses(0, od) || g.misses(1, oh);
+    for (int64_t w = 0; w < g.out.w; ++w) {
+      if (all || firsts[w] >= g.in.w) places[w] = -1;
+    }
+  }
   void row(const T* image, int64_t od, int64_t oh, const Index<T>* firsts, T* best, Index<T>* places) const {
     const hn::ScalableTag<T> d;
     const hn::ScalableTag<Index<T>> di;
@@ -301,6 +313,7 @@ template <class T>
 void runAdaptiveMaxPool(const Kernel&, Frame f) {
   const int64_t planes = f.i64();
   const Triple in = readTriple(f), out = readTriple(f);
+  checkPositive({in, out});
   const Windows g{in, {}, out, {}, {}, true};
   const T* const from = f.ptr<const T>();
   T* const to = f.ptr<T>();
@@ -321,7 +334,7 @@ struct Scatter {
       const I* const places = index + p / shared * few;
       for (int64_t i = 0; i < few; ++i) {
         if constexpr (kAdd) {
-          plane[places[i]] += values[i];
+          if (places[i] >= 0) plane[places[i]] += values[i];
         } else {
           plane[places[i]] = values[i];
         }
@@ -338,7 +351,7 @@ struct Gather {
   void operator()(int64_t begin, int64_t end) const {
     for (int64_t p = begin; p < end; ++p) {
       const I* const places = index + p / shared * few;
-      for (int64_t i = 0; i < few; ++i) to[p * few + i] = from[p * many + places[i]];
+      for (int64_t i = 0; i < few; ++i) to[p * few + i] = places[i] < 0 ? T{0} : from[p * many + places[i]];
     }
   }
 };
@@ -534,6 +547,7 @@ void runAvgPool(const Kernel&, Frame f) {
   const int64_t planes = f.i64();
   const Triple in = readTriple(f), kernel = readTriple(f), out = readTriple(f), stride = readTriple(f),
                pad = readTriple(f);
+  checkPositive({in, kernel, out, stride});
   const bool includePad = f.flag();
   const Average<T> a{{in, kernel, out, stride, pad, false}, includePad, static_cast<T>(f.f64())};
   const T* const from = f.ptr<const T>();
@@ -543,6 +557,7 @@ template <class T, template <class> class Task>
 void runAdaptiveAvgPool(const Kernel&, Frame f) {
   const int64_t planes = f.i64();
   const Triple in = readTriple(f), out = readTriple(f);
+  checkPositive({in, out});
   const Average<T> a{{in, {}, out, {}, {}, true}, false, T{0}};
   const T* const from = f.ptr<const T>();
   eachPlane(planes, 2 * in.count() + out.count(), Task<T>{a, from, f.ptr<T>()});

@@ -417,7 +417,7 @@ void runElementwise(const Kernel& kernel, const double* frame, CastTileFn cast) 
     throw KernelError("TypeError", std::string(kernel.name) + ": expected " + std::to_string(operands) +
                                        " operands, got " + std::to_string(integer(frame[frameAt::operands])));
   }
-  const int dims = static_cast<int>(frame[frameAt::ndim]);
+  const int dims = Frame{frame + frameAt::ndim}.count(kMaxDims);
   if (dims == 0 && (kernel.tile ? runDense(kernel, frame, n, cast) : runFill(frame, n, cast))) return;
 
   Plan plan;

@@ -9,7 +9,7 @@ import { kernel, launchRaw, type Kernel } from '../../native/launch.js';
 import { formatShape, numelOf, type Shape } from '../../tensor/shape.js';
 import { Tensor, addressOf } from '../../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
-import { formatSizes, isBatched, perDim, spatial, three } from './windows.js';
+import { checkMargin, formatSizes, isBatched, perDim, spatial, three } from './windows.js';
 
 const CONVOLUTION = kernel('convolution');
 const CONVOLUTION_INPUT = kernel('convolutionInput');
@@ -37,8 +37,11 @@ function launchConvolution(
   const cast = (t: Tensor): Tensor => (t.code === code ? t.rawDense() : t.to(DTYPES[code]!));
   const [x, y] = [cast(a), cast(b)];
   const z = bias === null ? null : cast(bias);
-  const out = Tensor.raw(outShape, code);
-  if (out.count > 0) {
+  // Sums over nothing (no batch, no channels) are 0; the kernels divide by the sizes of what they add.
+  const nothing = x.count === 0 || y.count === 0;
+  const out = nothing ? Tensor.zeros(outShape, code) : Tensor.raw(outShape, code);
+  if (nothing && z !== null) out.rawCopy(z.view([-1, ...image.slice(2).map(() => 1)]));
+  if (!nothing && out.count > 0) {
     launchRaw(
       k[code]!,
       image[0]!,
@@ -229,6 +232,19 @@ function checkOperands(
     );
   }
 }
+/** Refuses what has no element along a spatial dim, and weights without filters: only batch and channels may be empty. */
+function checkNotEmpty(call: string, n: number, input: Tensor, weight: Tensor): void {
+  if (spatial(input.shape, n).includes(0))
+    throw new TenfoldError(
+      'shape',
+      `${call}: only batch and channels may be empty, got input ${formatShape(input.shape)}`,
+    );
+  if (weight.shape[0] === 0 || spatial(weight.shape, n).includes(0))
+    throw new TenfoldError(
+      'shape',
+      `${call}: the weight needs a filter of one element or more, got shape ${formatShape(weight.shape)}`,
+    );
+}
 function checkGroups(call: string, groups: number, what: string, channels: number): void {
   if (groups < 1) throw new RangeError(`${call}: 'groups' must be at least 1, got ${groups}`);
   if (channels % groups !== 0) {
@@ -258,6 +274,10 @@ function windowOf(
         `${call}: padding 'same' is only for stride 1, got stride ${formatSizes(stride)}`,
       );
     }
+    checkMargin(
+      call,
+      image.map((s, i) => s + span[i]! - 1),
+    );
     return { size: [...image], padding: span.map((s) => Math.floor((s - 1) / 2)) };
   }
   if (typeof padding === 'string' && padding !== 'valid') {
@@ -271,6 +291,7 @@ function windowOf(
       `${call}: the kernel, ${formatSizes(span)} with its dilation, is larger than the padded input, ${formatSizes(padded)}`,
     );
   }
+  checkMargin(call, padded);
   return { size: padded.map((s, i) => Math.floor((s - span[i]!) / stride[i]!) + 1), padding: before };
 }
 
@@ -301,9 +322,12 @@ const convolve =
     }
     const strides = perDim(call, 'stride', stride, n, 1);
     const dilations = perDim(call, 'dilation', dilation, n, 1);
+    checkNotEmpty(call, n, input, weight);
     const window = windowOf(call, spatial(input.shape, n), weight.shape.slice(2), strides, padding, dilations);
     const x = batched ? input : input.unsqueeze(0);
-    const y = convolution(x, weight, bias, window.size, strides, window.padding, dilations, groups);
+    // A stride past the only result says nothing, and kernels sort columns by it.
+    const steps = strides.map((step, i) => (window.size[i] === 1 ? 1 : step));
+    const y = convolution(x, weight, bias, window.size, steps, window.padding, dilations, groups);
     return batched ? y : y.squeeze(0);
   };
 
@@ -356,6 +380,7 @@ const convolveTranspose =
         `${call}: a weight of shape ${formatShape(weight.shape)} needs ${weight.shape[0]} input channels, got ${channels} in ${formatShape(input.shape)}`,
       );
     }
+    checkNotEmpty(call, n, input, weight);
     const strides = perDim(call, 'stride', stride, n, 1);
     const before = perDim(call, 'padding', padding, n, 0);
     const behind = perDim(call, 'outputPadding', outputPadding, n, 0);
@@ -375,8 +400,13 @@ const convolveTranspose =
       }
       return out;
     });
+    checkMargin(
+      call,
+      size.map((s, i) => s + 2 * before[i]!),
+    );
     const x = batched ? input : input.unsqueeze(0);
-    const y = convolutionInput(x, weight, bias, size, strides, before, dilations, groups);
+    const steps = strides.map((step, i) => (input.shape.at(i - n) === 1 ? 1 : step));
+    const y = convolutionInput(x, weight, bias, size, steps, before, dilations, groups);
     return batched ? y : y.squeeze(0);
   };
 

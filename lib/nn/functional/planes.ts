@@ -42,6 +42,8 @@ function runIndexed(
   const { t, id } = computed(call, k, from);
   const shared = planesOf(shape, n) / planesOf(places.shape, n);
   const at = places.rawDense();
+  // Values for planes without an element: none of their places can be right.
+  if (many === 0 && at.count > 0) throw new RangeError(`${call}: index out of range for a plane of 0 elements`);
   const out = Tensor.raw(shape, t.code);
   if (out.count > 0) {
     launchRaw(

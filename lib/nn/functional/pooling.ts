@@ -2,15 +2,16 @@
  * Pooling. Two pairs of ops are below: maxima with their places, whose gradient puts values at places (and whose own
  * derivative reads them there), and averages with their transpose.
  */
-import { TenfoldError, show } from '../../errors.js';
+import { TenfoldError, renamed, show } from '../../errors.js';
 import { Code, isFloatCode } from '../../dtype.js';
 import { mode } from '../../autograd/mode.js';
 import { kernel, launchRaw, type Kernel } from '../../native/launch.js';
 import { formatShape, numelOf } from '../../tensor/shape.js';
+import { fillElements } from '../../tensor/copy.js';
 import { Tensor, addressOf } from '../../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { back, computed, placesCode, planeGather, planeScatter, planeUnpool, planesOf, resized } from './planes.js';
-import { formatSizes, isBatched, perDim, spatial, three } from './windows.js';
+import { checkMargin, formatSizes, isBatched, perDim, spatial, three } from './windows.js';
 
 type Ints = readonly number[];
 type IntsLike = number | Ints;
@@ -89,7 +90,8 @@ const maxPoolGradient = defineOp(
       const { t, id } = computed('maxPool', MAX_POOL_GRADIENT, grad);
       const n = size.length;
       const out = Tensor.raw(resized(grad.shape, size), t.code);
-      if (out.count > 0) {
+      if (t.count === 0) fillElements(out, 0);
+      else if (out.count > 0) {
         const geometry = maxGeometry(size, spatial(grad.shape, n), { kernelSize, stride, padding, dilation });
         launchRaw(id, planesOf(grad.shape, n), ...geometry, addressOf(t), addressOf(places), addressOf(out));
       }
@@ -148,7 +150,11 @@ function poolWindows(
     }
     return out;
   });
-  return { size, kernelSize: k, stride: s, padding: p, dilation: w };
+  const padded = spatial(input.shape, n).map((length, i) => length + 2 * p[i]!);
+  checkMargin(call, padded);
+  // A stride past the last window says nothing, and kernels walk it.
+  const steps = s.map((step, i) => Math.min(step, padded[i]!));
+  return { size, kernelSize: k, stride: steps, padding: p, dilation: w };
 }
 
 const namedPair = (values: Tensor, indices: Tensor): Tensor[] => Object.assign([values, indices], { values, indices });
@@ -315,7 +321,12 @@ const maxUnpool =
         }
       });
     }
-    return planeUnpool(input, indices, size);
+    if (size.some((x) => x < 0)) {
+      throw new RangeError(
+        `${call}: the result would have the sizes ${formatShape(size)}; kernel ${formatSizes(k)} and padding ${formatSizes(p)} don't fit the input ${formatShape(input.shape)}`,
+      );
+    }
+    return renamed(call, () => planeUnpool(input, indices, size));
   };
 /** Puts the values of a maxPool1d back at their indices, zeros elsewhere. See torch.nn.functional.max_unpool1d. */
 export const maxUnpool1d = defineOp(
@@ -346,7 +357,8 @@ function runAverage(k: Kernel, input: Tensor, image: Ints, size: Ints, w: AvgWin
   const { t, id } = computed('avgPool', k, input);
   const n = size.length;
   const out = Tensor.raw(resized(input.shape, outSize), t.code);
-  if (out.count > 0) {
+  if (t.count === 0) fillElements(out, 0);
+  else if (out.count > 0) {
     launchRaw(
       id,
       planesOf(input.shape, n),
@@ -471,7 +483,9 @@ export const avgPool3d = defineOp(
 function runAdaptive(k: Kernel, input: Tensor, image: Ints, size: Ints, outSize: Ints): Tensor {
   const { t, id } = computed('adaptiveAvgPool', k, input);
   const out = Tensor.raw(resized(input.shape, outSize), t.code);
-  if (out.count > 0)
+  // Sizes of what holds nothing may be any: they are not walked.
+  if (t.count === 0) fillElements(out, 0);
+  else if (out.count > 0)
     launchRaw(
       id,
       planesOf(input.shape, size.length),

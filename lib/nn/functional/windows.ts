@@ -1,6 +1,6 @@
 /** Checks and sizes that convolutions, poolings and unfold share: lists of one number for each spatial dim. */
 import { TenfoldError, show } from '../../errors.js';
-import { formatShape, type Shape } from '../../tensor/shape.js';
+import { formatShape, numelOf, type Shape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
 
 /** A number, or a list of them, for each of `n` spatial dims; each at least `least`. */
@@ -19,6 +19,18 @@ export function perDim(
     if (x < least) throw new RangeError(`${call}: '${name}' must be at least ${least}, got ${show(value)}`);
   }
   return list.length === n ? [...list] : new Array<number>(n).fill(list[0]!);
+}
+
+/** Elements of a padded image, one channel of it, that kernels may be asked to lay out. */
+const MAX_MARGIN = 2 ** 31;
+/** Refuses padded sizes that no memory holds, before kernels take them. */
+export function checkMargin(call: string, padded: readonly number[]): void {
+  if (!(numelOf(padded) <= MAX_MARGIN)) {
+    throw new TenfoldError(
+      'memory',
+      `${call}: out of memory: with its padding the input would be ${formatSizes(padded)}, of at most ${MAX_MARGIN} elements`,
+    );
+  }
 }
 
 /** Whether there is a batch dim in front of [channels, ...spatial]; refuses other numbers of dims. */
