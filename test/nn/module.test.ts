@@ -346,4 +346,49 @@ describe('utils', () => {
       "clipGradNorm_: the gradients' norm is NaN",
     );
   });
+  it('clipGradNorm_: half types are summed in float32, PyTorch’s arguments by place', () => {
+    const p = new nn.Parameter(zeros(2, { dtype: 'float16' }));
+    p.grad = tf.full([2], 300, { dtype: 'float16' });
+    expect(nn.utils.clipGradNorm_([p], 1).item()).toBe(424.25);
+    expect(p.grad.tolist()).toEqual([0.70703125, 0.70703125]);
+    const q = new nn.Parameter(zeros(2));
+    q.grad = tensor([3, Infinity]);
+    expect(() => nn.utils.clipGradNorm_([q], 1, 2, true)).toThrow(
+      "the gradients' norm is Infinity; nothing was changed",
+    );
+    expect(q.grad.tolist()).toEqual([3, Infinity]);
+    q.grad = tensor([3, -4]);
+    expect(nn.utils.clipGradNorm_([q], 1, 0).item()).toBe(1);
+    expect(tf.allclose(q.grad, tensor([3, -4]))).toBe(true);
+    expect(nn.utils.clipGradNorm_([q], 2, 'inf').item()).toBeCloseTo(4, 5);
+    nn.utils.clipGradsWithNorm_([q], 1, tensor(4), { foreach: true });
+    expect(tf.allclose(q.grad, tensor([0.375, -0.5]))).toBe(true);
+    expect(nn.utils.getTotalNorm([q.grad, q.grad], 1).item()).toBeCloseTo(1.75, 6);
+    expect(() => nn.utils.getTotalNorm([tensor([NaN])], { errorIfNonfinite: true })).toThrow('getTotalNorm: ');
+    expect(() => nn.utils.clipGradNorm_([q], 1, { normtype: 1 } as never)).toThrow("did you mean 'normType'?");
+  });
+});
+
+describe('fromPretrained', () => {
+  const w = (): Tensor => tensor([[1, 2], [3, 4], [5, 6]]); // prettier-ignore
+  it('Embedding: PyTorch’s arguments, by place and by name', () => {
+    expect(nn.Embedding.fromPretrained(w()).weight.requiresGrad).toBe(false);
+    const e = nn.Embedding.fromPretrained(w(), false, -1, 2, 1, true);
+    expect([e.weight.requiresGrad, e.paddingIdx, e.maxNorm, e.normType, e.scaleGradByFreq]).toEqual([
+      true,
+      2,
+      2,
+      1,
+      true,
+    ]);
+    expect(nn.Embedding.fromPretrained(w(), { freeze: false, maxNorm: 1 }).maxNorm).toBe(1);
+    expect(() => nn.Embedding.fromPretrained(w(), { freez: false } as never)).toThrow("did you mean 'freeze'?");
+    expect(() => nn.Embedding.fromPretrained(tensor([1, 2]))).toThrow('expected a matrix of vectors, got [2]');
+  });
+  it('EmbeddingBag', () => {
+    const bag = nn.EmbeddingBag.fromPretrained(w(), false, { mode: 'sum' });
+    expect([bag.weight.requiresGrad, bag.mode]).toEqual([true, 'sum']);
+    expect(bag.forward(tensor([[0, 2]], { dtype: 'int64' })).tolist()).toEqual([[6, 8]]);
+    expect(() => nn.EmbeddingBag.fromPretrained(w(), { paddingidx: 0 } as never)).toThrow("did you mean 'paddingIdx'?");
+  });
 });

@@ -1,7 +1,7 @@
 /** Attention: scaled dot products, and several heads of them with their projections. */
 import { TenfoldError } from '../../errors.js';
 import { Code, isFloatCode } from '../../dtype.js';
-import { formatShape } from '../../tensor/shape.js';
+import { formatShape, sameShape } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { defineOp, type OpDef } from '../../op/define.js';
 import { cat, where } from '../../ops/index.js';
@@ -12,6 +12,31 @@ import { linear } from './linear.js';
 /** A mask as what is added to scores: a bool mask (true keeps) as 0 and −∞. */
 const additive = (mask: Tensor, like: Tensor, keeps: boolean): Tensor =>
   mask.code === Code.bool ? where(keeps ? mask : mask.logicalNot(), Tensor.zeros([], like.code), -Infinity) : mask;
+
+/** Rows of a mask that leave nothing to attend to, as [..., l, 1]; null where there are none. */
+function deadRows(mask: Tensor): Tensor | null {
+  if (mask.count === 0 || mask.shape.at(-1) === 0) return null;
+  const dead = mask.code === Code.bool ? mask.any(-1, true).logicalNot() : mask.detach().amax(-1, true).eq(-Infinity);
+  return dead.any().item<boolean>() ? dead : null;
+}
+
+/** Half types as float32: a sum of products is rounded once, at the end, as PyTorch does. */
+const wide = (t: Tensor): Tensor => (t.code >= Code.f16 ? t.float() : t);
+
+/**
+ * softmax(q kᵀ · factor + mask) v. Rows that the mask leaves nothing of have no weights and give 0, and have no part in
+ * any gradient.
+ */
+function attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | null, factor: number, dropoutP: number): Tensor {
+  const [s, e] = [k.shape.at(-2)!, q.shape.at(-1)!];
+  // The smaller of two places to scale in: queries have e elements for each s scores.
+  let scores = e <= s ? q.mul(factor).matmul(k.transpose(-2, -1)) : q.matmul(k.transpose(-2, -1)).mul(factor);
+  const dead = mask === null ? null : deadRows(mask);
+  if (mask !== null) scores = scores.add(additive(mask, scores, true));
+  let weights = dead === null ? scores.softmax(-1) : scores.maskedFill(dead, 0).softmax(-1).maskedFill(dead, 0);
+  if (dropoutP > 0) weights = dropout(weights, dropoutP, true);
+  return weights.matmul(v);
+}
 
 function checkAttention(call: string, q: Tensor, k: Tensor, v: Tensor): void {
   const shapes = [q, k, v].map((t) => formatShape(t.shape)).join(', ');
@@ -32,13 +57,42 @@ function checkAttention(call: string, q: Tensor, k: Tensor, v: Tensor): void {
   }
 }
 
+/** Keys or values of fewer heads than the queries have, each for a group of neighbouring heads. */
+function groupedHeads(q: Tensor, t: Tensor): Tensor {
+  const [heads, own] = [q.shape.at(-3), t.shape.at(-3)];
+  if (q.shape.length < 3 || t.shape.length < 3 || own === 0 || heads! % own! !== 0) {
+    throw new TenfoldError(
+      'shape',
+      `scaledDotProductAttention: with enableGqa, the heads of key and value must divide those of query [..., heads, l, e], got ${formatShape(q.shape)} and ${formatShape(t.shape)}`,
+    );
+  }
+  return heads === own ? t : t.repeatInterleave(heads! / own!, -3);
+}
+
+function checkMask(q: Tensor, k: Tensor, mask: Tensor): void {
+  if (mask.code !== Code.bool && mask.code !== q.code && mask.code !== Code.f32) {
+    throw new TenfoldError(
+      'dtype',
+      `scaledDotProductAttention: attnMask must be bool or ${q.dtype} as the query, got ${mask.dtype}`,
+    );
+  }
+  const [l, s] = [q.shape.at(-2)!, k.shape.at(-2)!];
+  if (![1, l].includes(mask.shape.at(-2) ?? 1) || ![1, s].includes(mask.shape.at(-1) ?? 1)) {
+    throw new TenfoldError(
+      'shape',
+      `scaledDotProductAttention: attnMask must broadcast to [..., ${l}, ${s}], got ${formatShape(mask.shape)}`,
+    );
+  }
+}
+
 /**
  * softmax(query keyᵀ · scale + mask) value, for query [..., l, e], key [..., s, e], value [..., s, ev]. A bool attnMask keeps
- * where it is true, any other is added; `isCausal` keeps what is not later; scale null is 1 / √e. See
+ * where it is true, any other is added; rows of which nothing is kept are 0. `isCausal` keeps what is not later; scale null is
+ * 1 / √e; with `enableGqa` each head of key and value serves a group of heads of the query. See
  * torch.nn.functional.scaled_dot_product_attention.
  */
 export const scaledDotProductAttention = defineOp(
-  'scaledDotProductAttention(Tensor query, Tensor key, Tensor value, Tensor? attnMask=null, float dropoutP=0, bool isCausal=false, *, float? scale=null)',
+  'scaledDotProductAttention(Tensor query, Tensor key, Tensor value, Tensor? attnMask=null, float dropoutP=0, bool isCausal=false, *, float? scale=null, bool enableGqa=false)',
   (): OpDef => ({
     forward(
       q: Tensor,
@@ -48,6 +102,7 @@ export const scaledDotProductAttention = defineOp(
       dropoutP: number,
       isCausal: boolean,
       scale: number | null,
+      enableGqa: boolean,
     ) {
       checkAttention('scaledDotProductAttention', q, k, v);
       if (isCausal && attnMask !== null) {
@@ -56,15 +111,14 @@ export const scaledDotProductAttention = defineOp(
           'scaledDotProductAttention: isCausal stands for a mask; give either it or attnMask',
         );
       }
+      if (!(dropoutP >= 0 && dropoutP <= 1))
+        throw new RangeError(`scaledDotProductAttention: dropoutP must be from 0 to 1, got ${dropoutP}`);
+      if (attnMask !== null) checkMask(q, k, attnMask);
       const [l, s, e] = [q.shape.at(-2)!, k.shape.at(-2)!, q.shape.at(-1)!];
-      const factor = scale ?? 1 / Math.sqrt(e);
-      // The smaller of two places to scale in: queries have e elements for each s scores.
-      let scores = e <= s ? q.mul(factor).matmul(k.transpose(-2, -1)) : q.matmul(k.transpose(-2, -1)).mul(factor);
-      if (isCausal) scores = scores.add(additive(ones(l, s, { dtype: 'bool' }).tril(), q, true));
-      if (attnMask !== null) scores = scores.add(additive(attnMask, q, true));
-      let weights = scores.softmax(-1);
-      if (dropoutP > 0) weights = dropout(weights, dropoutP, true);
-      return weights.matmul(v);
+      const [keys, values] = enableGqa ? [groupedHeads(q, k), groupedHeads(q, v)] : [k, v];
+      const mask = isCausal ? ones(l, s, { dtype: 'bool' }).tril() : attnMask === null ? null : wide(attnMask);
+      const y = attend(wide(q), wide(keys), wide(values), mask, scale ?? 1 / Math.sqrt(e), dropoutP);
+      return y.code === q.code ? y : y.to(q.dtype);
     },
     composite: true,
   }),
@@ -73,6 +127,63 @@ export const scaledDotProductAttention = defineOp(
 /** One column of zeros (nothing masked) behind a mask's last dim. */
 const widened = (mask: Tensor | null): Tensor | null =>
   mask === null ? null : cat([mask, Tensor.zeros([...mask.shape.slice(0, -1), 1], mask.code)], -1);
+
+/** Masks of the heads, bool or added, as what is added to scores: [n or 1, heads or 1, l or 1, s]. */
+function checkedMasks(
+  call: string,
+  [l, n, s, heads]: readonly [number, number, number, number],
+  like: Tensor,
+  attnMask: Tensor | null,
+  keyPaddingMask: Tensor | null,
+): [mask: Tensor | null, padding: Tensor | null] {
+  for (const [
+    name,
+    mask,
+    shapes,
+  ] of [
+    ['attnMask', attnMask, [[l, s], [n * heads, l, s]]],
+    ['keyPaddingMask', keyPaddingMask, [[n, s]]],
+  ] as const /* prettier-ignore */) {
+    if (mask === null) continue;
+    if (mask.code !== Code.bool && !isFloatCode(mask.code))
+      throw new TenfoldError('dtype', `${call}: ${name} must be bool or floating-point, got ${mask.dtype}`);
+    if (!shapes.some((shape) => sameShape(shape, mask.shape))) {
+      throw new TenfoldError(
+        'shape',
+        `${call}: ${name} must be ${shapes.map(formatShape).join(' or ')}, got ${formatShape(mask.shape)}`,
+      );
+    }
+  }
+  return [
+    attnMask === null ? null : additive(attnMask.shape.length === 2 ? attnMask.view([1, 1, l, s]) : attnMask.view([n, heads, l, s]), like, false),
+    keyPaddingMask === null ? null : additive(keyPaddingMask.view([n, 1, 1, s]), like, false),
+  ]; // prettier-ignore
+}
+
+/** Keys or values given as they are, [n · heads, s, headDim]. */
+function staticHeads(call: string, name: string, t: Tensor, n: number, heads: number, headDim: number): Tensor {
+  if (t.shape.length !== 3 || t.shape[0] !== n * heads || t.shape[2] !== headDim) {
+    throw new TenfoldError(
+      'shape',
+      `${call}: ${name} must be [${n * heads}, s, ${headDim}], got ${formatShape(t.shape)}`,
+    );
+  }
+  return t.view([n, heads, -1, headDim]);
+}
+
+function checkHeads(call: string, query: Tensor, key: Tensor, value: Tensor, sameProjection: boolean): void {
+  const dims = query.shape.length;
+  const shapes = [query, key, value].map((t) => formatShape(t.shape)).join(', ');
+  if ((dims !== 2 && dims !== 3) || key.shape.length !== dims || value.shape.length !== dims) {
+    throw new TenfoldError(
+      'shape',
+      `${call}: query, key and value must be [l, n, e], or [l, e] for one sample, got ${shapes}`,
+    );
+  }
+  const of = (t: Tensor): readonly number[] => (sameProjection ? t.shape : t.shape.slice(0, -1));
+  if (!sameShape(of(key), of(value)) || (dims === 3 && query.shape[1] !== key.shape[1]))
+    throw new TenfoldError('shape', `${call}: query, key and value don't fit each other: ${shapes}`);
+}
 
 /** query, key, value times their parts of one weight [3e, e]; one product where they are the same tensor. */
 function projectPacked(q: Tensor, k: Tensor, v: Tensor, weight: Tensor, bias: Tensor | null): Tensor[] {
@@ -85,10 +196,11 @@ function projectPacked(q: Tensor, k: Tensor, v: Tensor, weight: Tensor, bias: Te
 /**
  * Attention of numHeads heads, with its projections: query [l, n, e], key and value [s, n, …] (without n for one sample) →
  * [l, n, e] and, where needWeights, the weights [n, l, s] averaged over heads (or [n, heads, l, s]). Bool masks leave out where
- * they are true. See torch.nn.functional.multi_head_attention_forward.
+ * they are true. `isCausal` says that attnMask, which must be there, is causal. Where everything is masked a row is 0, with
+ * needWeights NaN, as in PyTorch. See torch.nn.functional.multi_head_attention_forward.
  */
 export const multiHeadAttentionForward = defineOp(
-  'multiHeadAttentionForward(Tensor query, Tensor key, Tensor value, int embedDimToCheck, int numHeads, Tensor? inProjWeight, Tensor? inProjBias, Tensor? biasK, Tensor? biasV, bool addZeroAttn, float dropoutP, Tensor outProjWeight, Tensor? outProjBias, bool training=true, Tensor? keyPaddingMask=null, bool needWeights=true, Tensor? attnMask=null, bool useSeparateProjWeight=false, Tensor? qProjWeight=null, Tensor? kProjWeight=null, Tensor? vProjWeight=null, Tensor? staticK=null, Tensor? staticV=null, bool averageAttnWeights=true) -> Tensor[]',
+  'multiHeadAttentionForward(Tensor query, Tensor key, Tensor value, int embedDimToCheck, int numHeads, Tensor? inProjWeight, Tensor? inProjBias, Tensor? biasK, Tensor? biasV, bool addZeroAttn, float dropoutP, Tensor outProjWeight, Tensor? outProjBias, bool training=true, Tensor? keyPaddingMask=null, bool needWeights=true, Tensor? attnMask=null, bool useSeparateProjWeight=false, Tensor? qProjWeight=null, Tensor? kProjWeight=null, Tensor? vProjWeight=null, Tensor? staticK=null, Tensor? staticV=null, bool averageAttnWeights=true, bool isCausal=false) -> Tensor[]',
   (): OpDef => ({
     forward(
       query: Tensor,
@@ -115,10 +227,11 @@ export const multiHeadAttentionForward = defineOp(
       staticK: Tensor | null,
       staticV: Tensor | null,
       averageAttnWeights: boolean,
+      isCausal: boolean,
     ): (Tensor | null)[] /* prettier-ignore */ {
       const call = 'multiHeadAttentionForward';
+      checkHeads(call, query, key, value, !useSeparateProjWeight);
       const single = query.shape.length === 2;
-      if (!single && query.shape.length !== 3) throw new TenfoldError('shape', `${call}: query must be [l, n, e] or [l, e], got ${formatShape(query.shape)}`);
       const batch = (t: Tensor): Tensor => (single ? t.unsqueeze(1) : t);
       const same = query === key && key === value;
       const x = batch(query);
@@ -126,12 +239,12 @@ export const multiHeadAttentionForward = defineOp(
       const [l, n, e] = x.shape as unknown as [number, number, number];
       if (e !== embedDim) throw new TenfoldError('shape', `${call}: expected embedDim ${embedDim}, got ${e}`);
       if (e % heads !== 0) throw new TenfoldError('value', `${call}: embedDim ${e} is not divisible by ${heads} heads`);
+      if ((biasK === null) !== (biasV === null)) throw new TenfoldError('value', `${call}: biasK and biasV are given together or not at all`);
+      if (isCausal && attnMask === null) throw new TenfoldError('value', `${call}: isCausal is a hint about attnMask, which is null`);
       const headDim = e / heads;
+      const sizes = [l, n, k0.shape[0]!, heads] as const;
+      let [mask, padding] = checkedMasks(call, sizes, x, attnMask, single && keyPaddingMask?.shape.length === 1 ? keyPaddingMask.unsqueeze(0) : keyPaddingMask);
       let [q, k, v] = projected(x, k0, v0, useSeparateProjWeight, inProjWeight, inProjBias, qProjWeight, kProjWeight, vProjWeight);
-
-      // Masks as [n or 1, heads or 1, l or 1, s].
-      let mask = attnMask === null ? null : attnMask.shape.length === 2 ? attnMask.view([1, 1, ...attnMask.shape]) : attnMask.view([n, heads, l, -1]);
-      let padding = keyPaddingMask === null ? null : (single ? keyPaddingMask.unsqueeze(0) : keyPaddingMask).view([n, 1, 1, -1]);
       if (biasK !== null && biasV !== null) {
         k = cat([k, biasK.expand([1, n, e])]);
         v = cat([v, biasV.expand([1, n, e])]);
@@ -140,21 +253,21 @@ export const multiHeadAttentionForward = defineOp(
       // [l, n, e] → [n, heads, l, headDim]
       const split = (t: Tensor): Tensor => t.reshape([t.shape[0]!, n, heads, headDim]).permute(1, 2, 0, 3);
       q = split(q);
-      k = staticK === null ? split(k) : staticK.view([n, heads, -1, headDim]);
-      v = staticV === null ? split(v) : staticV.view([n, heads, -1, headDim]);
+      k = staticK === null ? split(k) : staticHeads(call, 'staticK', staticK, n, heads, headDim);
+      v = staticV === null ? split(v) : staticHeads(call, 'staticV', staticV, n, heads, headDim);
       if (addZeroAttn) {
         const zeros = Tensor.zeros([n, heads, 1, headDim], k.code);
         [k, v] = [cat([k, zeros], 2), cat([v, zeros], 2)];
         [mask, padding] = [widened(mask), widened(padding)];
       }
-      let scores = q.mul(1 / Math.sqrt(headDim)).matmul(k.transpose(-2, -1));
-      if (mask !== null) scores = scores.add(additive(mask, x, false));
-      if (padding !== null) scores = scores.add(additive(padding, x, false));
-      const weights = scores.softmax(-1);
-      const kept = training && dropoutP > 0 ? dropout(weights, dropoutP, true) : weights;
-      const y = kept.matmul(v).permute(2, 0, 1, 3).reshape([l * n, e]);
+      const causal = isCausal && padding === null && !needWeights;
+      const both = padding === null ? mask : mask === null ? padding : mask.add(padding);
+      const drop = training ? dropoutP : 0;
+      let [y, given]: [Tensor, Tensor | null] = needWeights
+        ? weighted(q, k, v, both, drop)
+        : [scaledDotProductAttention(q, k, v, causal ? null : both, drop, causal), null];
+      y = y.permute(2, 0, 1, 3).reshape([l * n, e]);
       const out = linear(y, outProjWeight, outProjBias).view(l, n, outProjWeight.shape[0]!);
-      let given = needWeights ? kept : null;
       if (given !== null && averageAttnWeights) given = given.mean(1);
       if (given !== null && single) given = given.squeeze(0);
       return [single ? out.squeeze(1) : out, given];
@@ -162,6 +275,16 @@ export const multiHeadAttentionForward = defineOp(
     composite: true,
   }),
 );
+
+/** Attention whose weights are wanted as well. */
+function weighted(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | null, dropoutP: number): [Tensor, Tensor] {
+  let scores = wide(q).mul(1 / Math.sqrt(q.shape.at(-1)!)).matmul(wide(k).transpose(-2, -1)); // prettier-ignore
+  if (mask !== null) scores = scores.add(mask);
+  let weights = scores.softmax(-1);
+  if (dropoutP > 0) weights = dropout(weights, dropoutP, true);
+  const y = weights.matmul(wide(v));
+  return q.code === y.code ? [y, weights] : [y.to(q.dtype), weights.to(q.dtype)];
+}
 
 function projected(
   q: Tensor,

@@ -24,7 +24,7 @@ const attention = signature(
   'MultiheadAttention(int embedDim, int numHeads, float dropout=0, bool bias=true, bool addBiasKv=false, bool addZeroAttn=false, int? kdim=null, int? vdim=null, bool batchFirst=false, *, dtype? dtype=null)',
 );
 const call = signature(
-  'forward(Tensor query, Tensor key, Tensor value, Tensor? keyPaddingMask=null, bool needWeights=true, Tensor? attnMask=null, bool averageAttnWeights=true)',
+  'forward(Tensor query, Tensor key, Tensor value, Tensor? keyPaddingMask=null, bool needWeights=true, Tensor? attnMask=null, bool averageAttnWeights=true, bool isCausal=false)',
 );
 
 /**
@@ -99,7 +99,7 @@ export class MultiheadAttention extends Module {
     if (this.biasV !== null) xavierNormal_(this.biasV);
   }
   override forward(...args: Arguments<typeof call.schema>): [Tensor, Tensor | null] {
-    const [query, key, value, keyPaddingMask, needWeights, attnMask, averageAttnWeights] = call.read(args);
+    const [query, key, value, keyPaddingMask, needWeights, attnMask, averageAttnWeights, isCausal] = call.read(args);
     const dims = query.shape.length;
     if (dims !== 2 && dims !== 3) {
       throw new TenfoldError(
@@ -118,7 +118,7 @@ export class MultiheadAttention extends Module {
       q, k, v, this.embedDim, this.numHeads, this.inProjWeight, this.inProjBias, this.biasK, this.biasV, this.addZeroAttn,
       this.dropout, this.outProj.weight, this.outProj.bias,
       {
-        training: this.training, keyPaddingMask, needWeights, attnMask, averageAttnWeights,
+        training: this.training, keyPaddingMask, needWeights, attnMask, averageAttnWeights, isCausal,
         useSeparateProjWeight: this.inProjWeight === null, qProjWeight, kProjWeight, vProjWeight,
       },
     ) as unknown as [Tensor, Tensor | null]; // prettier-ignore

@@ -1,5 +1,5 @@
 /** Tables of vectors, looked up by integers. */
-import { TenfoldError, show } from '../../errors.js';
+import { TenfoldError } from '../../errors.js';
 import { fillElements } from '../../tensor/copy.js';
 import { formatShape } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
@@ -35,6 +35,17 @@ function givenTable(call: string, weight: Tensor, rows: number, dim: number): Pa
   return weight instanceof Parameter ? weight : new Parameter(weight);
 }
 
+/** Sizes of given vectors. */
+function matrixSizes(name: string, embeddings: Tensor): [rows: number, dim: number] {
+  const { shape } = embeddings;
+  if (shape.length !== 2)
+    throw new TenfoldError('shape', `${name}.fromPretrained: expected a matrix of vectors, got ${formatShape(shape)}`);
+  return [shape[0]!, shape[1]!];
+}
+
+const pretrained = signature(
+  'fromPretrained(Tensor embeddings, bool freeze=true, int? paddingIdx=null, float? maxNorm=null, float normType=2, bool scaleGradByFreq=false, bool sparse=false)',
+);
 const embedding = signature(
   'Embedding(int numEmbeddings, int embeddingDim, int? paddingIdx=null, float? maxNorm=null, float normType=2, bool scaleGradByFreq=false, bool sparse=false, Tensor? weight=null, *, dtype? dtype=null)',
 );
@@ -64,14 +75,12 @@ export class Embedding extends Module {
     this.weight =
       weight === null ? drawTable(rows, dim, this.paddingIdx, dtype) : givenTable('Embedding', weight, rows, dim);
   }
-  /** An Embedding over given vectors; `freeze` (the default) keeps them as they are. */
-  static fromPretrained(embeddings: Tensor, options: { freeze?: boolean; paddingIdx?: number | null } = {}): Embedding {
-    if (!(embeddings instanceof Tensor) || embeddings.shape.length !== 2) {
-      throw new TypeError(`Embedding.fromPretrained: expected a matrix of vectors, got ${show(embeddings)}`);
-    }
-    const [rows, dim] = embeddings.shape as unknown as [number, number];
-    const module = new Embedding(rows, dim, { weight: embeddings, paddingIdx: options.paddingIdx ?? null });
-    module.weight.requiresGrad_(!(options.freeze ?? true));
+  /** An Embedding over given vectors; `freeze` (the default) keeps them as they are. See torch.nn.Embedding.from_pretrained. */
+  static fromPretrained(...args: Arguments<typeof pretrained.schema>): Embedding {
+    const [embeddings, freeze, ...options] = pretrained.read(args, 'Embedding.fromPretrained');
+    const [rows, dim] = matrixSizes('Embedding', embeddings);
+    const module = new Embedding(rows, dim, ...options, embeddings);
+    module.weight.requiresGrad_(!freeze);
     return module;
   }
   /** Draws the table anew. */
@@ -94,6 +103,9 @@ export class Embedding extends Module {
   }
 }
 
+const pretrainedBag = signature(
+  "fromPretrained(Tensor embeddings, bool freeze=true, float? maxNorm=null, float normType=2, bool scaleGradByFreq=false, string mode='mean', bool sparse=false, bool includeLastOffset=false, int? paddingIdx=null)",
+);
 const embeddingBag = signature(
   "EmbeddingBag(int numEmbeddings, int embeddingDim, float? maxNorm=null, float normType=2, bool scaleGradByFreq=false, string mode='mean', bool sparse=false, Tensor? weight=null, bool includeLastOffset=false, int? paddingIdx=null, *, dtype? dtype=null)",
 );
@@ -124,6 +136,21 @@ export class EmbeddingBag extends Module {
     this.paddingIdx = rowOf('EmbeddingBag', paddingIdx, rows);
     this.weight =
       weight === null ? drawTable(rows, dim, this.paddingIdx, dtype) : givenTable('EmbeddingBag', weight, rows, dim);
+  }
+  /** An EmbeddingBag over given vectors; `freeze` (the default) keeps them as they are. See torch.nn.EmbeddingBag.from_pretrained. */
+  static fromPretrained(...args: Arguments<typeof pretrainedBag.schema>): EmbeddingBag {
+    const [embeddings, freeze, maxNorm, normType, scaleGradByFreq, mode, sparse, includeLastOffset, paddingIdx] =
+      pretrainedBag.read(args, 'EmbeddingBag.fromPretrained');
+    const [rows, dim] = matrixSizes('EmbeddingBag', embeddings);
+    const options = { maxNorm, normType, scaleGradByFreq, mode, sparse, includeLastOffset, paddingIdx };
+    const module = new EmbeddingBag(rows, dim, { ...options, weight: embeddings });
+    module.weight.requiresGrad_(!freeze);
+    return module;
+  }
+  /** Draws the table anew. */
+  resetParameters(): void {
+    normal_(this.weight);
+    if (this.paddingIdx !== null) fillElements(this.weight.detach().select(0, this.paddingIdx), 0);
   }
   override forward(input: Tensor, offsets: Tensor | null = null, perSampleWeights: Tensor | null = null): Tensor {
     const { maxNorm, normType, scaleGradByFreq, mode, sparse, includeLastOffset, paddingIdx } = this;

@@ -1,5 +1,5 @@
 /** The transformer of "Attention is all you need" (Vaswani et al. 2017), and its parts. */
-import { TenfoldError } from '../../errors.js';
+import { TenfoldError, show } from '../../errors.js';
 import { full } from '../../ops/creation.js';
 import { formatShape } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
@@ -22,16 +22,17 @@ function activationOf(name: string, activation: string | Activation): Activation
 }
 const STATE_NAMES: Record<string, string> = { selfAttn: 'self_attn', multiheadAttn: 'multihead_attn' };
 
-/** Masks of an encoder layer. Bool ones leave out where they are true. */
-export interface EncoderMasks {
-  /** [l, l]: what each position may not see. */
-  srcMask?: Tensor | null;
-  /** [n, l]: padding. */
-  srcKeyPaddingMask?: Tensor | null;
-}
-
 const layerCall = signature(
-  "TransformerLayer(int dModel, int nhead, int dimFeedforward=2048, float dropout=0.1, string|function activation='relu', float layerNormEps=1e-5, bool batchFirst=false, bool normFirst=false, *, dtype? dtype=null)",
+  "TransformerLayer(int dModel, int nhead, int dimFeedforward=2048, float dropout=0.1, string|function activation='relu', float layerNormEps=1e-5, bool batchFirst=false, bool normFirst=false, bool bias=true, *, dtype? dtype=null)",
+);
+const encoderLayerCall = signature(
+  'forward(Tensor src, Tensor? srcMask=null, Tensor? srcKeyPaddingMask=null, bool isCausal=false)',
+);
+const decoderCall = signature(
+  'forward(Tensor tgt, Tensor memory, Tensor? tgtMask=null, Tensor? memoryMask=null, Tensor? tgtKeyPaddingMask=null, Tensor? memoryKeyPaddingMask=null, bool tgtIsCausal=false, bool memoryIsCausal=false)',
+);
+const encoderCall = signature(
+  'forward(Tensor src, Tensor? mask=null, Tensor? srcKeyPaddingMask=null, bool? isCausal=null)',
 );
 
 /** Self-attention, then two linear layers, each with dropout, the input added, and layer norm. See torch.nn.TransformerEncoderLayer. */
@@ -51,24 +52,24 @@ export class TransformerEncoderLayer extends Module {
   }
   constructor(...args: Arguments<typeof layerCall.schema>) {
     super();
-    const [dModel, nhead, dimFeedforward, dropout, activation, eps, batchFirst, normFirst, dtype] =
-      layerCall.read(args);
-    this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout, batchFirst, dtype });
-    this.linear1 = new Linear(dModel, dimFeedforward, { dtype });
+    const [dModel, nhead, dimFeedforward, dropout, activation, eps, batchFirst, normFirst, bias, dtype] =
+      layerCall.read(args, new.target.name);
+    this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout, batchFirst, bias, dtype });
+    this.linear1 = new Linear(dModel, dimFeedforward, { bias, dtype });
     this.dropout = new Dropout(dropout);
-    this.linear2 = new Linear(dimFeedforward, dModel, { dtype });
+    this.linear2 = new Linear(dimFeedforward, dModel, { bias, dtype });
     this.normFirst = normFirst;
-    this.norm1 = new LayerNorm(dModel, { eps, dtype });
-    this.norm2 = new LayerNorm(dModel, { eps, dtype });
+    this.norm1 = new LayerNorm(dModel, { eps, bias, dtype });
+    this.norm2 = new LayerNorm(dModel, { eps, bias, dtype });
     this.dropout1 = new Dropout(dropout);
     this.dropout2 = new Dropout(dropout);
     this.activation = activationOf('TransformerEncoderLayer', activation);
   }
-  override forward(src: Tensor, masks: EncoderMasks | Tensor | null = null, padding: Tensor | null = null): Tensor {
-    const { srcMask = null, srcKeyPaddingMask = null } = readMasks(masks, padding);
+  override forward(...args: Arguments<typeof encoderLayerCall.schema>): Tensor {
+    const [src, attnMask, keyPaddingMask, isCausal] = encoderLayerCall.read(args, 'TransformerEncoderLayer.forward');
     const attend = (x: Tensor): Tensor =>
       this.dropout1.forward(
-        this.selfAttn.forward(x, x, x, { attnMask: srcMask, keyPaddingMask: srcKeyPaddingMask, needWeights: false })[0],
+        this.selfAttn.forward(x, x, x, { attnMask, keyPaddingMask, needWeights: false, isCausal })[0],
       );
     const feed = (x: Tensor): Tensor =>
       this.dropout2.forward(this.linear2.forward(this.dropout.forward(this.activation(this.linear1.forward(x)))));
@@ -80,17 +81,6 @@ export class TransformerEncoderLayer extends Module {
     return this.norm2.forward(x.add(feed(x)));
   }
 }
-const readMasks = (masks: EncoderMasks | Tensor | null, padding: Tensor | null): EncoderMasks =>
-  masks instanceof Tensor || masks === null ? { srcMask: masks, srcKeyPaddingMask: padding } : masks;
-
-/** Masks of a decoder layer. Bool ones leave out where they are true. */
-export interface DecoderMasks {
-  tgtMask?: Tensor | null;
-  memoryMask?: Tensor | null;
-  tgtKeyPaddingMask?: Tensor | null;
-  memoryKeyPaddingMask?: Tensor | null;
-}
-
 /** Self-attention, attention to the encoder's result, then two linear layers. See torch.nn.TransformerDecoderLayer. */
 export class TransformerDecoderLayer extends Module {
   selfAttn: MultiheadAttention;
@@ -111,27 +101,33 @@ export class TransformerDecoderLayer extends Module {
   }
   constructor(...args: Arguments<typeof layerCall.schema>) {
     super();
-    const [dModel, nhead, dimFeedforward, dropout, activation, eps, batchFirst, normFirst, dtype] =
-      layerCall.read(args);
-    this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout, batchFirst, dtype });
-    this.multiheadAttn = new MultiheadAttention(dModel, nhead, { dropout, batchFirst, dtype });
-    this.linear1 = new Linear(dModel, dimFeedforward, { dtype });
+    const [dModel, nhead, dimFeedforward, dropout, activation, eps, batchFirst, normFirst, bias, dtype] =
+      layerCall.read(args, new.target.name);
+    this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout, batchFirst, bias, dtype });
+    this.multiheadAttn = new MultiheadAttention(dModel, nhead, { dropout, batchFirst, bias, dtype });
+    this.linear1 = new Linear(dModel, dimFeedforward, { bias, dtype });
     this.dropout = new Dropout(dropout);
-    this.linear2 = new Linear(dimFeedforward, dModel, { dtype });
+    this.linear2 = new Linear(dimFeedforward, dModel, { bias, dtype });
     this.normFirst = normFirst;
-    this.norm1 = new LayerNorm(dModel, { eps, dtype });
-    this.norm2 = new LayerNorm(dModel, { eps, dtype });
-    this.norm3 = new LayerNorm(dModel, { eps, dtype });
+    this.norm1 = new LayerNorm(dModel, { eps, bias, dtype });
+    this.norm2 = new LayerNorm(dModel, { eps, bias, dtype });
+    this.norm3 = new LayerNorm(dModel, { eps, bias, dtype });
     this.dropout1 = new Dropout(dropout);
     this.dropout2 = new Dropout(dropout);
     this.dropout3 = new Dropout(dropout);
     this.activation = activationOf('TransformerDecoderLayer', activation);
   }
-  override forward(tgt: Tensor, memory: Tensor, masks: DecoderMasks = {}): Tensor {
-    const { tgtMask = null, memoryMask = null, tgtKeyPaddingMask = null, memoryKeyPaddingMask = null } = masks;
+  override forward(...args: Arguments<typeof decoderCall.schema>): Tensor {
+    const [tgt, memory, tgtMask, memoryMask, tgtKeyPaddingMask, memoryKeyPaddingMask, tgtIsCausal, memoryIsCausal] =
+      decoderCall.read(args, 'TransformerDecoderLayer.forward');
     const attend = (x: Tensor): Tensor =>
       this.dropout1.forward(
-        this.selfAttn.forward(x, x, x, { attnMask: tgtMask, keyPaddingMask: tgtKeyPaddingMask, needWeights: false })[0],
+        this.selfAttn.forward(x, x, x, {
+          attnMask: tgtMask,
+          keyPaddingMask: tgtKeyPaddingMask,
+          needWeights: false,
+          isCausal: tgtIsCausal,
+        })[0],
       );
     const look = (x: Tensor): Tensor =>
       this.dropout2.forward(
@@ -139,6 +135,7 @@ export class TransformerDecoderLayer extends Module {
           attnMask: memoryMask,
           keyPaddingMask: memoryKeyPaddingMask,
           needWeights: false,
+          isCausal: memoryIsCausal,
         })[0],
       );
     const feed = (x: Tensor): Tensor =>
@@ -168,10 +165,10 @@ export class TransformerEncoder extends Module {
     this.numLayers = numLayers;
     this.norm = norm;
   }
-  override forward(src: Tensor, masks: { mask?: Tensor | null; srcKeyPaddingMask?: Tensor | null } = {}): Tensor {
+  override forward(...args: Arguments<typeof encoderCall.schema>): Tensor {
+    const [src, srcMask, srcKeyPaddingMask, isCausal] = encoderCall.read(args, 'TransformerEncoder.forward');
     let x = src;
-    const { mask = null, srcKeyPaddingMask = null } = masks;
-    for (const layer of this.layers) x = layer.forward(x, { srcMask: mask, srcKeyPaddingMask });
+    for (const layer of this.layers) x = layer.forward(x, { srcMask, srcKeyPaddingMask, isCausal: isCausal === true });
     return this.norm === null ? x : (this.norm.forward(x) as Tensor);
   }
 }
@@ -187,20 +184,29 @@ export class TransformerDecoder extends Module {
     this.numLayers = numLayers;
     this.norm = norm;
   }
-  override forward(tgt: Tensor, memory: Tensor, masks: DecoderMasks = {}): Tensor {
+  override forward(...args: Arguments<typeof decoderCall.schema>): Tensor {
+    const [tgt, memory, ...masks] = decoderCall.read(args, 'TransformerDecoder.forward');
     let x = tgt;
-    for (const layer of this.layers) x = layer.forward(x, memory, masks);
+    for (const layer of this.layers) x = layer.forward(x, memory, ...masks);
     return this.norm === null ? x : (this.norm.forward(x) as Tensor);
   }
 }
 
+function givenModule(name: string, module: unknown): Module | null {
+  if (module === null || module instanceof Module) return module;
+  throw new TypeError(`Transformer: ${name} must be a module or null, got ${show(module)}`);
+}
+
 const transformer = signature(
-  "Transformer(int dModel=512, int nhead=8, int numEncoderLayers=6, int numDecoderLayers=6, int dimFeedforward=2048, float dropout=0.1, string|function activation='relu', *, float layerNormEps=1e-5, bool batchFirst=false, bool normFirst=false, dtype? dtype=null)",
+  "Transformer(int dModel=512, int nhead=8, int numEncoderLayers=6, int numDecoderLayers=6, int dimFeedforward=2048, float dropout=0.1, string|function activation='relu', any customEncoder=null, any customDecoder=null, float layerNormEps=1e-5, bool batchFirst=false, bool normFirst=false, bool bias=true, *, dtype? dtype=null)",
+);
+const transformerCall = signature(
+  'forward(Tensor src, Tensor tgt, Tensor? srcMask=null, Tensor? tgtMask=null, Tensor? memoryMask=null, Tensor? srcKeyPaddingMask=null, Tensor? tgtKeyPaddingMask=null, Tensor? memoryKeyPaddingMask=null, bool? srcIsCausal=null, bool? tgtIsCausal=null, bool memoryIsCausal=false)',
 );
 /** Encoder and decoder: src [s, n, dModel] and tgt [t, n, dModel] → [t, n, dModel]. See torch.nn.Transformer. */
 export class Transformer extends Module {
-  encoder: TransformerEncoder;
-  decoder: TransformerDecoder;
+  encoder: Module;
+  decoder: Module;
   readonly dModel: number;
   readonly nhead: number;
   readonly batchFirst: boolean;
@@ -214,31 +220,66 @@ export class Transformer extends Module {
       dimFeedforward,
       dropout,
       activation,
+      customEncoder,
+      customDecoder,
       eps,
       batchFirst,
       normFirst,
+      bias,
       dtype,
     ] = transformer.read(args);
-    const options = { dimFeedforward, dropout, activation, layerNormEps: eps, batchFirst, normFirst, dtype };
-    const encoderLayer = new TransformerEncoderLayer(dModel, nhead, options);
-    this.encoder = new TransformerEncoder(encoderLayer, encoderLayers, new LayerNorm(dModel, { eps, dtype }));
-    const decoderLayer = new TransformerDecoderLayer(dModel, nhead, options);
-    this.decoder = new TransformerDecoder(decoderLayer, decoderLayers, new LayerNorm(dModel, { eps, dtype }));
+    const options = { dimFeedforward, dropout, activation, layerNormEps: eps, batchFirst, normFirst, bias, dtype };
+    const norm = (): LayerNorm => new LayerNorm(dModel, { eps, bias, dtype });
+    this.encoder =
+      givenModule('customEncoder', customEncoder) ??
+      new TransformerEncoder(new TransformerEncoderLayer(dModel, nhead, options), encoderLayers, norm());
+    this.decoder =
+      givenModule('customDecoder', customDecoder) ??
+      new TransformerDecoder(new TransformerDecoderLayer(dModel, nhead, options), decoderLayers, norm());
     this.dModel = dModel;
     this.nhead = nhead;
     this.batchFirst = batchFirst;
     for (const p of this.parameters()) if (p.shape.length > 1) xavierUniform_(p);
   }
-  override forward(src: Tensor, tgt: Tensor, masks: DecoderMasks & EncoderMasks = {}): Tensor {
+  override forward(...args: Arguments<typeof transformerCall.schema>): Tensor {
+    const [
+      src,
+      tgt,
+      srcMask,
+      tgtMask,
+      memoryMask,
+      srcKeyPaddingMask,
+      tgtKeyPaddingMask,
+      memoryKeyPaddingMask,
+      srcIsCausal,
+      tgtIsCausal,
+      memoryIsCausal,
+    ] = transformerCall.read(args, 'Transformer.forward');
+    const batchDim = this.batchFirst ? 0 : 1;
+    if (
+      src.shape.length !== tgt.shape.length ||
+      (src.shape.length === 3 && src.shape[batchDim] !== tgt.shape[batchDim])
+    ) {
+      throw new TenfoldError(
+        'shape',
+        `Transformer: src ${formatShape(src.shape)} and tgt ${formatShape(tgt.shape)} must have one number of samples`,
+      );
+    }
     if (src.shape.at(-1) !== this.dModel || tgt.shape.at(-1) !== this.dModel) {
       throw new TenfoldError(
         'shape',
         `Transformer: src ${formatShape(src.shape)} and tgt ${formatShape(tgt.shape)} must end in dModel ${this.dModel}`,
       );
     }
-    const { srcMask = null, srcKeyPaddingMask = null, ...rest } = masks;
-    const memory = this.encoder.forward(src, { mask: srcMask, srcKeyPaddingMask });
-    return this.decoder.forward(tgt, memory, rest);
+    const memory = this.encoder.forward(src, { mask: srcMask, srcKeyPaddingMask, isCausal: srcIsCausal }) as Tensor;
+    return this.decoder.forward(tgt, memory, {
+      tgtMask,
+      memoryMask,
+      tgtKeyPaddingMask,
+      memoryKeyPaddingMask,
+      tgtIsCausal: tgtIsCausal === true,
+      memoryIsCausal,
+    }) as Tensor;
   }
   /** 0 on and below the diagonal, −∞ above: position i sees none after it. */
   static generateSquareSubsequentMask(size: number): Tensor {

@@ -1,20 +1,36 @@
 /** Limits on gradients. */
-import { TenfoldError, checkIterable, checkOptions, show } from '../../errors.js';
+import { TenfoldError, checkIterable, show } from '../../errors.js';
 import { mode } from '../../autograd/mode.js';
+import { signature, type Arguments } from '../../op/schema.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { tensor } from '../../ops/creation.js';
+import { stack } from '../../ops/joining.js';
+import { vectorNorm } from '../../ops/norm.js';
 
-function gradsOf(call: string, parameters: Tensor | Iterable<Tensor>): Tensor[] {
-  checkIterable(call, 'a tensor or a list of tensors', parameters);
-  const list = parameters instanceof Tensor ? [parameters] : [...parameters];
-  for (const p of list)
-    if (!(p instanceof Tensor)) throw new TypeError(`${call}: parameters must be tensors, got ${show(p)}`);
-  // `.meta` and not `.grad`: reading that tells the engine that somebody else holds the gradient's memory.
-  return list.flatMap((p) => p.meta?.grad ?? []);
+/** Tensors, or one. */
+type TensorsOrOne = Tensor | Iterable<Tensor>;
+/** Arguments behind the first ones, which a schema can't type. */
+type Rest<S extends string> = Arguments<S>;
+
+function listOf(call: string, name: string, given: unknown): Tensor[] {
+  if (!(given instanceof Tensor)) checkIterable(call, 'a tensor or a list of tensors', given);
+  const list: unknown[] = given instanceof Tensor ? [given] : [...(given as Iterable<unknown>)];
+  for (const t of list)
+    if (!(t instanceof Tensor)) throw new TypeError(`${call}: ${name} must be tensors, got ${show(t)}`);
+  return list as Tensor[];
 }
-function checkLimit(call: string, name: string, value: unknown): void {
-  if (typeof value !== 'number' || Number.isNaN(value))
-    throw new TypeError(`${call}: ${name} must be a number, got ${show(value)}`);
+// `.meta` and not `.grad`: reading that tells the engine that somebody else holds the gradient's memory.
+const gradsOf = (call: string, parameters: unknown): Tensor[] =>
+  listOf(call, 'parameters', parameters).flatMap((p) => p.meta?.grad ?? []);
+
+function checkLimit(call: string, name: string, value: number): void {
+  if (Number.isNaN(value)) throw new TypeError(`${call}: ${name} must be a number, got NaN`);
+}
+function orderOf(call: string, normType: unknown): number {
+  const order = normType === 'inf' ? Infinity : normType;
+  if (typeof order !== 'number' || Number.isNaN(order))
+    throw new TypeError(`${call}: normType must be a number or 'inf', got ${show(normType)}`);
+  return order;
 }
 function withoutGrad<T>(fn: () => T): T {
   const before = mode.grad;
@@ -26,44 +42,62 @@ function withoutGrad<T>(fn: () => T): T {
   }
 }
 
-/** Norm of all tensors' elements taken together; a 0-dim tensor. See torch.nn.utils.get_total_norm. */
-export function getTotalNorm(tensors: Iterable<Tensor>, normType = 2): Tensor {
-  const list = [...tensors];
-  if (list.length === 0) return tensor(0);
-  return withoutGrad(() => {
-    if (normType === Infinity) return list.map((g) => g.abs().amax()).reduce((a, b) => a.maximum(b.to(a.dtype)));
-    if (normType === 2) return list.map((g) => g.square().sum()).reduce((a, b) => a.add(b)).sqrt(); // prettier-ignore
-    return list.map((g) => g.abs().pow(normType).sum()).reduce((a, b) => a.add(b)).pow(1 / normType); // prettier-ignore
-  });
-}
-
-/**
- * Scales the gradients of all parameters so that their norm, taken together, is at most maxNorm; returns the norm before. See
- * torch.nn.utils.clip_grad_norm_.
- * @throws TenfoldError 'value' where the norm is not finite, if errorIfNonfinite.
- */
-export function clipGradNorm_(
-  parameters: Tensor | Iterable<Tensor>,
-  maxNorm: number,
-  options: number | { normType?: number; errorIfNonfinite?: boolean } = {},
-): Tensor {
-  if (typeof options === 'object') checkOptions('clipGradNorm_', options, ['normType', 'errorIfNonfinite']);
-  const { normType = 2, errorIfNonfinite = false } = typeof options === 'number' ? { normType: options } : options;
-  checkLimit('clipGradNorm_', 'maxNorm', maxNorm);
-  const grads = gradsOf('clipGradNorm_', parameters);
-  const total = getTotalNorm(grads, normType);
-  if (errorIfNonfinite && !Number.isFinite(Number(total.item()))) {
-    throw new TenfoldError('value', `clipGradNorm_: the gradients' norm is ${String(total.item())}`);
+// The norm of the tensors' norms, each of which is summed in float32 for half types.
+function totalNorm(call: string, tensors: readonly Tensor[], normType: unknown, errorIfNonfinite: boolean): Tensor {
+  const order = orderOf(call, normType);
+  if (tensors.length === 0) return tensor(0);
+  const total = withoutGrad(() => vectorNorm(stack(tensors.map((g) => vectorNorm(g, order))), order));
+  if (errorIfNonfinite && !Number.isFinite(total.item())) {
+    throw new TenfoldError(
+      'value',
+      `${call}: the gradients' norm is ${total.item()}; nothing was changed. Without errorIfNonfinite they are scaled by it`,
+    );
   }
+  return total;
+}
+function scale(grads: readonly Tensor[], maxNorm: number, total: Tensor): void {
   withoutGrad(() => {
     const factor = total.add(1e-6).reciprocal().mul(maxNorm).clamp({ max: 1 });
     for (const g of grads) g.mul_(factor);
   });
+}
+
+const totalNormCall = signature('getTotalNorm(float normType=2, bool errorIfNonfinite=false, bool? foreach=null)');
+/** Norm of all tensors' elements taken together; a 0-dim tensor. See torch.nn.utils.get_total_norm. */
+export function getTotalNorm(tensors: TensorsOrOne, ...args: Rest<typeof totalNormCall.schema>): Tensor {
+  const [normType, errorIfNonfinite] = totalNormCall.read(args);
+  return totalNorm('getTotalNorm', listOf('getTotalNorm', 'tensors', tensors), normType, errorIfNonfinite);
+}
+
+const clipNormCall = signature(
+  'clipGradNorm_(float maxNorm, any normType=2, bool errorIfNonfinite=false, bool? foreach=null)',
+);
+/**
+ * Scales the gradients of all parameters so that their norm, taken together, is at most maxNorm; returns the norm before.
+ * `foreach` is accepted and means nothing here. See torch.nn.utils.clip_grad_norm_.
+ * @throws TenfoldError 'value' where the norm is not finite, if errorIfNonfinite; the gradients then stay as they are.
+ */
+export function clipGradNorm_(parameters: TensorsOrOne, ...args: Rest<typeof clipNormCall.schema>): Tensor {
+  const [maxNorm, normType, errorIfNonfinite] = clipNormCall.read(args);
+  checkLimit('clipGradNorm_', 'maxNorm', maxNorm);
+  const grads = gradsOf('clipGradNorm_', parameters);
+  const total = totalNorm('clipGradNorm_', grads, normType, errorIfNonfinite);
+  scale(grads, maxNorm, total);
   return total;
 }
 
+const withNormCall = signature('clipGradsWithNorm_(float maxNorm, Tensor totalNorm, bool? foreach=null)');
+/** clipGradNorm_ with a norm that is known already. See torch.nn.utils.clip_grads_with_norm_. */
+export function clipGradsWithNorm_(parameters: TensorsOrOne, ...args: Rest<typeof withNormCall.schema>): void {
+  const [maxNorm, total] = withNormCall.read(args);
+  checkLimit('clipGradsWithNorm_', 'maxNorm', maxNorm);
+  scale(gradsOf('clipGradsWithNorm_', parameters), maxNorm, total);
+}
+
+const clipValueCall = signature('clipGradValue_(float clipValue, bool? foreach=null)');
 /** Limits every element of the gradients to ±clipValue. See torch.nn.utils.clip_grad_value_. */
-export function clipGradValue_(parameters: Tensor | Iterable<Tensor>, clipValue: number): void {
+export function clipGradValue_(parameters: TensorsOrOne, ...args: Rest<typeof clipValueCall.schema>): void {
+  const [clipValue] = clipValueCall.read(args);
   checkLimit('clipGradValue_', 'clipValue', clipValue);
   withoutGrad(() => {
     for (const g of gradsOf('clipGradValue_', parameters)) g.clamp_(-clipValue, clipValue);

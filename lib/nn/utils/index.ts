@@ -1,5 +1,5 @@
 /** Helpers around parameters and their gradients, as torch.nn.utils. */
-export { clipGradNorm_, clipGradValue_, getTotalNorm } from './clipGrad.js';
+export { clipGradNorm_, clipGradsWithNorm_, clipGradValue_, getTotalNorm } from './clipGrad.js';
 export { parametersToVector, vectorToParameters } from './convertParameters.js';
 export { removeSpectralNorm, spectralNorm } from './spectralNorm.js';
 export { removeWeightNorm, weightNorm } from './weightNorm.js';
