@@ -2,7 +2,7 @@
 import { TenfoldError } from '../../errors.js';
 import { fillElements } from '../../tensor/copy.js';
 import { formatShape } from '../../tensor/shape.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/embedding.js';
 import { normal_ } from '../init.js';

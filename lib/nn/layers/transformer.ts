@@ -2,7 +2,7 @@
 import { TenfoldError, show } from '../../errors.js';
 import { full } from '../../ops/creation.js';
 import { formatShape } from '../../tensor/shape.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/activation.js';
 import { ModuleList } from '../containers.js';
