@@ -25,6 +25,7 @@ export { keep, memoryScope, tidy, MemoryScope } from './tensor/scope.js';
 export { cachedBytes, emptyCache } from './tensor/storage.js';
 export * as linalg from './linalg.js';
 export * as special from './special.js';
+export * as onnx from './onnx/index.js';
 export * as optim from './optim/index.js';
 export * as utils from './utils/index.js';
 export { save, saveAsync, load, loadAsync, loadMetadata, type SaveOptions } from './serialization/index.js';

@@ -51,7 +51,7 @@ describe('lib/', () => {
     ['lib/ops'],
     ['lib/nn/functional'],
     ['lib/nn'],
-    ['lib/optim', 'lib/serialization', 'lib/utils'],
+    ['lib/onnx', 'lib/optim', 'lib/serialization', 'lib/utils'],
     ['lib/index.ts', 'lib/linalg.ts', 'lib/special.ts'],
     // Subpaths of the package: they use the library, which doesn't know them.
     ['lib/serve'],

@@ -21,7 +21,7 @@ const RESAMPLE_TRANSPOSED = kernel('resampleTransposed');
 // ---- maps -------------------------------------------------------------------------------------------------------------
 
 /** Along one dim: output o is the sum over t of weight[o * taps + t] times input index[o * taps + t]. */
-interface Map1 {
+export interface Map1 {
   readonly from: number;
   readonly to: number;
   readonly taps: number;
@@ -86,8 +86,8 @@ function runResample(k: Kernel, x: Tensor, maps: readonly Map1[], forward: boole
   return back(out, x);
 }
 
-/** The last dims through a map each. */
-const resample = defineOp('resample(Tensor input, any maps)', (): OpDef => ({
+/** The last dims through a map each, up to three. */
+export const resample = defineOp('resample(Tensor input, any maps)', (): OpDef => ({
   forward: (input: Tensor, maps: Map1[]) => runResample(RESAMPLE, input, maps, true),
   backward: { input: d((grad, c) => resampleTransposed(grad, c.maps)) },
   gradName: 'UpsampleBackward0',
