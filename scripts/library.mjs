@@ -12,7 +12,7 @@
  * `require` of an ES module, needs a flag in Node 20.17.) docs/architecture.md, "The package", has the measurements.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { build } from 'vite';
 import { bin, root, run } from './setup.mjs';
 
@@ -26,6 +26,9 @@ const LATER = ['nn', 'onnx', 'optim', 'utils'];
 
 /** Parts of the package that are imported by a name of their own, `tenfold/serve`. The library doesn't load them. */
 const SUBPATHS = ['serve'];
+
+/** Files of their own that belong to a subpath: a thread begins with one, the command with the other. */
+const ENTRIES = { 'serve-worker': 'serve/models/worker.ts', 'serve-command': 'serve/command.ts' };
 
 /** Stands in index.js for `export * as nn from './nn/index.js'`. */
 const NAMESPACE = `
@@ -46,6 +49,13 @@ function namespace(load, names) {
 const readLater = {
   name: 'namespaces of LATER',
   enforce: 'pre',
+  // A subpath that wants all of the library takes it as others do, from index.js, which has the namespaces.
+  resolveId(source, importer) {
+    const inSubpath =
+      importer !== undefined && SUBPATHS.some((name) => importer.startsWith(join(root, 'lib', name) + sep));
+    const isLibrary = inSubpath && resolve(dirname(importer), source) === join(root, 'lib', 'index.js');
+    return isLibrary ? { id: './index.js', external: true } : null;
+  },
   transform(code, id) {
     if (id !== join(root, 'lib', 'index.ts')) return null;
     for (const name of LATER) {
@@ -70,6 +80,8 @@ const readLater = {
 function fileOf(id) {
   const path = relative(join(root, 'lib'), id);
   if (path === 'index.ts') return 'index';
+  const entry = Object.keys(ENTRIES).find((name) => path === join(...ENTRIES[name].split('/')));
+  if (entry) return entry;
   return [...LATER, ...SUBPATHS].find((name) => path.startsWith(name + sep)) ?? 'core';
 }
 
@@ -98,6 +110,7 @@ async function bundle() {
         input: {
           index: join(root, 'lib/index.ts'),
           ...Object.fromEntries([...LATER, ...SUBPATHS].map((name) => [name, join(root, 'lib', name, 'index.ts')])),
+          ...Object.fromEntries(Object.entries(ENTRIES).map(([name, file]) => [name, join(root, 'lib', file)])),
         },
         output: {
           format: 'cjs',
@@ -143,4 +156,5 @@ const names = await bundle();
 mkdirSync(join(root, 'dist', 'esm'));
 writeModule('index', names.index, 'index');
 for (const name of SUBPATHS) writeModule(name, names[name], `${name}/index`);
+write('tenfold.cjs', "#!/usr/bin/env node\nrequire('./cjs/serve-command.js');\n");
 write('cjs/package.json', '{ "type": "commonjs" }\n');

@@ -45,7 +45,7 @@ export interface HandlerOptions extends AccessOptions {
   statusPage?: boolean;
   /** Prometheus metrics at '/metrics'. On, as they start. */
   metrics?: boolean;
-  /** Of a model repository: milliseconds between looks for changes; 0, as it starts: it is not watched. */
+  /** Of a model repository: milliseconds between looks for changes. 1,000, as they start; 0: it is not watched. */
   pollInterval?: number;
 }
 export const HANDLER_OPTIONS = [

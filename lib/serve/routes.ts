@@ -250,8 +250,13 @@ export async function controlModel(
   // What Triton takes with a load: a configuration, or files. Here they come from the repository alone.
   const given = isObject(parameters) ? Object.keys(parameters).filter((key) => key !== 'unload_dependents') : [];
   if (given.length > 0) throw badRequest(`${action} takes no parameter '${given[0]}' here`);
-  if (action === 'unload') service.source.unload(name);
-  else await service.source.load(name);
+  try {
+    if (action === 'unload') service.source.unload(name);
+    else await service.source.load(name);
+  } catch (error) {
+    if (error instanceof ServeError) throw error;
+    throw new ServeError(400, `the model can't be loaded: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 async function bodyObject({ incoming, service }: Visit): Promise<object> {

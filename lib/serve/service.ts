@@ -3,12 +3,13 @@
  * requests to it, from whoever has them.
  */
 import { availableParallelism } from 'node:os';
-import { ServeError, badRequest } from './errors.js';
+import { ServeError } from './errors.js';
 import { Gate } from './batching/gate.js';
 import { accessCheck, originHeaders, preflightHeaders } from './http/access.js';
 import { compress } from './http/body.js';
 import { asServeError, failure, type Incoming, type Outgoing } from './http/exchange.js';
 import { Registry } from './models/registry.js';
+import { Repository } from './models/repository.js';
 import { GivenModels, type ModelSource } from './models/source.js';
 import { readLimits, type HandlerOptions, type Limits, type LogEntry } from './options.js';
 import { routeOf, type Visit } from './routes.js';
@@ -41,7 +42,7 @@ export class Service {
     this.check = accessCheck(options, loopbackOnly);
     const { log } = options;
     this.log = typeof log === 'function' ? log : log === true ? writeLine : null;
-    this.source = sourceOf(options, this.registry, this.gate);
+    this.source = sourceOf(call, options, this.registry, this.gate);
     this.started = this.source.start().then(() => {
       this.isStarted = true;
     });
@@ -131,7 +132,10 @@ const SAFE_HEADERS = { 'x-content-type-options': 'nosniff', 'cache-control': 'no
 
 const writeLine = (entry: LogEntry): void => void process.stdout.write(JSON.stringify(entry) + '\n');
 
-function sourceOf({ models }: HandlerOptions, registry: Registry, gate: Gate): ModelSource {
-  if (typeof models === 'string') throw badRequest('repositories come with models/repository.ts');
-  return new GivenModels(models, registry, gate);
+function sourceOf(call: string, { models, pollInterval }: HandlerOptions, registry: Registry, gate: Gate): ModelSource {
+  return typeof models === 'string'
+    ? new Repository(call, models, registry, gate, pollInterval ?? POLL_MS)
+    : new GivenModels(models, registry, gate);
 }
+/** How often a repository is looked at: some calls of stat(). */
+const POLL_MS = 1000;

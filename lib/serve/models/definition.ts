@@ -2,6 +2,8 @@
  * A model as a user describes it, and as it is served: with the names, dtypes and shapes of inputs and outputs declared, taken
  * from an ONNX model, or found by computing an example.
  */
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { TenfoldError, checkOptions, show } from '../../errors.js';
 import { Module } from '../../nn/module.js';
 import { Tensor } from '../../tensor/tensor.js';
@@ -20,14 +22,25 @@ import {
   type Value,
   type Values,
 } from '../values.js';
+import { buildModel, shareParameters, type FileModel } from './files.js';
 import { checkModel, checkOutputs, localRunner, outputsOf, type ModelLike, type Runner } from './runner.js';
 import { cat } from '../../ops/index.js';
 import { withoutRecording } from './recording.js';
+import { WorkerPool } from './workers.js';
 
 /** A model with all that a server needs to know of it. */
 export interface ModelOptions extends BatchingOptions {
   /** An nn.Module (set to eval()), a compiled plan, an ONNX model, or a function `(inputs, context) → outputs`. */
-  model: ModelLike;
+  model?: ModelLike;
+  /** Instead of `model`: an ONNX file, or an ES module whose default export makes the model: `({ nn }) => new nn.Linear(784, 10)`. */
+  file?: string | URL;
+  /** A safetensors file with the state dict of what `file` makes. */
+  weights?: string | URL;
+  /**
+   * Threads that compute the model, which needs a `file` then, as a module can't be sent to a thread. They share one copy of its
+   * weights. 0, as it starts: the thread of the event loop computes.
+   */
+  workers?: number;
   /** Inputs in the order of forward's arguments. ONNX models have them; others need them, or an `example`. */
   inputs?: readonly TensorSpec[];
   /** Outputs in the order in which forward returns them. Results are checked against them. */
@@ -44,7 +57,18 @@ export interface ModelOptions extends BatchingOptions {
   /** Names of classes by output, for clients that ask for the best k. */
   labels?: Readonly<Record<string, readonly string[]>>;
 }
-const MODEL_OPTIONS = ['model', 'inputs', 'outputs', 'example', 'version', 'platform', 'labels'];
+const MODEL_OPTIONS = [
+  'model',
+  'file',
+  'weights',
+  'workers',
+  'inputs',
+  'outputs',
+  'example',
+  'version',
+  'platform',
+  'labels',
+];
 
 /** A version of a model, ready to compute. */
 export interface LoadedModel {
@@ -79,12 +103,30 @@ export function readDefinition(name: string, definition: ModelDefinition): Model
   const call = `serve: model '${name}'`;
   const options = definition instanceof Module || typeof definition === 'function' ? { model: definition } : definition;
   checkOptions(call, options, [...MODEL_OPTIONS, ...BATCHING_OPTIONS]);
-  checkModel(call, options.model);
+  checkOrigin(call, options);
   readBatching(call, batchingOf(options));
   if (options.inputs !== undefined) readSpecs(call, 'inputs', options.inputs);
   if (options.outputs !== undefined) readSpecs(call, 'outputs', options.outputs);
   checkName(call, 'version', String(options.version ?? '1'));
   return options;
+}
+
+function checkOrigin(call: string, { model, file, weights, workers = 0 }: ModelOptions): void {
+  if (file === undefined) {
+    checkModel(call, model);
+    if (weights !== undefined) throw new TypeError(`${call}: weights belong to a file; a model has its own`);
+  } else if (model !== undefined) throw new TypeError(`${call}: model and file are both given`);
+  for (const [name, path] of Object.entries({ file, weights })) {
+    if (path !== undefined && !(path instanceof URL) && (typeof path !== 'string' || path === ''))
+      throw new TypeError(`${call}: ${name} must be a path or a URL, got ${show(path)}`);
+  }
+  if (!Number.isSafeInteger(workers) || workers < 0 || workers > 1024)
+    throw new RangeError(`${call}: workers must be an integer from 0 to 1024, got ${show(workers)}`);
+  if (workers > 0 && file === undefined) {
+    throw new TypeError(
+      `${call}: workers need a file, which each of them makes the model from; a model can't be sent to them`,
+    );
+  }
 }
 
 function batchingOf(options: ModelOptions): BatchingOptions {
@@ -94,40 +136,78 @@ function batchingOf(options: ModelOptions): BatchingOptions {
 }
 
 /** Specs that a module has of itself, as onnx.load's have. */
-function ownSpecs(model: ModelLike, which: 'inputs' | 'outputs'): readonly TensorSpec[] | undefined {
+function ownSpecs(call: string, model: ModelLike, which: 'inputs' | 'outputs'): readonly TensorSpec[] | undefined {
   if (!(model instanceof Module)) return undefined;
   const specs = (model as unknown as Record<string, unknown>)[which];
   const isSpec = (s: unknown): boolean => typeof s === 'object' && s !== null && 'name' in s && 'shape' in s;
-  return Array.isArray(specs) && specs.length > 0 && specs.every(isSpec) ? (specs as TensorSpec[]) : undefined;
+  if (!Array.isArray(specs) || specs.length === 0 || !specs.every(isSpec)) return undefined;
+  return (specs as TensorSpec[]).map(({ name, dtype, shape }) => {
+    if (Array.isArray(shape)) return { name, dtype, shape };
+    throw new TenfoldError('value', `${call}: its own ${which} leave the dims of '${name}' open; declare ${which}`);
+  });
 }
 
-/** Whether an ONNX model, by what it has. */
-const isOnnx = (model: ModelLike): boolean => ownSpecs(model, 'inputs') !== undefined;
+/** A model with what computes it and what it takes and gives, as far as that is known. */
+interface Built {
+  readonly model: ModelLike;
+  readonly runner: Runner;
+  readonly ports: { inputs: readonly Port[]; outputs: readonly Port[] };
+  readonly example: ModelOptions['example'];
+  readonly platform: string;
+}
+
+async function build(call: string, options: ModelOptions): Promise<Built> {
+  const path = (of: string | URL): string => (of instanceof URL ? fileURLToPath(of) : resolve(of));
+  const { file, workers = 0 } = options;
+  const weights = options.weights === undefined ? null : path(options.weights);
+  const made: FileModel = file === undefined ? { model: options.model! } : await buildModel(path(file), weights);
+  const { model } = made;
+  if (model instanceof Module) model.eval();
+  const find = (which: 'inputs' | 'outputs'): readonly Port[] => {
+    const specs = options[which] ?? made[which] ?? ownSpecs(call, model, which);
+    return specs === undefined ? [] : readSpecs(call, which, specs);
+  };
+  const ports = { inputs: find('inputs'), outputs: find('outputs') };
+  const runner =
+    workers === 0
+      ? localRunner(model, ports)
+      : await WorkerPool.start({ file: path(file!), weights, shared: shareParameters(model), ...ports }, workers);
+  const onnx = ownSpecs(call, model, 'inputs') !== undefined;
+  return {
+    model,
+    runner,
+    ports,
+    example: options.example ?? made.example,
+    platform: options.platform ?? (onnx ? 'onnx' : 'tenfold'),
+  };
+}
 
 /**
  * Makes a model ready. Where it isn't said, batches have up to 32 rows if the first size of all inputs and outputs is open.
- * `runner` computes instead of this thread.
  */
-export async function loadModel(
+export async function loadModel(name: string, options: ModelOptions, gate: Gate): Promise<LoadedModel> {
+  const call = `serve: model '${name}'`;
+  const built = await build(call, options);
+  try {
+    return await finish(call, name, options, built, gate);
+  } catch (error) {
+    await built.runner.close();
+    throw error;
+  }
+}
+
+async function finish(
+  call: string,
   name: string,
   options: ModelOptions,
-  surroundings: { gate: Gate; runner?: Runner },
+  { model, runner: inner, ports: known, example, platform }: Built,
+  gate: Gate,
 ): Promise<LoadedModel> {
-  const call = `serve: model '${name}'`;
-  const { model } = options;
-  if (model instanceof Module) model.eval();
-  const declared = {
-    inputs: options.inputs ?? ownSpecs(model, 'inputs'),
-    outputs: options.outputs ?? ownSpecs(model, 'outputs'),
-  };
-  const ports = {
-    inputs: declared.inputs ? readSpecs(call, 'inputs', declared.inputs) : [],
-    outputs: declared.outputs ? readSpecs(call, 'outputs', declared.outputs) : [],
-  };
-  if (options.example !== undefined) {
-    const example = exampleValues(call, options.example, ports.inputs);
-    if (ports.inputs.length === 0) ports.inputs = portsOf(example, null);
-    await warmUp(call, surroundings.runner ?? localRunner(model, ports), example, ports, options);
+  const ports = { ...known };
+  if (example !== undefined) {
+    const values = exampleValues(call, example, ports.inputs);
+    if (ports.inputs.length === 0) ports.inputs = portsOf(values, null);
+    await warmUp(call, inner, values, ports, options);
   }
   if (ports.inputs.length === 0) {
     throw new TypeError(`${call} needs inputs: [{ name, dtype, shape }] or an example, as its inputs can't be known`);
@@ -144,7 +224,6 @@ export async function loadModel(
     );
   }
   const stats = new ModelStats();
-  const inner = surroundings.runner ?? localRunner(model, ports);
   const runner: Runner = {
     concurrency: inner.concurrency,
     close: () => inner.close(),
@@ -154,15 +233,11 @@ export async function loadModel(
       return outputs;
     },
   };
-  const batcher = new Batcher(model, batching, {
-    gate: surroundings.gate,
-    runner,
-    onBatch: (report) => stats.batch(report),
-  });
+  const batcher = new Batcher(model, batching, { gate, runner, onBatch: (report) => stats.batch(report) });
   return {
     name,
     version: String(options.version ?? '1'),
-    platform: options.platform ?? (isOnnx(model) ? 'onnx' : 'tenfold'),
+    platform,
     ...ports,
     labels: options.labels ?? {},
     batching: batcher.options,
@@ -204,7 +279,7 @@ async function warmUp(
   call: string,
   runner: Runner,
   example: Values,
-  ports: { inputs: readonly Port[]; outputs: Port[] },
+  ports: { inputs: readonly Port[]; outputs: readonly Port[] },
   options: ModelOptions,
 ): Promise<void> {
   const { signal } = new AbortController();

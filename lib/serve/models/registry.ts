@@ -84,10 +84,13 @@ export class Registry {
       this.end(model);
     }
   }
-  /** Forgets a version that was noted, or a whole model. */
-  forget(name: string, version?: string): void {
-    if (version === undefined) this.entries.delete(name);
-    else this.entries.get(name)?.absent.delete(version);
+  /** Forgets a model of which nothing is in service. */
+  forget(name: string): void {
+    this.entries.delete(name);
+  }
+  /** Forgets why a version wasn't there. */
+  forgetAbsent(name: string, version: string): void {
+    this.entries.get(name)?.absent.delete(version);
   }
 
   private end(model: LoadedModel, deadline?: number): void {

@@ -33,7 +33,7 @@ export class GivenModels implements ModelSource {
   async load(name: string): Promise<void> {
     const options = this.definitions.get(name);
     if (options === undefined) throw new ServeError(404, `there is no model '${name}' to load`);
-    this.registry.add(await loadModel(name, options, { gate: this.gate }));
+    this.registry.add(await loadModel(name, options, this.gate));
   }
   unload(name: string): void {
     this.registry.remove(name);
