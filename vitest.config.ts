@@ -19,6 +19,8 @@ export default defineConfig({
     // A process for each file: native state and the thread pool are not shared, and a crash names its file.
     pool: 'forks',
     poolOptions: { forks: { maxForks: availableParallelism(), minForks: 1 } },
+    // Every launch is held against its kernel's declaration (lib/launch/watch.ts).
+    env: { TENFOLD_CHECK: '1' },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     passWithNoTests: false,

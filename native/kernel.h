@@ -48,9 +48,12 @@ using TileFn = void (*)(void* out, const void* const* in, size_t n, const double
 constexpr int kMaxInputs = 5;
 
 struct Kernel {
-  const char* name;       // PyTorch's name in camelCase, the same word in C++, TypeScript, tests and docs
-  DType dtype;            // the dtype it computes in, which is what a caller asks for
-  RunFn run;              // nullptr for an elementwise kernel: the driver runs it
+  const char* name;  // PyTorch's name in camelCase, the same word in C++, TypeScript, tests and docs
+  DType dtype;       // the dtype it computes in, which is what a caller asks for
+  RunFn run;         // nullptr for an elementwise kernel: the driver runs it
+  // What stands in the frame, place by place: what run reads, in its order (lib/launch/declaration.ts has the
+  // notation). Elementwise kernels have the driver's frame, and no declaration.
+  const char* frame = nullptr;
   TileFn tile = nullptr;  // elementwise only …
   int inputs = 0;
   DType in[kMaxInputs] = {};  // … what tile expects; the driver casts whatever differs, tile by tile

@@ -3,6 +3,7 @@
  * arguments (10 ns, where passing three typed arrays costs 98). Every kernel runs through here, so capture, profiling
  * and tracing need to know this place only.
  */
+import type { Code } from '../dtype.js';
 import { TenfoldError, type ErrorCode } from '../errors.js';
 import { loadAddon } from './load.js';
 
@@ -13,16 +14,13 @@ export const frame = new Float64Array(512);
 addon.setFrame(frame);
 
 const ids = new Map<string, Int32Array>();
-addon
-  .kernels()
-  .split(';')
-  .slice(0, -1)
-  .forEach((entry, id) => {
-    const [name, code] = entry.split(',') as [string, string];
-    let byDtype = ids.get(name);
-    if (!byDtype) ids.set(name, (byDtype = new Int32Array(10).fill(-1)));
-    byDtype[Number(code)] = id;
-  });
+const entries = addon.kernels().split(';').slice(0, -1);
+entries.forEach((entry, id) => {
+  const [name, code] = entry.split(',') as [string, string];
+  let byDtype = ids.get(name);
+  if (!byDtype) ids.set(name, (byDtype = new Int32Array(10).fill(-1)));
+  byDtype[Number(code)] = id;
+});
 
 /** A kernel's ids by the code of the dtype it computes in, -1 where it doesn't exist for a dtype. */
 export type Kernel = Int32Array;
@@ -37,14 +35,40 @@ export function kernel(name: string): Kernel {
 /** Names of all kernels, for tests. */
 export const kernelNames = (): string[] => [...ids.keys()];
 
+/** The kernel with an id: its name, and the code of the dtype it computes in. */
+export function kernelOf(id: number): { name: string; code: Code } {
+  const [name, code] = entries[id]!.split(',') as [string, string];
+  return { name, code: Number(code) };
+}
+
+/** What a kernel's frame consists of (lib/launch/declaration.ts); null for an elementwise kernel. */
+export const declaration = (id: number): string | null => addon.declaration(id);
+const places = addon.elementwiseFrame();
+/** Places of the elementwise driver's frame, and what stands for the kinds of its operands; see native/loops/elementwise.h. */
+export const AT_NDIM = places[0]!;
+export const AT_NUMEL = places[1]!;
+export const AT_OPERANDS = places[2]!;
+export const AT_OPERAND = places[3]!;
+export const AT_PARAMS = places[4]!;
+export const AT_SIZES = places[5]!;
+export const AT_STRIDES = places[6]!;
+export const MAX_DIMS = places[7]!;
+export const MEMORY = places[8]!;
+export const ONE_ELEMENT = places[9]!;
+export const IMMEDIATE = places[10]!;
+export const MAX_INPUTS = places[11]!;
+
 /** Number of launches so far. */
 export let launches = 0;
 
-/** Runs the kernel whose arguments stand in the frame. */
-export function launch(): void {
+/**
+ * Runs the kernel whose arguments stand in the frame. What is passed lives until the kernel has ended (V8 keeps the arguments
+ * of a call into C++ on the stack): pass what owns the memory whose addresses are in the frame.
+ */
+export function launch(a?: unknown, b?: unknown, c?: unknown): void {
   launches++;
   try {
-    addon.launch();
+    addon.launch(a, b, c);
   } catch (error) {
     throw translate(error as Error & { code?: string });
   }

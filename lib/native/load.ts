@@ -14,12 +14,16 @@ import { type Libc } from './libc.js';
 export interface Addon {
   /** Every kernel as `name,dtype code;`; the place in the list is its id. */
   kernels(): string;
+  /** What the frame of the kernel with this id consists of (lib/launch/declaration.ts); null for an elementwise one. */
+  declaration(id: number): string | null;
+  /** The places of the elementwise driver's frame, in the order of native/node/addon.cc. */
+  elementwiseFrame(): number[];
   /** 53 random bits from the system. */
   entropy(): number;
   /** The memory that launch() reads its arguments from. */
   setFrame(frame: Float64Array): void;
-  /** Runs the kernel whose id is in frame[0]. */
-  launch(): void;
+  /** Runs the kernel whose id is in frame[0]. What is passed lives until it has ended, and is not looked at. */
+  launch(...held: unknown[]): void;
   /** Address of the first byte of a buffer that doesn't move. */
   address(bytes: ArrayBufferLike | Uint8Array): number;
   /** Asks for huge pages for this memory, where the system has them. */

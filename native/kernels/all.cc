@@ -7,8 +7,8 @@ void runNothing(const Kernel&, Frame) {}
 
 // What the driver does without arithmetic. Kernels without a tile are copies, whose dtype is the operands'.
 const Kernel kDriver[] = {
-    {"nop", DType::f32, runNothing},
-    {"copy", DType::f32, nullptr, nullptr, 1},
+    {"nop", DType::f32, runNothing, ""},
+    {"copy", DType::f32, nullptr, nullptr, nullptr, 1},
 };
 
 }  // namespace

@@ -5,8 +5,7 @@
 //   maxPoolGradient:                  planes, in, kernel, out, stride, padding, dilation, gradOutput, index, gradInput
 //   adaptiveMaxPool:                  planes, in, out, input, output, index
 //   avgPool, avgPoolGradient:         planes, in, kernel, out, stride, padding, countIncludePad, divisor (0: none),
-//   from, to adaptiveAvgPool, …Gradient:       planes, in, out, from, to planeScatter, planeUnpool, planeGather:
-//   planes, few, many, from, index, index is int64, planes that share an index, to
+//   from, to adaptiveAvgPool, …Gradient:       planes, in, out, from, to
 // index: places in the input's plane, int32 for float32 and int64 otherwise; 0 where none are wanted. -1 where a window
 // has no element: nothing comes from there, and no gradient goes. planeScatter adds [planes, few] to zeros [planes,
 // many] at index, planeUnpool puts them there, planeGather reads them.
@@ -377,6 +376,10 @@ void indexed(int64_t planes, int64_t few, int64_t many, int64_t shared, const T*
     eachPlane(planes, many, Scatter<T, I, kWhich == 0>{few, many, shared, from, index, to});
   }
 }
+constexpr char kScatterFrame[] =
+    "planes, few, many, in from[planes*few], in index[few]: i32|i64, wide, shared, out to[planes*many]";
+constexpr char kGatherFrame[] =
+    "planes, few, many, in from[planes*many], in index[few]: i32|i64, wide, shared, out to[planes*few]";
 template <class T, int kWhich>
 void runIndexed(const Kernel&, Frame f) {
   const int64_t planes = f.i64(), few = f.i64(), many = f.i64();
@@ -571,12 +574,12 @@ const Kernel kPool[] = {
     {"maxPoolGradient", DType::f64, runMaxPoolGradient<double>},
     {"adaptiveMaxPool", DType::f32, runAdaptiveMaxPool<float>},
     {"adaptiveMaxPool", DType::f64, runAdaptiveMaxPool<double>},
-    {"planeScatter", DType::f32, runIndexed<float, 0>},
-    {"planeScatter", DType::f64, runIndexed<double, 0>},
-    {"planeUnpool", DType::f32, runIndexed<float, 1>},
-    {"planeUnpool", DType::f64, runIndexed<double, 1>},
-    {"planeGather", DType::f32, runIndexed<float, 2>},
-    {"planeGather", DType::f64, runIndexed<double, 2>},
+    {"planeScatter", DType::f32, runIndexed<float, 0>, kScatterFrame},
+    {"planeScatter", DType::f64, runIndexed<double, 0>, kScatterFrame},
+    {"planeUnpool", DType::f32, runIndexed<float, 1>, kScatterFrame},
+    {"planeUnpool", DType::f64, runIndexed<double, 1>, kScatterFrame},
+    {"planeGather", DType::f32, runIndexed<float, 2>, kGatherFrame},
+    {"planeGather", DType::f64, runIndexed<double, 2>, kGatherFrame},
     {"avgPool", DType::f32, runAvgPool<float, AvgPool>},
     {"avgPool", DType::f64, runAvgPool<double, AvgPool>},
     {"avgPool", DType::i64, runAvgPool<int64_t, AvgPool>},

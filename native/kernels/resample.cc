@@ -1,11 +1,12 @@
 // Planes made of weighted elements of planes, one dim at a time: interpolation, and padding by reflection, repetition
 // and wrapping. Which elements and weights is the caller's business. Beside it, images as columns of patches.
 //
-// Frame of "resample" and "resampleTransposed", after the id: planes, then three numbers each (depth, height, width):
-// in, out, taps; then for each dim the address of index (int32) and of weight (the kernel's dtype), both [out, taps];
-// then from, to.
-//   resample:            from [planes, in…],  to [planes, out…]; along each dim to[o] = sum over t of weight[o, t] *
-//   from[index[o, t]] resampleTransposed:  from [planes, out…], to [planes, in…]
+// "resample" and "resampleTransposed": sizes are depth, height and width, small before and large after a "resample";
+// for each dim there are index and weight, both [large, taps].
+//   resample:            from [planes, small…], to [planes, large…]; along each dim to[o] = sum over t of weight[o, t]
+//   *
+//                        from[index[o, t]]
+//   resampleTransposed:  from [planes, large…], to [planes, small…]
 // Frame of "unfold" and "fold", after the id: as kernels/conv.cc (groups 1, filters 0), then from, to.
 //   unfold:  from [batch, channels, in…], to [batch, channels * taps, places];  fold: the other way, adding.
 #undef HWY_TARGET_INCLUDE
@@ -37,6 +38,12 @@ struct Axis {
   const T* weight;
   int64_t taps;
 };
+
+#define TENFOLD_RESAMPLE_AXES                                                                                        \
+  "planes, small[3], large[3], taps[3], in indexD: i32, in weightD, in indexH: i32, in weightH, in indexW: i32, in " \
+  "weightW, "
+constexpr char kResampleFrame[] = TENFOLD_RESAMPLE_AXES "in from[planes*small], out to[planes*large]";
+constexpr char kTransposedFrame[] = TENFOLD_RESAMPLE_AXES "in from[planes*large], out to[planes*small]";
 
 template <class T>
 struct Resample {
@@ -222,11 +229,11 @@ void runUnfold(const Kernel&, Frame f) {
 
 extern const Kernel kResample[];
 const Kernel kResample[] = {
-    {"resample", DType::f32, runResample<float, Forward>},
-    {"resample", DType::f64, runResample<double, Forward>},
-    {"resample", DType::i64, runResample<int64_t, Forward>},
-    {"resampleTransposed", DType::f32, runResample<float, Transposed>},
-    {"resampleTransposed", DType::f64, runResample<double, Transposed>},
+    {"resample", DType::f32, runResample<float, Forward>, kResampleFrame},
+    {"resample", DType::f64, runResample<double, Forward>, kResampleFrame},
+    {"resample", DType::i64, runResample<int64_t, Forward>, kResampleFrame},
+    {"resampleTransposed", DType::f32, runResample<float, Transposed>, kTransposedFrame},
+    {"resampleTransposed", DType::f64, runResample<double, Transposed>, kTransposedFrame},
     {"unfold", DType::f32, runUnfold<float, Unfold>},
     {"unfold", DType::f64, runUnfold<double, Unfold>},
     {"unfold", DType::i64, runUnfold<int64_t, Unfold>},

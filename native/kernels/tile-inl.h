@@ -142,14 +142,9 @@ void NumberTile(void* out, const void* const* in, size_t n, const double* params
 // Rows of a table. `cost` is the float32 one, in ns per 4 elements.
 template <class Op, class T, int kInputs>
 constexpr Kernel VectorRow(const char* name, int cost) {
-  Kernel k = {name,
-              DTypeOf<T>::value,
-              nullptr,
-              &VectorTile<Op, T, kInputs>,
-              kInputs,
-              {},
-              DTypeOf<T>::value,
-              cost * static_cast<int>(sizeof(T) / 4)};
+  Kernel k = {name,    DTypeOf<T>::value,           nullptr,
+              nullptr, &VectorTile<Op, T, kInputs>, kInputs,
+              {},      DTypeOf<T>::value,           cost * static_cast<int>(sizeof(T) / 4)};
   for (int i = 0; i < kInputs; ++i) k.in[i] = DTypeOf<T>::value;
   return k;
 }
@@ -157,6 +152,7 @@ template <class Op, class T, class Out, class... In>
 constexpr Kernel NumberRow(const char* name, int cost) {
   return {name,
           DTypeOf<T>::value,
+          nullptr,
           nullptr,
           &NumberTile<Op, Out, In...>,
           sizeof...(In),

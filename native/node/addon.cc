@@ -39,8 +39,10 @@ struct State {
   std::vector<int32_t> freeSlots;
 };
 
-// launch() at 12 numbers costs what an empty call does: it takes no arguments and returns nothing, and its state comes
-// through the function's data pointer.
+// launch(…): runs the kernel whose id and arguments stand in the frame. It reads no argument of the call and returns
+// nothing, and its state comes through the function's data pointer: at 12 numbers it costs what an empty call does.
+// What is passed to it is what owns the memory whose addresses are in the frame: arguments of a call live until it
+// returns.
 napi_value launch(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
@@ -81,6 +83,28 @@ Napi::Value kernels(const Napi::CallbackInfo& info) {
     list += ';';
   }
   return Napi::String::New(info.Env(), list);
+}
+
+// declaration(id): what the kernel's frame consists of, as its row in the table says; null for an elementwise kernel.
+Napi::Value declaration(const Napi::CallbackInfo& info) {
+  const State& state = *static_cast<const State*>(info.Data());
+  const size_t id = info[0].ToNumber().Uint32Value();
+  if (id >= state.kernels.size()) throw Napi::RangeError::New(info.Env(), "declaration: no such kernel");
+  const Kernel& k = state.kernels[id];
+  if (!k.run) return info.Env().Null();
+  return Napi::String::New(info.Env(), k.frame ? k.frame : "?");
+}
+
+// elementwiseFrame(): the places of the elementwise driver's frame, in the order of lib/native/launch.ts.
+Napi::Value elementwiseFrame(const Napi::CallbackInfo& info) {
+  namespace at = tenfold::frameAt;
+  const int places[] = {
+      at::ndim,    at::numel,         at::operands,     at::operand,          at::params,          at::sizes,
+      at::strides, tenfold::kMaxDims, tenfold::kMemory, tenfold::kOneElement, tenfold::kImmediate, tenfold::kMaxInputs};
+  Napi::Array list = Napi::Array::New(info.Env());
+  uint32_t n = 0;
+  for (const int place : places) list[n++] = Napi::Number::New(info.Env(), place);
+  return list;
 }
 
 // entropy(): 53 bits of the system's randomness, for a seed. (Node's crypto takes 3 to 5 ms to load; std::random_device
@@ -281,6 +305,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   addRaw("unwatch", unwatch);
   const auto add = [&](const char* name, auto fn) { exports.Set(name, Napi::Function::New(env, fn, name, state)); };
   add("kernels", kernels);
+  add("declaration", declaration);
+  add("elementwiseFrame", elementwiseFrame);
   add("entropy", entropy);
   add("setFrame", setFrame);
   add("address", address);

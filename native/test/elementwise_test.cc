@@ -22,8 +22,9 @@ void subtract(void* out, const void* const* in, size_t n, const double* params) 
   }
 }
 // Asymmetric, so that swapped operands show: a - p b.
-const Kernel kSubtract = {"subtract", DType::f32, nullptr, subtract<float>, 2, {DType::f32, DType::f32}, DType::f32, 1};
-const Kernel kCopy = {"copy", DType::f32, nullptr, nullptr, 1, {}, DType::f32, 1};
+const Kernel kSubtract = {"subtract", DType::f32, nullptr, nullptr, subtract<float>, 2, {DType::f32, DType::f32},
+                          DType::f32, 1};
+const Kernel kCopy = {"copy", DType::f32, nullptr, nullptr, nullptr, 1, {}, DType::f32, 1};
 
 double numberAt(const void* memory, DType type, int64_t i) {
   double x;

@@ -1,9 +1,10 @@
 /** Planes, which are the last dims of a tensor: reading and writing them at places, and running kernels on them. */
 import { TenfoldError } from '../../errors.js';
 import { COMPUTE, Code, DTYPES, isFloatCode } from '../../dtype.js';
-import { kernel, launchRaw, type Kernel } from '../../native/launch.js';
+import { run } from '../../launch/run.js';
+import { kernel, type Kernel } from '../../native/launch.js';
 import { numelOf, type Shape } from '../../tensor/shape.js';
-import { Tensor, addressOf } from '../../tensor/tensor.js';
+import { Tensor } from '../../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { spatial } from './windows.js';
 
@@ -46,17 +47,7 @@ function runIndexed(
   if (many === 0 && at.count > 0) throw new RangeError(`${call}: index out of range for a plane of 0 elements`);
   const out = Tensor.raw(shape, t.code);
   if (out.count > 0) {
-    launchRaw(
-      id,
-      planesOf(shape, n),
-      few,
-      many,
-      addressOf(t),
-      addressOf(at),
-      at.code === Code.i64 ? 1 : 0,
-      shared,
-      addressOf(out),
-    );
+    run(id, planesOf(shape, n), few, many, t, at, at.code === Code.i64, shared, out);
   }
   return back(out, from);
 }

@@ -4,9 +4,10 @@
  */
 import { TenfoldError, show } from '../../errors.js';
 import { COMPUTE, Code, DTYPES, isFloatCode } from '../../dtype.js';
-import { kernel, launchRaw, type Kernel } from '../../native/launch.js';
+import { run } from '../../launch/run.js';
+import { kernel, type Kernel } from '../../native/launch.js';
 import { formatShape } from '../../tensor/shape.js';
-import { Tensor, addressOf } from '../../tensor/tensor.js';
+import { Tensor } from '../../tensor/tensor.js';
 import { fillElements } from '../../tensor/copy.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { back, planesOf, resized } from './planes.js';
@@ -63,7 +64,6 @@ function runResample(k: Kernel, x: Tensor, maps: readonly Map1[], forward: boole
   );
   if (out.count > 0) {
     const all = [...new Array<Map1>(3 - n).fill(identity(1)), ...maps];
-    // Kept until the launch: the kernel reads their memory.
     const tables = all.flatMap(({ index, weight }) => [
       Tensor.wrap(index, [index.length], Code.i32),
       Tensor.wrap(
@@ -72,16 +72,10 @@ function runResample(k: Kernel, x: Tensor, maps: readonly Map1[], forward: boole
         code,
       ),
     ]);
-    launchRaw(
-      k[code]!,
-      planesOf(x.shape, n),
-      ...all.map((m) => m.from),
-      ...all.map((m) => m.to),
-      ...all.map((m) => m.taps),
-      ...tables.map(addressOf),
-      addressOf(t),
-      addressOf(out),
-    );
+    const from = all.map((m) => m.from);
+    const to = all.map((m) => m.to);
+    const taps = all.map((m) => m.taps);
+    run(k[code]!, planesOf(x.shape, n), from, to, taps, ...tables, t, out);
   }
   return back(out, x);
 }
