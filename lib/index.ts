@@ -28,4 +28,15 @@ export * as special from './special.js';
 export * as onnx from './onnx/index.js';
 export * as optim from './optim/index.js';
 export * as utils from './utils/index.js';
-export { save, saveAsync, load, loadAsync, loadMetadata, type SaveOptions } from './serialization/index.js';
+export {
+  save,
+  saveAsync,
+  load,
+  loadAsync,
+  loadMetadata,
+  toBytes,
+  type FormatName,
+  type Loadable,
+  type LoadOptions,
+  type SaveOptions,
+} from './serialization/index.js';

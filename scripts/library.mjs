@@ -4,6 +4,7 @@
  *   dist/cjs/index.js     the library in CommonJS: what it exports
  *   dist/cjs/core.js      tensors, ops, autograd: one file, for 119 modules take 75 ms to import
  *   dist/cjs/nn.js …      the namespaces of LATER, read when a program first takes something from them
+ *   dist/cjs/serialization.js   load, save, …: read when one of them is first called
  *   dist/cjs/…/*.d.ts     its types, by modules
  *   dist/cjs/serve.js     a subpath of SUBPATHS, `tenfold/serve`: read by those who import it
  *   dist/esm/index.js     what `import` gets: the same names, taken from there; so for each subpath
@@ -30,6 +31,12 @@ const SUBPATHS = ['serve'];
 /** Files of their own that belong to a subpath: a thread begins with one, the command with the other. */
 const ENTRIES = { 'serve-worker': 'serve/models/worker.ts', 'serve-command': 'serve/command.ts' };
 
+/** Rooms of which index.ts exports functions by name (and nothing else); they too are read at their first use. */
+const LATER_FUNCTIONS = ['serialization'];
+
+/** Files beside index.js and core.js. */
+const PARTS = [...LATER, ...LATER_FUNCTIONS, ...SUBPATHS];
+
 /** Stands in index.js for `export * as nn from './nn/index.js'`. */
 const NAMESPACE = `
 function namespace(load, names) {
@@ -43,6 +50,14 @@ function namespace(load, names) {
     Object.defineProperty(space, name, { get: () => fill()[name], enumerable: true, configurable: true });
   }
   return space;
+}
+`;
+
+/** Stands in index.js for `export { load, … } from './serialization/index.js'`. */
+const FUNCTION = `
+function later(name, load) {
+  const call = (...args) => load()[name](...args);
+  return Object.defineProperty(call, 'name', { value: name });
 }
 `;
 
@@ -63,6 +78,11 @@ const readLater = {
       if (!code.includes(line)) throw new Error(`lib/index.ts lacks the line ${line}`);
       code = code.replace(line, '');
     }
+    for (const name of LATER_FUNCTIONS) {
+      const line = new RegExp(`export \\{[^}]*\\} from './${name}/index.js';\n`);
+      if (!line.test(code)) throw new Error(`lib/index.ts lacks an export { … } from './${name}/index.js'`);
+      code = code.replace(line, '');
+    }
     return { code, map: null };
   },
   generateBundle(_, chunks) {
@@ -70,9 +90,12 @@ const readLater = {
       const names = JSON.stringify(chunks[`${name}.js`].exports);
       return `exports.${name} = namespace(() => require('./${name}.js'), ${names});\n`;
     });
+    const functions = LATER_FUNCTIONS.flatMap((room) => chunks[`${room}.js`].exports.map((name) => ({ name, room })));
+    for (const { name, room } of functions)
+      exported.push(`exports.${name} = later('${name}', () => require('./${room}.js'));\n`);
     const index = chunks['index.js'];
-    index.code += NAMESPACE + exported.join('');
-    index.exports.push(...LATER);
+    index.code += NAMESPACE + FUNCTION + exported.join('');
+    index.exports.push(...LATER, ...functions.map(({ name }) => name));
   },
 };
 
@@ -82,7 +105,7 @@ function fileOf(id) {
   if (path === 'index.ts') return 'index';
   const entry = Object.keys(ENTRIES).find((name) => path === join(...ENTRIES[name].split('/')));
   if (entry) return entry;
-  return [...LATER, ...SUBPATHS].find((name) => path.startsWith(name + sep)) ?? 'core';
+  return PARTS.find((name) => path.startsWith(name + sep)) ?? 'core';
 }
 
 /**
@@ -109,7 +132,7 @@ async function bundle() {
       rollupOptions: {
         input: {
           index: join(root, 'lib/index.ts'),
-          ...Object.fromEntries([...LATER, ...SUBPATHS].map((name) => [name, join(root, 'lib', name, 'index.ts')])),
+          ...Object.fromEntries(PARTS.map((name) => [name, join(root, 'lib', name, 'index.ts')])),
           ...Object.fromEntries(Object.entries(ENTRIES).map(([name, file]) => [name, join(root, 'lib', file)])),
         },
         output: {

@@ -30,6 +30,7 @@ export type ParamState = Record<string, unknown>;
 
 /** An optimizer's checkpoint, laid out and named as PyTorch's, so that it travels both ways. */
 export interface OptimizerStateDict {
+  /** By the parameters' places. loadStateDict() also takes a Map, which load() makes of PyTorch's integers. */
   state: Record<string, ParamState>;
   param_groups: ({ params: number[] } & Record<string, unknown>)[];
 }
@@ -272,7 +273,11 @@ export abstract class Optimizer<O extends object = AnyOptions> {
       return values;
     });
     const state = new Map<Tensor, ParamState>();
-    for (const [id, values] of Object.entries(stateDict.state)) {
+    // PyTorch's files have it under integers, which load() gives as a Map.
+    const saved: Iterable<[unknown, unknown]> =
+      stateDict.state instanceof Map ? (stateDict.state as Map<unknown, unknown>) : Object.entries(stateDict.state);
+    for (const [key, values] of saved) {
+      const id = String(key);
       const param = paramOf.get(id);
       if (param === undefined) {
         throw new TenfoldError(

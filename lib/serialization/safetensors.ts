@@ -6,6 +6,7 @@
 import { TenfoldError, show } from '../errors.js';
 import { type Code, DTYPES, SIZE } from '../dtype.js';
 import type { Shape } from '../tensor/shape.js';
+import type { Refuse } from './reading.js';
 
 /** Name of each dtype in the format, by code. */
 const NAMES = ['F32', 'F64', 'I64', 'I32', 'U8', 'BOOL', 'I8', 'I16', 'F16', 'BF16'] as const;
@@ -62,9 +63,6 @@ export function encodeHeader(
   bytes.set(text, LENGTH_BYTES);
   return { bytes, entries };
 }
-
-/** Raises the error of a file that isn't what it should be. */
-export type Refuse = (what: string) => never;
 
 /** The header's length from a file's first bytes, checked against the file's size. */
 export function headerLength(first: Uint8Array, fileBytes: number, refuse: Refuse): number {

@@ -10,12 +10,13 @@ import { TenfoldError, show } from '../errors.js';
 import { Code, codeOfArray } from '../dtype.js';
 import { fromTypedArray } from '../ops/creation.js';
 import { Tensor } from '../tensor/tensor.js';
-import { METADATA, type Refuse } from './safetensors.js';
+import type { Refuse } from './reading.js';
+import { METADATA } from './safetensors.js';
 
 /** Key of the structure in the metadata. */
 export const STRUCTURE = 'tenfold.structure';
 /** Deeper than any checkpoint, and shallow enough for the stack. */
-const MAX_DEPTH = 200;
+export const MAX_DEPTH = 200;
 
 /** What can be saved. */
 export type Saveable =
@@ -30,7 +31,7 @@ export type Saveable =
   | readonly Saveable[]
   | { readonly [key: string]: Saveable };
 
-const isPlain = (v: unknown): v is Record<string, unknown> => {
+export const isPlain = (v: unknown): v is Record<string, unknown> => {
   if (typeof v !== 'object' || v === null) return false;
   const prototype: unknown = Object.getPrototypeOf(v);
   return prototype === Object.prototype || prototype === null;
