@@ -91,6 +91,25 @@ export interface OpDef {
 }
 /* eslint-enable @typescript-eslint/no-explicit-any */
 
+/** What sees every call of an op while `watched` runs: an exporter. Calls that it makes itself it doesn't see. */
+export interface Watcher {
+  /** Stands for the call, arguments in the order of the schema; gives its result. */
+  run(op: OpRecord, args: unknown[]): unknown;
+  /** Stands for a call that writes into its first argument. */
+  inplace(op: OpRecord, args: unknown[]): Tensor;
+}
+let watcher: Watcher | null = null;
+/** Runs `fn` with every call of an op shown to `by`; to nobody, where that is null. */
+export function watched<T>(by: Watcher | null, fn: () => T): T {
+  const before = watcher;
+  watcher = by;
+  try {
+    return fn();
+  } finally {
+    watcher = before;
+  }
+}
+
 /** An op at work: its signature, forward and rule. */
 export class OpRecord implements BackwardRule {
   readonly sig: Signature;
@@ -204,6 +223,7 @@ export class OpRecord implements BackwardRule {
   /** A call with arguments in the order of the schema. */
   run(args: unknown[]): unknown {
     if (target !== null) return this.runInside(args);
+    if (watcher !== null) return this.show(watcher, args);
     if (this.kind === 'composite') return this.compose(args);
     if (this.kind === 'none') return this.writes ? this.overwrite(args) : this.compute(args);
     if (!mode.grad || !this.anyNeedsGrad(args)) return this.compute(args);
@@ -213,7 +233,12 @@ export class OpRecord implements BackwardRule {
     return out;
   }
 
-  private compose(args: unknown[]): unknown {
+  private show(by: Watcher, args: unknown[]): unknown {
+    return watched(null, () => by.run(this, args));
+  }
+
+  /** A composite's forward: what a watcher that takes no notice of the composite itself runs in its place. */
+  compose(args: unknown[]): unknown {
     try {
       return this.forward(...args);
     } catch (error) {
@@ -398,6 +423,10 @@ export class OpRecord implements BackwardRule {
     const call = `${this.sig.name}_`;
     this.ready();
     const parsed = parseArguments(this.sig, args, call);
+    if (watcher !== null) {
+      const by = watcher;
+      return watched(null, () => by.inplace(this, parsed));
+    }
     if (this.turns) return this.turn(call, parsed);
     const self = parsed[0] as Tensor;
     const recording = mode.grad && this.kind !== 'none' && this.anyNeedsGrad(parsed);
