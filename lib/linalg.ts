@@ -1,4 +1,5 @@
 /** Linear algebra under the names of torch.linalg. */
+export { eigh, eigvalsh, matrixSqrth } from './ops/eigen.js';
 export { det, linalgCholesky as cholesky, slogdet } from './ops/factorization.js';
 export {
   cond, linalgCross as cross, linalgDiagonal as diagonal, linalgVander as vander, matrixNorm, matrixPower, multiDot, norm, vecdot,
@@ -7,3 +8,13 @@ export { matmul } from './ops/matrix.js';
 export { vectorNorm } from './ops/norm.js';
 export { linalgSvd as svd, matrixRank, pinv, svdvals } from './ops/singular.js';
 export { inv, solve, solveTriangular } from './ops/solving.js';
+export { linalgLu as lu, luFactor, luFactorEx, linalgLuSolve as luSolve } from './ops/lu.js';
+export {
+  choleskyEx,
+  invEx,
+  linalgMatrixExp as matrixExp,
+  solveEx,
+  tensorinv,
+  tensorsolve,
+} from './ops/matrixFunctions.js';
+export { householderProduct, linalgQr as qr, lstsq, polar } from './ops/orthogonal.js';

@@ -102,13 +102,20 @@ export const logdet = defineOp('logdet(Tensor self)', (): OpDef => ({
 
 // ---- Cholesky --------------------------------------------------------------------------------------------------------
 
-/** The triangle of [..., n, n] that `upper` says, factored; the other one is not read. No graph. */
-function choleskyOf(a: Tensor, upper: boolean): Tensor {
-  checkSquare('cholesky', a);
+/** The triangle of [..., n, n] that `upper` says, factored, and the first minor that isn't positive. No graph. */
+function triangleOf(a: Tensor, upper: boolean): { out: Tensor; minor: Tensor } {
   const out = a.rawClone();
   const batch = a.shape.slice(0, -2);
   const minor = Tensor.raw(batch, Code.i64);
   launchRaw(idFor(CHOLESKY, a), numelOf(batch), a.shape.at(-1)!, Number(upper), addressOf(out), addressOf(minor));
+  return { out, minor };
+}
+/** Orders of the first leading minors that aren't positive, 0 where all are, as int32. No graph. */
+export const minorOf = (a: Tensor, upper: boolean): Tensor => triangleOf(a.detach(), upper).minor.to('int32');
+/** The factor of the triangle; the other one is not read. No graph. */
+function choleskyOf(a: Tensor, upper: boolean): Tensor {
+  checkSquare('cholesky', a);
+  const { out, minor } = triangleOf(a, upper);
   const minors = elementsOf(minor) as BigInt64Array;
   const item = minors.findIndex((m) => m !== 0n);
   if (item >= 0) {

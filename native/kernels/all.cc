@@ -31,6 +31,8 @@ std::vector<Kernel> allKernels(int64_t target) {
       resampleKernels(target),
       gemmKernels(target),
       linalgKernels(target),
+      qrKernels(target),
+      eighKernels(target),
       svdKernels(target),
       distanceKernels(target),
       extremeKernels(target),

@@ -26,6 +26,8 @@ KernelTable poolKernels(int64_t target);        // pooling and its gradients
 KernelTable indexKernels(int64_t target);       // gather, the scatters, masks, triangles
 KernelTable sortKernels(int64_t target);        // sort, topk, median, unique, searchsorted
 KernelTable linalgKernels(int64_t target);      // LU, Cholesky, and solves with them
+KernelTable qrKernels(int64_t target);          // QR factorizations
+KernelTable eighKernels(int64_t target);        // eigenvalues of symmetric matrices
 KernelTable svdKernels(int64_t target);         // singular values and vectors
 KernelTable distanceKernels(int64_t target);    // distances of all pairs of rows
 KernelTable resampleKernels(int64_t target);    // interpolation, padding by reflection and the like, unfold and fold

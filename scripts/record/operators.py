@@ -248,6 +248,8 @@ def record(name, function, args, kwargs):
         row['fields'] = ['min', 'max'] if name == 'aminmax' else ['values', 'indices']
     elif name in ('svd', 'linalg.svd'):
         row['fields'] = ['U', 'S', 'V' if name == 'svd' else 'Vh']
+    elif name == 'linalg.eigh':
+        row['fields'] = ['eigenvalues', 'eigenvectors']
     after, named_after = encode(given), encode(given_named)
     if not changes_self and (after != encode(args) or named_after != encode(kwargs)):
         row['after'] = {'args': encode(bind(name, function, given, given_named)[0]),

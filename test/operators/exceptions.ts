@@ -63,5 +63,16 @@ export const EXCEPTIONS: Record<string, Exception> = {
   'nn.functional.softshrink': { skip: { 5: NAN_PASSES, 13: NAN_PASSES, 21: NAN_PASSES } },
   'nn.functional.softsign': { skip: { 3: INFINITE, 9: INFINITE } },
   'nn.functional.embedding': { skip: { 9: 'sparse gradients are refused' } },
+  'linalg.eigh': { slack: 12, reason: 'gradients divide by small gaps; PyTorch is as far from the float64 result' },
+  'linalg.householder_product': { slack: 16, reason: 'reflections with large factors, which cancel' },
+  'linalg.lstsq': { slack: 20, reason: 'triangles with small diagonals; PyTorch is as far from the float64 result' },
+  matrix_exp: {
+    slack: 20,
+    reason: 'computed in float64 here; PyTorch squares in float32',
+    skip: {
+      3: 'small elements beside large ones, which PyTorch squares in float32',
+      4: 'bfloat16: PyTorch overflows to NaN',
+    },
+  },
   pow: { slack: 20, reason: 'large exponents magnify the rounding of log' },
 };

@@ -24,6 +24,13 @@ const NOT_FROM_SAMPLES: Record<string, string> = {
   argsort: 'gives positions',
   cholesky: 'the derivative is that of a symmetric matrix, which the samples are not once they are moved',
   'linalg.cholesky': 'as cholesky',
+  cholesky_inverse: 'the derivative for the factor is that of a whole matrix, as in PyTorch',
+  cholesky_solve: 'as choleskyInverse',
+  'linalg.cholesky_ex': 'as cholesky',
+  'linalg.eigh':
+    'the derivative is that of a symmetric matrix, and of vectors only what their signs leave alone has one',
+  'linalg.eigvalsh': 'as eigh',
+  'linalg.matrix_sqrth': 'as eigh',
   svd: 'of vectors only what their signs and the choice of the spare ones leave alone has derivatives',
   'linalg.svd': 'as svd',
   'linalg.pinv': 'the derivative is that of a constant rank, and for hermitian that of a symmetric matrix',
@@ -228,6 +235,26 @@ const ROWS: Record<string, Row[]> = {
     [(a) => tf.linalg.cholesky(positive(a), { upper }), x(3, 3)],
     [(a) => positive(a).cholesky(upper), x(2, 3, 3)],
   ]),
+  choleskySolve: [false, true].flatMap((upper): Row[] => [
+    [(b, l) => tf.choleskySolve(b, upper ? l.triu() : l.tril(), upper), x(3, 2), between(0.7, 2, 3, 3)],
+    [(l) => tf.choleskyInverse(upper ? l.triu() : l.tril(), upper), between(0.7, 2, 3, 3)],
+    [(a) => tf.linalg.choleskyEx(positive(a), { upper }).L, x(3, 3)],
+  ]),
+  eigh: (['L', 'U'] as const).flatMap((uplo): Row[] => [
+    [(a) => { const { eigenvalues, eigenvectors } = tf.linalg.eigh(positive(a), uplo); return [eigenvalues, eigenvectors.square()]; }, generic(3, 3)],
+    [(a) => tf.linalg.eigvalsh(positive(a), uplo), generic(3, 3)],
+    [(a) => tf.linalg.matrixSqrth(positive(a)), generic(3, 3)],
+  ]),
+  householderProduct: [
+    [(v, t) => tf.linalg.householderProduct(v, t), x(4, 3), x(2)], [(v, t) => tf.orgqr(v, t), x(2, 3, 2), x(2, 2)],
+    [(v, t, y) => tf.ormqr(v, t, y, false, true), x(3, 2), x(2), x(2, 3)],
+  ],
+  qr: [[(a) => [...tf.qr(a)], generic(4, 3)], [(a) => [...tf.qr(a, false)], generic(2, 2, 3)]],
+  'linalg.luSolve, lu': [
+    [(a, b) => tf.linalg.luSolve(...(tf.linalg.luFactor(a) as unknown as [Tensor, Tensor]), b), generic(3, 3), x(3, 2)],
+    [(a) => tf.linalg.lu(a).L.add(0), generic(4, 2)], [(a) => tf.linalg.lu(a).U.add(0), generic(2, 4)],
+  ],
+  'linalg.matrixExp': [[(a) => tf.linalg.matrixExp(a), x(2, 3, 3)]],
   'det of singular matrices': [
     [(a) => a.det(), singular(1)], [(a) => tf.linalg.det(a), singular(2)],
     [(a, b) => tf.stack([a, b]).det(), singular(1), x(3, 3)], // x: an arithmetic progression, almost singular

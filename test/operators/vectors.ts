@@ -8,6 +8,7 @@ import { decodeTensor, type CodedTensor, type Sample } from './format.js';
  * that no value belongs to are replaced by the recorded ones where they span the same space. Other results stay.
  */
 export function aligned(result: unknown, sample: Sample): unknown {
+  if (sample.fields?.[1] === 'eigenvectors') return alignedEigenvectors(result, sample);
   const last = sample.fields?.[2];
   if (last !== 'V' && last !== 'Vh') return result;
   const { U, S, [last]: V } = result as Record<string, Tensor>;
@@ -32,4 +33,13 @@ export function aligned(result: unknown, sample: Sample): unknown {
   };
   const parts = [like(U!, wantedU), S!, turned(like(turned(V!), turned(wantedV)))];
   return Object.assign(parts, { U: parts[0], S: parts[1], [last]: parts[2] });
+}
+
+/** Eigenvectors with the recorded signs. */
+function alignedEigenvectors(result: unknown, sample: Sample): Tensor[] {
+  const { eigenvalues, eigenvectors } = result as Record<string, Tensor>;
+  const wanted = decodeTensor((sample.out as CodedTensor[])[1]!, false);
+  const signs = eigenvectors!.mul(wanted).sum(-2, true).sign().detach();
+  const turned = eigenvectors!.mul(signs);
+  return Object.assign([eigenvalues!, turned], { eigenvalues, eigenvectors: turned });
 }
