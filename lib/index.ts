@@ -26,6 +26,8 @@ export { cachedBytes, emptyCache } from './tensor/storage.js';
 export * as linalg from './linalg.js';
 export * as special from './special.js';
 export * as onnx from './onnx/index.js';
+export * as masked from './ops/masked.js';
+export * as signal from './signal.js';
 export * as optim from './optim/index.js';
 export * as utils from './utils/index.js';
 export {

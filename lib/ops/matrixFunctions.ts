@@ -1,6 +1,6 @@
 /** Matrix exponentials, solutions from Cholesky factors, inverses and solutions of tensors, factorizations with an info. */
 import { TenfoldError, renamed } from '../errors.js';
-import { Code, isFloatCode } from '../dtype.js';
+import { isFloatCode, type Code } from '../dtype.js';
 import { formatShape, numelOf, sameShape, wrapDim } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { all, d, defineOp, type OpDef } from '../op/define.js';

@@ -144,6 +144,10 @@ declare module '../tensor/tensor.js' {
     readonly T: Tensor;
     /** The last two dims exchanged: each matrix of a batch transposed. A view. */
     readonly mT: Tensor;
+    /** A matrix, transposed; a number stays. A view. */
+    readonly H: Tensor;
+    /** mT: no dtype is complex. A view. */
+    readonly mH: Tensor;
   }
 }
 Object.defineProperty(Tensor.prototype, 'T', {
@@ -159,6 +163,23 @@ Object.defineProperty(Tensor.prototype, 'mT', {
     if (this.shape.length < 2)
       throw new TenfoldError('shape', `mT: needs at least 2 dims, got ${formatShape(this.shape)}`);
     return this.transpose(-2, -1);
+  },
+});
+Object.defineProperty(Tensor.prototype, 'H', {
+  configurable: true,
+  get(this: Tensor): Tensor {
+    if (this.shape.length !== 0 && this.shape.length !== 2)
+      throw new TenfoldError(
+        'shape',
+        `H: needs a matrix, got ${formatShape(this.shape)}; use mH for the last two dims`,
+      );
+    return this.T;
+  },
+});
+Object.defineProperty(Tensor.prototype, 'mH', {
+  configurable: true,
+  get(this: Tensor): Tensor {
+    return this.mT;
   },
 });
 

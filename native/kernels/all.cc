@@ -34,6 +34,7 @@ std::vector<Kernel> allKernels(int64_t target) {
       qrKernels(target),
       eighKernels(target),
       svdKernels(target),
+      specialKernels(target),
       distanceKernels(target),
       extremeKernels(target),
       scanKernels(target),

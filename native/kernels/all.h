@@ -29,6 +29,7 @@ KernelTable linalgKernels(int64_t target);      // LU, Cholesky, and solves with
 KernelTable qrKernels(int64_t target);          // QR factorizations
 KernelTable eighKernels(int64_t target);        // eigenvalues of symmetric matrices
 KernelTable svdKernels(int64_t target);         // singular values and vectors
+KernelTable specialKernels(int64_t target);     // Bessel functions, orthogonal polynomials, incomplete gamma functions
 KernelTable distanceKernels(int64_t target);    // distances of all pairs of rows
 KernelTable resampleKernels(int64_t target);    // interpolation, padding by reflection and the like, unfold and fold
 

@@ -49,8 +49,8 @@ RANDOM = {
     'nn.functional.dropout', 'nn.functional.dropout2d', 'nn.functional.alpha_dropout', 'nn.functional.gumbel_softmax',
     'nn.functional.rrelu',
 }  # fmt: skip
-UNINITIALISED = {'empty', 'empty_like'}
-PROPERTIES = {'T', 'mT'}
+UNINITIALISED = {'empty', 'empty_like', 'empty_permuted', 'empty_strided'}
+PROPERTIES = {'T', 'mT', 'H', 'mH'}
 SPECIAL = [float('nan'), float('inf'), float('-inf'), 0, -0.0, 1, -1, 0.5, -0.5, 2, 3.7, -3.7, 1e-5, 88, -104, 1e10]
 
 

@@ -19,6 +19,9 @@ const INFINITE_SIGN = 'the sign of an infinite derivative, which PyTorch makes d
 const NO_CHANNELS = 'an input without a dim of channels is refused; PyTorch lets an empty one through';
 const WRAPPED = 'PyTorch takes uint8 255 for the target -1';
 const NAN_PASSES = 'softshrink(NaN) is NaN, as in PyTorch from 2.7 on; 1.13 gives 0';
+const SEVEN_DIGITS = 'PyTorch’s Bessel functions have seven digits, these are the C library’s';
+const INFINITE_SLOPE = 'the slope at −∞ is infinite; PyTorch gives NaN';
+const INFINITE_I0 = 'I₀(±∞) is infinite; PyTorch gives NaN';
 const INFINITE = 'the derivative at ±∞ is 0; as a quotient it is NaN';
 
 // PyTorch's own float32 answers were compared with its float64 ones on the same samples: the default tolerance holds for
@@ -74,5 +77,15 @@ export const EXCEPTIONS: Record<string, Exception> = {
       4: 'bfloat16: PyTorch overflows to NaN',
     },
   },
+  gradient: { skip: { 21: ROUNDED } },
+  'masked.log_softmax': { skip: { 20: ROUNDED } },
+  'special.bessel_j0': { slack: 10, reason: SEVEN_DIGITS },
+  'special.bessel_j1': { slack: 10, reason: SEVEN_DIGITS, skip: { 9: 'PyTorch loses the angle of 1e10 in float32' } },
+  'special.bessel_y0': { slack: 10, reason: SEVEN_DIGITS },
+  'special.bessel_y1': { slack: 10, reason: SEVEN_DIGITS },
+  'special.hermite_polynomial_he': { slack: 4, reason: 'PyTorch’s recurrence is in float32' },
+  'special.log_ndtr': { slack: 40, reason: 'PyTorch’s float32', skip: { 3: INFINITE_SLOPE, 9: INFINITE_SLOPE } },
+  'special.modified_bessel_i0': { skip: { 3: INFINITE_I0, 9: INFINITE_I0 } },
+  unravel_index: { skip: { 4: 'a size that no number holds' } },
   pow: { slack: 20, reason: 'large exponents magnify the rounding of log' },
 };

@@ -41,7 +41,13 @@ const isIterable = (x: unknown): x is Iterable<unknown> =>
 
 function compare(actual: unknown, expected: Coded, slack: number): string | null {
   if (isCodedTensor(expected)) return difference(actual, expected, slack);
-  if (Array.isArray(expected)) return `is ${describe(actual)}, not a list of ${expected.length}`;
+  if (Array.isArray(expected)) {
+    if (!Array.isArray(actual) || actual.length !== expected.length)
+      return `is ${describe(actual)}, not a list of ${expected.length}`;
+    const problems = expected.map((c, i) => compare(actual[i], c, slack));
+    const at = problems.findIndex((p) => p !== null);
+    return at < 0 ? null : `[${at}] ${problems[at]}`;
+  }
   const want =
     expected !== null && typeof expected === 'object' && 'float' in expected
       ? Number(expected.float.replace('inf', 'Infinity'))

@@ -1,0 +1,2 @@
+/** Signals, as torch.signal. */
+export * as windows from './ops/windows.js';
