@@ -28,8 +28,12 @@ const LATER = ['nn', 'onnx', 'optim', 'utils'];
 /** Parts of the package that are imported by a name of their own, `tenfold/serve`. The library doesn't load them. */
 const SUBPATHS = ['serve'];
 
-/** Files of their own that belong to a subpath: a thread begins with one, the command with the other. */
-const ENTRIES = { 'serve-worker': 'serve/models/worker.ts', 'serve-command': 'serve/command.ts' };
+/** Files of their own: what threads of `serve` and of DataLoader begin with, and the command. */
+const ENTRIES = {
+  'serve-worker': 'serve/models/worker.ts',
+  'serve-command': 'serve/command.ts',
+  'data-worker': 'utils/data/workerThread.ts',
+};
 
 /** Rooms of which index.ts exports functions by name (and nothing else); they too are read at their first use. */
 const LATER_FUNCTIONS = ['serialization'];

@@ -19,3 +19,4 @@ export {
 } from './sampler.js';
 export { defaultCollate, defaultConvert, type Collated } from './collate.js';
 export { DataLoader, type DataLoaderOptions } from './loader.js';
+export { getWorkerInfo, type WorkerInfo } from './workerInfo.js';
