@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import * as tf from '../lib/index.js';
+import { declaration, kernel, kernelNames } from '../lib/native/launch.js';
 import { registry } from '../lib/op/define.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -44,9 +45,9 @@ describe('lib/', () => {
   const ROOMS = [
     ['lib/errors.ts', 'lib/dtype.ts'],
     ['lib/native'],
-    ['lib/random'],
     // A tensor has a node of the graph, and a node has tensors. A launch takes tensors, which are copied by launches.
     ['lib/tensor', 'lib/autograd', 'lib/launch'],
+    ['lib/random'],
     ['lib/op'],
     ['lib/ops'],
     ['lib/nn/functional'],
@@ -81,6 +82,23 @@ describe('lib/', () => {
     const arrows = files.flatMap((from) => valueImports(from).map((to): [string, string] => [from, to]));
     expect(arrows.length).toBeGreaterThan(files.length);
     expect(upward(arrows, ROOMS, EXCEPTIONS)).toEqual([]);
+  });
+
+  it('only lib/launch takes addresses and launches', () => {
+    const uses = (file: string, pattern: RegExp): boolean => pattern.test(read(file));
+    const outside = files.filter((file) => !file.startsWith('lib/launch/') && !file.startsWith('lib/native/'));
+    // A storage knows its address, and dataPtr() tells users theirs.
+    const KNOWING = ['lib/tensor/storage.ts', 'lib/tensor/tensor.ts'];
+    const LAUNCHING = /import \{[^}]*\b(frame|launch)\b[^}]*\} from '[./]*native\/launch\.js'/;
+    expect(outside.filter((file) => uses(file, LAUNCHING))).toEqual([]);
+    expect(outside.filter((file) => uses(file, /\baddressOf\b|\.address\b(?!\()/))).toEqual(KNOWING);
+    expect(files.filter((file) => uses(file, LAUNCHING)).length).toBeGreaterThan(1);
+  });
+
+  it('every kernel but the elementwise ones declares its frame', () => {
+    for (const name of kernelNames()) {
+      for (const id of kernel(name)) if (id >= 0) expect(declaration(id), name).not.toBe('?');
+    }
   });
 
   it('only lib/native speaks to the addon', () => {

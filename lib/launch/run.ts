@@ -7,14 +7,16 @@
  */
 import type { Tensor } from '../tensor/tensor.js';
 import { SIZE } from '../dtype.js';
+import { TenfoldError } from '../errors.js';
 import { frame, launch } from '../native/launch.js';
 import { checkStorage, type Storage } from '../tensor/storage.js';
+import type { AddressTable } from './table.js';
 import { watching } from './watch.js';
 
 /** What has an address, or takes the place of one that is left out. */
 export type Memory = Tensor | Storage | null;
 /** What a launch is given for a place of the frame, or for a list of places. */
-export type Argument = number | boolean | Memory | readonly number[];
+export type Argument = number | boolean | Memory | readonly number[] | AddressTable;
 
 /** Address of a tensor's first element; refuses freed and detached memory. Good until its next allocation only. */
 export function addressOf(t: Tensor): number {
@@ -36,13 +38,16 @@ export function run(id: number, ...args: Argument[]): void {
     if (typeof x === 'number') frame[at++] = x;
     else if (x === null) frame[at++] = 0;
     else if (typeof x === 'boolean') frame[at++] = x ? 1 : 0;
-    else if ('storage' in x) frame[at++] = addressOf(x);
+    else if ('offset' in x) frame[at++] = addressOf(x);
     else if (isList(x)) for (let k = 0; k < x.length; k++) frame[at++] = x[k]!;
     else {
-      if (x.guarded) checkStorage(x);
-      frame[at++] = x.address;
+      const storage = 'columns' in x ? x.storage : x;
+      if (storage.guarded) checkStorage(storage);
+      frame[at++] = storage.address;
     }
   }
+  if (at > frame.length)
+    throw new TenfoldError('shape', `a launch of ${at} numbers: a frame has ${frame.length} places`);
   if (watching !== null) watching.run(id, args);
   launch(args);
 }

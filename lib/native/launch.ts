@@ -58,6 +58,12 @@ export const ONE_ELEMENT = places[9]!;
 export const IMMEDIATE = places[10]!;
 export const MAX_INPUTS = places[11]!;
 
+let before: (() => void) | null = null;
+/** What happens right before every launch, when only what is passed to it is sure to live; for lib/launch/stress.ts. */
+export function beforeLaunch(act: (() => void) | null): void {
+  before = act;
+}
+
 /** Number of launches so far. */
 export let launches = 0;
 
@@ -67,18 +73,12 @@ export let launches = 0;
  */
 export function launch(a?: unknown, b?: unknown, c?: unknown): void {
   launches++;
+  if (before !== null) before();
   try {
     addon.launch(a, b, c);
   } catch (error) {
     throw translate(error as Error & { code?: string });
   }
-}
-
-/** Launches a kernel with these numbers behind its id. */
-export function launchRaw(id: number, ...numbers: number[]): void {
-  frame[0] = id;
-  for (let i = 0; i < numbers.length; i++) frame[i + 1] = numbers[i]!;
-  launch();
 }
 
 function translate(error: Error & { code?: string }): Error {
@@ -90,7 +90,7 @@ function translate(error: Error & { code?: string }): Error {
 
 export const address = addon.address;
 export const adviseHuge = addon.adviseHuge;
-export const { watch, unwatch, collected, entropy } = addon;
+export const { watch, unwatch, collected, entropy, alone } = addon;
 
 /** Threads that kernels may use, the calling one included. */
 export const getNumThreads = (): number => addon.getNumThreads();

@@ -34,6 +34,8 @@ export interface Addon {
   unwatch(slot: number): void;
   /** Writes the slots of watched objects that are gone, each once and the youngest first; returns how many. */
   collected(slots: Int32Array): number;
+  /** Calls a function while no other thread of this process is in one that came here. */
+  alone(fn: () => void): void;
   setNumThreads(n: number): void;
   getNumThreads(): number;
   info(): { target: string; napi: number; blas: string };

@@ -4,9 +4,10 @@
  */
 import { TenfoldError } from '../errors.js';
 import { Code, DTYPES, SIZE } from '../dtype.js';
-import { frame, kernel, launch, type Kernel } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel, type Kernel } from '../native/launch.js';
 import { formatShape, numelOf, viewStrides, type Shape } from '../tensor/shape.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { takeTarget } from './inplace.js';
 
 const GATHER = kernel('gather')[Code.i64]!;
@@ -71,15 +72,6 @@ function merge(sizes: Shape, strides: readonly (readonly number[])[]): typeof NO
   return [out, merged];
 }
 
-// The next place in the frame; the frame itself is one for all, so this may be too.
-let cursor = 0;
-function put(n: number): void {
-  frame[cursor++] = n;
-}
-function putAll(list: readonly number[]): void {
-  for (let i = 0; i < list.length; i++) frame[cursor++] = list[i]!;
-}
-
 function launchLines(call: string, id: number, bytes: number, lines: Lines): void {
   const { index, x, y } = lines;
   const [outer, outerStrides] = merge(lines.outer, [index.outer, x.outer, y.outer]);
@@ -91,35 +83,22 @@ function launchLines(call: string, id: number, bytes: number, lines: Lines): voi
       `${call}: tensors of more than ${MAX_DIMS} dimensions that can't be merged are not supported`,
     );
   }
-  cursor = 0;
-  put(id);
-  put(bytes);
-  put(outer.length);
-  put(inner.length);
-  putAll(outer);
-  putAll(inner);
-  put(lines.j);
-  put(Math.max(sizes.length, 1));
-  if (sizes.length === 0) putAll(ONE_PLACE);
-  for (let i = 0; i < sizes.length; i++) {
-    put(sizes[i]!);
-    put(strides[0]![i]!);
-  }
-  put(lines.wrap ? 1 : 0);
-  put(lines.label);
-  putWalk(index, true, outerStrides[0]!, innerStrides[0]!);
-  putWalk(x, false, outerStrides[1]!, innerStrides[1]!);
-  putWalk(y, true, outerStrides[2]!, innerStrides[2]!);
-  named(call, launch);
+  const count = sizes.length;
+  const indexed = count === 0 ? ONE_PLACE : count === 1 ? [sizes[0]!, strides[0]![0]!] : pairsOf(sizes, strides[0]!);
+  named(
+    call,
+    () =>
+    run(
+      id, bytes, outer.length, inner.length, outer, inner, lines.j, Math.max(count, 1), indexed, lines.wrap, lines.label,
+      index.t, index.j, outerStrides[0]!, innerStrides[0]!,
+      x.t, outerStrides[1]!, innerStrides[1]!,
+      y.t, y.j, outerStrides[2]!, innerStrides[2]!,
+    ), // prettier-ignore
+  );
 }
 // Size and stride of an indexed dim that a 0-dim tensor doesn't have.
 const ONE_PLACE = [1, 0];
-function putWalk(walk: Walk, withJ: boolean, outer: readonly number[], inner: readonly number[]): void {
-  put(addressOf(walk.t));
-  if (withJ) put(walk.j);
-  putAll(outer);
-  putAll(inner);
-}
+const pairsOf = (a: readonly number[], b: readonly number[]): number[] => a.flatMap((x, i) => [x, b[i]!]);
 
 /** Runs a launch; what native code finds wrong gets the call's name. */
 export function named(call: string, run: () => void): void {
@@ -336,10 +315,6 @@ const COUNT = kernel('countTrue')[Code.bool]!;
 /** Number of true elements of a dense bool tensor. */
 export function countTrue(mask: Tensor): number {
   const count = Tensor.raw([1], Code.f64);
-  frame[0] = COUNT;
-  frame[1] = addressOf(mask);
-  frame[2] = mask.count;
-  frame[3] = addressOf(count);
-  launch();
+  run(COUNT, mask, mask.count, count);
   return count.item();
 }

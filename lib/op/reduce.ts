@@ -1,9 +1,10 @@
 /** What reductions share: bringing the reduced dims together, the launch, and the way back in a gradient. */
 import { TenfoldError } from '../errors.js';
 import { COMPUTE, Code, DTYPES, codeOf, isFloatCode, type DType } from '../dtype.js';
-import { frame, launch, type Kernel } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import type { Kernel } from '../native/launch.js';
 import { SCALAR_SHAPE, numelOf, wrapDims, type Shape } from '../tensor/shape.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 
 /** Dims as a call gives them: one, several, or null for all. */
 export type Dims = number | readonly number[] | null;
@@ -85,16 +86,9 @@ export function reduce(
   const kernelOut = outCode === Code.f16 || outCode === Code.bf16 ? Code.f32 : outCode;
   const block = asBlock(x, dims);
   const out = Tensor.raw(reducedShape(x.shape, dims, keepdim), kernelOut);
-  frame[0] = id;
-  frame[1] = block.outer;
-  frame[2] = block.reduce;
-  frame[3] = block.inner;
-  frame[4] = addressOf(block.source);
-  frame[5] = block.source.code;
-  frame[6] = addressOf(out);
-  frame[7] = index === null ? 0 : addressOf(index);
-  for (let i = 0; i < params.length; i++) frame[8 + i] = params[i]!;
-  launch();
+  const { outer, reduce: n, inner, source } = block;
+  if (params.length === 0) run(id, outer, n, inner, source, source.code, out, index);
+  else run(id, outer, n, inner, source, source.code, out, index, ...params);
   return kernelOut === outCode ? out : out.to(DTYPES[outCode]!);
 }
 

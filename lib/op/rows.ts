@@ -3,8 +3,9 @@
  * come down to. The index counts through the indexed dims as if they were one; see gatherRows.
  */
 import { Code } from '../dtype.js';
-import { frame, kernel, launch } from '../native/launch.js';
-import { addressOf, Tensor } from '../tensor/tensor.js';
+import { run } from '../launch/run.js';
+import { kernel } from '../native/launch.js';
+import { Tensor } from '../tensor/tensor.js';
 import type { Shape } from '../tensor/shape.js';
 import { d, defineOp, type OpDef } from './define.js';
 import { countTrue, gatherRows, scatterRows, scattered } from './indexed.js';
@@ -91,9 +92,6 @@ export function positions(mask: Tensor, sizes: Shape): Tensor {
   const dense = mask.rawDense();
   const out = Tensor.raw([countTrue(dense), sizes.length], Code.i64);
   if (out.count === 0) return out;
-  let at = 0;
-  const put = (n: number): void => void (frame[at++] = n);
-  [NONZERO, addressOf(dense), dense.count, sizes.length, ...sizes, addressOf(out)].forEach(put);
-  launch();
+  run(NONZERO, dense, dense.count, sizes.length, sizes, out);
   return out;
 }

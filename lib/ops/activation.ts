@@ -1,9 +1,10 @@
 /** Activations that PyTorch has at its top level and as methods; the others are in lib/nn/functional/activation.ts. */
 import { TenfoldError } from '../errors.js';
 import { Code, DTYPES, isFloatCode, type DType } from '../dtype.js';
-import { kernel, launchRaw, type Kernel } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel, type Kernel } from '../native/launch.js';
 import { wrapDim } from '../tensor/shape.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, zeroGradient, type OpDef } from '../op/define.js';
 import { elementwise, unary } from '../op/elementwise.js';
 
@@ -43,7 +44,7 @@ function alongRows(k: Kernel, call: string, dim: number, inputs: readonly Tensor
   const rows = inputs.map((t) => lastDim(t.code === code ? t : t.to(DTYPES[code]!), at));
   const n = x.shape.length === 0 ? 1 : x.shape[at]!;
   const out = Tensor.raw(rows[0]!.shape, code);
-  if (out.count > 0) launchRaw(id, out.count / n, n, ...rows.map(addressOf), addressOf(out));
+  if (out.count > 0) run(id, out.count / n, n, ...rows, out);
   const back = at === x.shape.length - 1 || x.shape.length === 0 ? out : out.transpose(at, -1).rawClone();
   return back.code === x.code ? back : back.to(x.dtype);
 }

@@ -1,11 +1,12 @@
 /** Diagonals and triangles of matrices, and parts of a tensor (a slice, a diagonal) exchanged in a copy. */
 import { TenfoldError, renamed } from '../errors.js';
 import { Code, SIZE, codeOf, type DType } from '../dtype.js';
-import { kernel, launchRaw } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel } from '../native/launch.js';
 import { formatShape, wrapDim, type Shape } from '../tensor/shape.js';
 import { elementsOf } from '../tensor/elements.js';
 import { copyElements } from '../tensor/copy.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { takeTarget } from '../op/inplace.js';
 import type { Scalar } from '../op/schema.js';
@@ -159,17 +160,7 @@ const triangle = (name: 'tril' | 'triu') => (): OpDef => ({
     const [rows, columns] = self.shape.slice(-2) as [number, number];
     if (out.count > 0) {
       const upper = name === 'triu' ? 1 : 0;
-      launchRaw(
-        TRIANGLE,
-        SIZE[self.code]!,
-        out.count / (rows * columns),
-        rows,
-        columns,
-        offset,
-        upper,
-        addressOf(source),
-        addressOf(out),
-      );
+      run(TRIANGLE, SIZE[self.code]!, out.count / (rows * columns), rows, columns, offset, upper, source, out);
     }
     return out;
   },

@@ -1,9 +1,10 @@
 /** Distances of all pairs of rows: cdist. By native/kernels/distance.cc, which keeps no differences, or by a product. */
 import { TenfoldError, show } from '../errors.js';
 import { Code, isFloatCode } from '../dtype.js';
-import { kernel, launchRaw } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel } from '../native/launch.js';
 import { broadcastShapes, broadcastStrides, formatShape, numelOf, type Shape } from '../tensor/shape.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { all, defineOp, type OpDef } from '../op/define.js';
 import { throughFormula } from '../op/formula.js';
 import { where } from './arithmetic.js';
@@ -16,9 +17,9 @@ const batchOf = (t: Tensor): Shape => t.shape.slice(0, -2);
 // ---- by differences --------------------------------------------------------------------------------------------------
 
 /** What the kernels read of a batch, behind all else. */
-function batchFrame(batch: Shape, x1: Tensor, x2: Tensor): number[] {
+function batchFrame(batch: Shape, x1: Tensor, x2: Tensor): [number, number, Shape, number[], number[]] {
   const steps = (x: Tensor): number[] => broadcastStrides(batchOf(x), x.strides.slice(0, -2), batch);
-  return [numelOf(batch), batch.length, ...batch, ...steps(x1), ...steps(x2)];
+  return [numelOf(batch), batch.length, batch, steps(x1), steps(x2)];
 }
 
 /** Distances [..., n, m] from differences, in float32 or float64; 0 where rows have no columns. */
@@ -30,9 +31,7 @@ const byDifferences = defineOp('cdistForward(Tensor x1, Tensor x2, float p)', ()
     const out = Tensor.raw([...batch, n, m], x1.code);
     if (out.count === 0) return out;
     const [a, b] = [x1.rawDense(), x2.rawDense()];
-    launchRaw(
-      K.cdist[x1.code]!, n, m, width, p, addressOf(a), addressOf(b), addressOf(out), ...batchFrame(batch, a, b),
-    ); // prettier-ignore
+    run(K.cdist[x1.code]!, n, m, width, p, a, b, out, ...batchFrame(batch, a, b));
     return out;
   },
   // The distance is the same seen from x2: so is its gradient.
@@ -45,7 +44,7 @@ const byDifferences = defineOp('cdistForward(Tensor x1, Tensor x2, float p)', ()
 
 /** Pairs [..., n, m] as the kernel takes them: by any strides, but items of a batch lie behind each other. */
 const pairs = (t: Tensor): Tensor => (t.shape.length === 2 || t.dense || t.mT.dense ? t : t.rawClone());
-const placeOf = (t: Tensor): number[] => [addressOf(t), t.strides.at(-2)!, t.strides.at(-1)!];
+const placeOf = (t: Tensor): [Tensor, number, number] => [t, t.strides.at(-2)!, t.strides.at(-1)!];
 
 /** The gradient of x1, [..., n, width] before broadcasting is undone; `distances` are those of x1 and x2. */
 const cdistBackward = defineOp(
@@ -57,10 +56,9 @@ const cdistBackward = defineOp(
       if (p === 0 || m === 0 || numelOf(shape) === 0) return Tensor.zeros(shape, x1.code);
       const out = Tensor.raw(shape, x1.code);
       const [a, b] = [x1.rawDense(), x2.rawDense()];
-      launchRaw(
-        K.cdistBackward[x1.code]!, n, m, x1.shape.at(-1)!, p, addressOf(a), addressOf(b), ...placeOf(pairs(distances)),
-        ...placeOf(pairs(grad)), addressOf(out), ...batchFrame(batchOf(grad), a, b),
-      ); // prettier-ignore
+      const [distance, pull] = [placeOf(pairs(distances)), placeOf(pairs(grad))];
+      const id = K.cdistBackward[x1.code]!;
+      run(id, n, m, x1.shape.at(-1)!, p, a, b, ...distance, ...pull, out, ...batchFrame(batchOf(grad), a, b));
       return out;
     },
     backward: all(['grad', 'x1', 'x2'], (gradX1, { grad, x1, x2 }, { p }) => {

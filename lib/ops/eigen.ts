@@ -1,10 +1,11 @@
 /** Eigenvalues and eigenvectors of symmetric matrices (native/kernels/eigh.cc), and functions of them. */
 import { TenfoldError, show } from '../errors.js';
 import { Code } from '../dtype.js';
-import { kernel, launchRaw } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel } from '../native/launch.js';
 import { numelOf } from '../tensor/shape.js';
 import { elementsOf } from '../tensor/elements.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { named } from '../op/reduce.js';
 import { checkSquare, idFor, whichMatrix } from './solving.js';
@@ -24,9 +25,9 @@ function decompose(call: string, a: Tensor, uplo: string, vectors: boolean): [Te
   const found = Tensor.raw(vectors ? a.shape : [0], a.code);
   if (values.count === 0) return [values, found];
   const trouble = Tensor.raw(batch, Code.i64);
-  launchRaw(
-    idFor(EIGH, a), numelOf(batch), n, Number(letter === 'U'), Number(vectors), addressOf(dense), addressOf(values),
-    addressOf(found), addressOf(trouble),
+  run(
+    idFor(EIGH, a), numelOf(batch), n, Number(letter === 'U'), Number(vectors), dense, values,
+    found, trouble,
   ); // prettier-ignore
   const troubles = elementsOf(trouble) as BigInt64Array;
   const item = troubles.findIndex((t) => t !== 0n);

@@ -2,11 +2,12 @@
 import { TenfoldError } from '../errors.js';
 import { mode } from '../autograd/mode.js';
 import { Code } from '../dtype.js';
-import { kernel, launchRaw } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel } from '../native/launch.js';
 import { Generator } from '../random/generator.js';
 import { numelOf } from '../tensor/shape.js';
 import { elementsOf } from '../tensor/elements.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { named } from '../op/reduce.js';
 import { where } from './arithmetic.js';
@@ -107,7 +108,7 @@ function triangleOf(a: Tensor, upper: boolean): { out: Tensor; minor: Tensor } {
   const out = a.rawClone();
   const batch = a.shape.slice(0, -2);
   const minor = Tensor.raw(batch, Code.i64);
-  launchRaw(idFor(CHOLESKY, a), numelOf(batch), a.shape.at(-1)!, Number(upper), addressOf(out), addressOf(minor));
+  run(idFor(CHOLESKY, a), numelOf(batch), a.shape.at(-1)!, Number(upper), out, minor);
   return { out, minor };
 }
 /** Orders of the first leading minors that aren't positive, 0 where all are, as int32. No graph. */

@@ -8,9 +8,10 @@
  */
 import { TenfoldError, show } from '../errors.js';
 import { Code, isFloatCode } from '../dtype.js';
-import { frame, kernel, launch } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel } from '../native/launch.js';
 import { broadcastShapes, broadcastStrides, formatShape, numelOf, type Shape } from '../tensor/shape.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { mode } from '../autograd/mode.js';
 import { defineOp, type OpDef } from '../op/define.js';
 import { countTrue, named } from '../op/indexed.js';
@@ -243,12 +244,14 @@ interface Line {
 }
 function launchLinear(call: string, lines: readonly Line[], size: Shape): Tensor {
   const out = Tensor.raw(size, Code.i64);
-  let at = 0;
-  const put = (n: number): void => void (frame[at++] = n);
-  [LINEAR, size.length, ...size, addressOf(out), lines.length].forEach(put);
-  for (const { index, own, factor, label } of lines)
-    [addressOf(index), own, factor, label, ...broadcastStrides(index.shape, index.strides, size)].forEach(put);
-  named(call, launch);
+  const all = lines.flatMap(({ index, own, factor, label }) => [
+    index,
+    own,
+    factor,
+    label,
+    broadcastStrides(index.shape, index.strides, size),
+  ]);
+  named(call, () => run(LINEAR, size.length, size, out, lines.length, ...all));
   return out;
 }
 

@@ -2,9 +2,10 @@
 import { TenfoldError, renamed } from '../errors.js';
 import { Code, SIZE, defaultFloat } from '../dtype.js';
 import { tensorOps } from '../autograd/meta.js';
-import { kernel, launchRaw } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel } from '../native/launch.js';
 import { formatShape, numelOf, sameShape, wrapDim, type Shape } from '../tensor/shape.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { promote } from '../op/elementwise.js';
 import { overload } from '../op/overload.js';
@@ -43,15 +44,7 @@ function putBlock(
   }
   const bytes = SIZE[out.code]!;
   const row = width * bytes;
-  launchRaw(
-    COPY_ROWS,
-    source.count / width,
-    row,
-    addressOf(out) + start * bytes,
-    stride * bytes,
-    addressOf(source),
-    row,
-  );
+  run(COPY_ROWS, source.count / width, row, out, start * bytes, stride * bytes, source, row);
 }
 
 // An empty one-dim tensor joins with anything, as in PyTorch (from a time when it stood for "nothing").

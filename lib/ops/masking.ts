@@ -1,9 +1,10 @@
 /** Reading and writing where a mask holds. */
 import { TenfoldError } from '../errors.js';
 import { Code, SIZE, holds } from '../dtype.js';
-import { kernel, launchRaw } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel } from '../native/launch.js';
 import { broadcastShapes, formatShape, sameShape, type Shape } from '../tensor/shape.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { elementwise, type Operand } from '../op/elementwise.js';
 import { countTrue, named, sameDtype } from '../op/indexed.js';
@@ -53,16 +54,7 @@ export const maskedSelect = defineOp('maskedSelect(Tensor self, Tensor mask)', (
     const source = denseAs(self, shape);
     const out = Tensor.raw([countTrue(bits)], self.code);
     if (out.count > 0) {
-      launchRaw(
-        MOVE_MASKED,
-        SIZE[self.code]!,
-        addressOf(bits),
-        bits.count,
-        addressOf(source),
-        addressOf(out),
-        out.count,
-        1,
-      );
+      run(MOVE_MASKED, SIZE[self.code]!, bits, bits.count, source, out, out.count, 1);
     }
     return out;
   },
@@ -84,18 +76,7 @@ export const maskedScatter = defineOp('maskedScatter[_](Tensor self, Tensor mask
     const values = source.contiguous();
     const target = self.dense && sameShape(shape, self.shape) ? takeTarget(self.shape, self.code, source, mask) : null;
     const out = target ?? (sameShape(shape, self.shape) ? self : self.expand([...shape])).rawClone();
-    named('maskedScatter', () =>
-      launchRaw(
-        MOVE_MASKED,
-        SIZE[self.code]!,
-        addressOf(bits),
-        bits.count,
-        addressOf(out),
-        addressOf(values),
-        values.count,
-        0,
-      ),
-    );
+    named('maskedScatter', () => run(MOVE_MASKED, SIZE[self.code]!, bits, bits.count, out, values, values.count, 0));
     return out;
   },
   backward: {

@@ -1,9 +1,10 @@
 /** Matrix products. All of them end in one native kernel, which takes transposed operands as they lie. */
 import { TenfoldError } from '../errors.js';
 import { COMPUTE, DTYPES } from '../dtype.js';
-import { frame, kernel, launch } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel } from '../native/launch.js';
 import { broadcastShapes, formatShape, numelOf, type Shape } from '../tensor/shape.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, direct, type OpDef } from '../op/define.js';
 
 const MATMUL = kernel('matmul');
@@ -99,27 +100,10 @@ export function product(call: string, a: Tensor, b: Tensor, bias: Tensor | null 
     rows = m * batches;
     batches = 1;
   }
-  frame[0] = id;
-  frame[1] = batches;
-  frame[2] = rows;
-  frame[3] = n;
-  frame[4] = k;
-  frame[5] = addressOf(x.t);
-  frame[6] = x.batchStride;
-  frame[7] = x.ld;
-  frame[8] = x.transposed ? 1 : 0;
-  frame[9] = addressOf(y.t);
-  frame[10] = y.batchStride;
-  frame[11] = y.ld;
-  frame[12] = y.transposed ? 1 : 0;
-  frame[13] = addressOf(out);
-  frame[14] = m * n;
-  frame[15] = n;
-  frame[16] = 0; // beta
-  frame[17] = bias === null ? 0 : addressOf(bias);
-  frame[18] = bias === null ? 0 : 1;
-  frame[19] = relu ? 1 : 0;
-  launch();
+  run(
+    id, batches, rows, n, k, x.t, x.batchStride, x.ld, x.transposed, y.t, y.batchStride, y.ld, y.transposed,
+    out, m * n, n, 0, bias, bias !== null, relu,
+  ); // prettier-ignore
   return out;
 }
 

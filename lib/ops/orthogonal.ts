@@ -1,9 +1,10 @@
 /** QR factorizations and products of Householder reflections (native/kernels/qr.cc), and least squares by them. */
 import { TenfoldError, show } from '../errors.js';
 import { Code } from '../dtype.js';
-import { kernel, launchRaw } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel } from '../native/launch.js';
 import { broadcastShapes, formatShape, numelOf, sameShape } from '../tensor/shape.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { all, d, defineOp, type OpDef } from '../op/define.js';
 import { throughFormula } from '../op/formula.js';
 import { named } from '../op/reduce.js';
@@ -22,7 +23,7 @@ function reflectionsOf(a: Tensor): [Tensor, Tensor] {
   const batch = a.shape.slice(0, -2);
   const out = a.rawClone();
   const tau = Tensor.raw([...batch, Math.min(m, n)], a.code);
-  if (tau.count > 0) launchRaw(idFor(K.geqrf, a), numelOf(batch), m, n, addressOf(out), addressOf(tau));
+  if (tau.count > 0) run(idFor(K.geqrf, a), numelOf(batch), m, n, out, tau);
   return [out, tau];
 }
 /** The first columns of the product of reflections, as reflectionsOf leaves them. No graph. */
@@ -32,9 +33,9 @@ function productOf(v: Tensor, tau: Tensor, width: number): Tensor {
   const out = Tensor.raw([...batch, m, width], v.code);
   if (out.count === 0) return out;
   const [dense, factors] = [v.rawDense(), tau.rawDense()];
-  launchRaw(
-    idFor(K.householder, v), numelOf(batch), m, columns, tau.shape.at(-1)!, width, addressOf(dense), addressOf(factors),
-    addressOf(out),
+  run(
+    idFor(K.householder, v), numelOf(batch), m, columns, tau.shape.at(-1)!, width, dense, factors,
+    out,
   ); // prettier-ignore
   return out;
 }

@@ -1,10 +1,11 @@
 /** Random numbers, equal to those of PyTorch's CPU generator for a seed (native/random). */
 import { TenfoldError, checkOptions, show } from '../errors.js';
 import { Code, DTYPES, codeOf, defaultFloat, isFloatCode } from '../dtype.js';
-import { kernel, launchRaw, type Kernel } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel, type Kernel } from '../native/launch.js';
 import { type Generator, defaultGenerator, halves } from '../random/generator.js';
 import { checkSizes, type Shape } from '../tensor/shape.js';
-import { Tensor, addressOf, checkIsTensor } from '../tensor/tensor.js';
+import { Tensor, checkIsTensor } from '../tensor/tensor.js';
 import { defineOp, type OpDef } from '../op/define.js';
 import type { TensorOptions } from './creation.js';
 
@@ -42,7 +43,14 @@ export function setRngState(state: Tensor | Uint8Array): void {
 }
 
 /** Draws into a dense tensor of a dtype that the kernel has; halves are drawn as float32 and cast. */
-function draw(k: Kernel, call: string, out: Tensor, generator: Generator | null, numbers: readonly number[]): void {
+function draw(
+  k: Kernel,
+  call: string,
+  out: Tensor,
+  generator: Generator | null,
+  numbers: readonly number[],
+  given: Tensor | null = null,
+): void {
   const id = k[out.code]!;
   if (id < 0 && (out.code === Code.f16 || out.code === Code.bf16)) {
     if (k === K.uniform) return drawUniformHalf(call, out, generator, numbers);
@@ -54,7 +62,9 @@ function draw(k: Kernel, call: string, out: Tensor, generator: Generator | null,
   }
   if (id < 0) throw new TenfoldError('dtype', `${call}: not defined for ${out.dtype}`);
   if (out.count === 0) return;
-  launchRaw(id, (generator ?? defaultGenerator).address, addressOf(out), out.count, ...numbers);
+  const { state } = generator ?? defaultGenerator;
+  if (given !== null) run(id, state, out, out.count, given);
+  else run(id, state, out, out.count, ...numbers);
 }
 
 /** float16 takes the last 11 bits of each random number, bfloat16 the last 8, where float32 takes 24. */
@@ -198,7 +208,7 @@ function drawBernoulli(call: string, p: Tensor, generator: Generator | null): Te
   const wide = p.code > Code.f64 ? p.to('float32') : p;
   const dense = wide.rawDense();
   const out = Tensor.raw(dense.shape, dense.code);
-  draw(K.bernoulliTensor, call, out, generator, [addressOf(dense)]);
+  draw(K.bernoulliTensor, call, out, generator, [], dense);
   return out.code === p.code ? out : out.to(p.dtype);
 }
 /** 1 with the probability that each element gives, else 0. See torch.bernoulli. */
@@ -460,7 +470,7 @@ export const poisson = defineOp('poisson(Tensor input, *, generator? generator=n
       throw new TenfoldError('dtype', `poisson: rates must be floating-point, got ${input.dtype}`);
     const rates = (input.code > Code.f64 ? input.to('float32') : input).contiguous();
     const out = Tensor.raw(input.shape, rates.code);
-    draw(K.poisson, 'poisson', out, generator, [addressOf(rates)]);
+    draw(K.poisson, 'poisson', out, generator, [], rates);
     return rates.code === input.code ? out : out.to(input.dtype);
   },
   differentiable: false,
@@ -487,12 +497,12 @@ export const multinomial = defineOp(
       const rows = n === 2 ? self.shape[0]! : 1;
       const out = Tensor.raw(n === 2 ? [rows, numSamples] : [numSamples], Code.i64);
       if (out.count > 0) {
-        launchRaw(
+        run(
           K.multinomial[wide.code]!,
-          (generator ?? defaultGenerator).address,
-          addressOf(out),
+          (generator ?? defaultGenerator).state,
+          out,
           out.count,
-          addressOf(wide),
+          wide,
           rows,
           categories,
           numSamples,

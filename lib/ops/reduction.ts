@@ -1,9 +1,10 @@
 /** Reductions: sum, mean, extrema and their like over all elements or some dims. */
 import { TenfoldError } from '../errors.js';
 import { COMPUTE, Code, DTYPES, codeOf, isFloatCode, type DType } from '../dtype.js';
-import { kernel, launchRaw, type Kernel } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel, type Kernel } from '../native/launch.js';
 import { numelOf, wrapDim, wrapDims, type Shape } from '../tensor/shape.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { overload } from '../op/overload.js';
 import {
@@ -237,7 +238,7 @@ const position = (name: 'argmax' | 'argmin'): (() => OpDef) => {
       const indices = Tensor.raw(shape, Code.i64);
       const id = K[name][COMPUTE[x.code]!]!;
       const b = asBlock(x, dims);
-      launchRaw(id, b.outer, b.reduce, b.inner, addressOf(b.source), b.source.code, addressOf(indices), 0);
+      run(id, b.outer, b.reduce, b.inner, b.source, b.source.code, indices, null);
       return indices;
     },
     differentiable: false,
@@ -256,7 +257,7 @@ const logical = (name: 'any' | 'all'): (() => OpDef) => {
       const dims = wrapDims(name, dim, x.shape.length);
       const b = asBlock(source, dims);
       const out = Tensor.raw(reducedShape(x.shape, dims, keepdim), Code.bool);
-      launchRaw(id, b.outer, b.reduce, b.inner, addressOf(b.source), Code.bool, addressOf(out), 0);
+      run(id, b.outer, b.reduce, b.inner, b.source, Code.bool, out, null);
       return x.code === Code.u8 ? out.to('uint8') : out; // uint8 stays uint8, as in PyTorch
     },
     differentiable: false,
@@ -274,16 +275,7 @@ export const countNonzero = defineOp('countNonzero(Tensor self, int[]? dim=null)
     const dims = wrapDims('countNonzero', dim, x.shape.length);
     const b = asBlock(source, dims);
     const out = Tensor.raw(reducedShape(x.shape, dims, false), Code.i64);
-    launchRaw(
-      K.countNonzero[Code.bool]!,
-      b.outer,
-      b.reduce,
-      b.inner,
-      addressOf(b.source),
-      Code.bool,
-      addressOf(out),
-      0,
-    );
+    run(K.countNonzero[Code.bool]!, b.outer, b.reduce, b.inner, b.source, Code.bool, out, null);
     return out;
   },
   differentiable: false,

@@ -1,9 +1,10 @@
 /** Running reductions along a dim: sums, products, extrema. */
 import { TenfoldError, renamed } from '../errors.js';
 import { COMPUTE, Code, DTYPES, isFloatCode, type DType } from '../dtype.js';
-import { kernel, launchRaw, type Kernel } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel, type Kernel } from '../native/launch.js';
 import { numelOf, wrapDim } from '../tensor/shape.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { target } from '../op/inplace.js';
 import { floatOnly, named, sumCode } from '../op/reduce.js';
@@ -28,15 +29,7 @@ function scan(k: Kernel, call: string, x: Tensor, dim: number, index: Tensor | n
   const source = x.code === compute ? x.rawDense() : x.to(DTYPES[compute]!).contiguous();
   const out = Tensor.raw(x.shape, compute);
   const n = x.shape.length === 0 ? 1 : x.shape[at]!;
-  launchRaw(
-    id,
-    numelOf(x.shape.slice(0, at)),
-    n,
-    numelOf(x.shape.slice(at + 1)),
-    addressOf(source),
-    addressOf(out),
-    index === null ? 0 : addressOf(index),
-  );
+  run(id, numelOf(x.shape.slice(0, at)), n, numelOf(x.shape.slice(at + 1)), source, out, index);
   return compute === x.code ? out : out.to(x.dtype);
 }
 const running = (name: 'cumsum' | 'cumprod', backward: OpDef['backward']): (() => OpDef) => {

@@ -1,9 +1,10 @@
 /** What is there, where, and how often: unique, isin, searchsorted, histograms, nonzero. */
 import { TenfoldError, checkOptions, show } from '../errors.js';
 import { COMPUTE, Code, DTYPES, isFloatCode } from '../dtype.js';
-import { kernel, launchRaw } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel } from '../native/launch.js';
 import { formatShape, numelOf, wrapDim } from '../tensor/shape.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { defineOp, type OpDef } from '../op/define.js';
 import { promote } from '../op/elementwise.js';
 import { named, scatterElements } from '../op/indexed.js';
@@ -23,18 +24,7 @@ function runsOf(rows: number, n: number, x: Tensor, order: Tensor | null): { sta
   const starts = Tensor.raw([rows], Code.i64);
   const count = Tensor.raw([1], Code.f64);
   const isFloat = isFloatCode(x.code) ? 1 : 0;
-  launchRaw(
-    RUNS,
-    rows,
-    n,
-    x.code,
-    addressOf(x),
-    order === null ? 0 : addressOf(order),
-    isFloat,
-    addressOf(inverse),
-    addressOf(starts),
-    addressOf(count),
-  );
+  run(RUNS, rows, n, x.code, x, order, isFloat, inverse, starts, count);
   return { starts: starts.narrow(0, 0, count.item()), inverse };
 }
 
@@ -67,7 +57,7 @@ function distinct(
     if (n === 1) order = x.reshape(-1).argsort(0);
     else {
       order = Tensor.raw([rows], Code.i64);
-      launchRaw(LEX_SORT, rows, n, x.code, addressOf(x), addressOf(order));
+      run(LEX_SORT, rows, n, x.code, x, order);
     }
   }
   const { starts, inverse } = runsOf(rows, n, x, order);
@@ -204,20 +194,7 @@ function search(
   const n = shape.at(-1)!;
   const rows = shared ? 1 : numelOf(shape.slice(0, -1));
   if (out.count > 0) {
-    named(call, () =>
-      launchRaw(
-        id,
-        rows,
-        n,
-        addressOf(seq),
-        shared ? 1 : 0,
-        by === null ? 0 : addressOf(by),
-        x.count / rows,
-        addressOf(x),
-        addressOf(out),
-        right ? 1 : 0,
-      ),
-    );
+    named(call, () => run(id, rows, n, seq, shared ? 1 : 0, by, x.count / rows, x, out, right ? 1 : 0));
   }
   return int32 ? out.to('int32') : out;
 }

@@ -4,10 +4,11 @@
  */
 import { TenfoldError, renamed, show } from '../errors.js';
 import { Code } from '../dtype.js';
-import { kernel, launchRaw } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel } from '../native/launch.js';
 import { formatShape, numelOf, wrapDim } from '../tensor/shape.js';
 import { elementsOf } from '../tensor/elements.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { named } from '../op/reduce.js';
 import { maximum, where } from './arithmetic.js';
@@ -40,9 +41,9 @@ function decompose(call: string, a: Tensor, vectors: Vectors): [Tensor, Tensor, 
   }
   const dense = a.rawDense();
   const trouble = Tensor.raw(batch, Code.i64);
-  launchRaw(
-    idFor(SVD, a), numelOf(batch), m, n, vectors, addressOf(dense), addressOf(s), addressOf(u), addressOf(vh),
-    addressOf(trouble),
+  run(
+    idFor(SVD, a), numelOf(batch), m, n, vectors, dense, s, u, vh,
+    trouble,
   ); // prettier-ignore
   const troubles = elementsOf(trouble) as BigInt64Array;
   const item = troubles.findIndex((t) => t !== 0n);

@@ -4,10 +4,11 @@
  */
 import { TenfoldError } from '../errors.js';
 import { Code } from '../dtype.js';
-import { kernel, launchRaw, type Kernel } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel, type Kernel } from '../native/launch.js';
 import { broadcastShapes, formatShape, numelOf, type Shape } from '../tensor/shape.js';
 import { elementsOf } from '../tensor/elements.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { all, d, defineOp, type OpDef } from '../op/define.js';
 import { floatOnly } from '../op/reduce.js';
 import { where } from './arithmetic.js';
@@ -73,9 +74,9 @@ export function luFactor(a: Tensor): Factors {
     parity: Tensor.raw(batch, a.code),
     zeroPivot: Tensor.raw(batch, Code.i64),
   };
-  launchRaw(
-    idFor(K.luFactor, a), numelOf(batch), a.shape.at(-1)!, addressOf(f.lu), addressOf(f.permutation),
-    addressOf(f.parity), addressOf(f.zeroPivot),
+  run(
+    idFor(K.luFactor, a), numelOf(batch), a.shape.at(-1)!, f.lu, f.permutation,
+    f.parity, f.zeroPivot,
   ); // prettier-ignore
   return f;
 }
@@ -91,9 +92,9 @@ function checkRegular(call: string, { lu, zeroPivot }: Factors): void {
 function invertFactors(f: Factors): Tensor {
   const n = f.lu.shape.at(-1)!;
   const out = Tensor.raw(f.lu.shape, f.lu.code);
-  launchRaw(
-    idFor(K.luSolve, f.lu), numelOf(batchOf(f.lu)), n, n, addressOf(f.lu), n * n, addressOf(f.permutation), n, 0, 0,
-    addressOf(out),
+  run(
+    idFor(K.luSolve, f.lu), numelOf(batchOf(f.lu)), n, n, f.lu, n * n, f.permutation, n, null, 0,
+    out,
   ); // prettier-ignore
   return out;
 }
@@ -154,9 +155,9 @@ const solveMatrices = defineOp('solveMatrices(Tensor A, Tensor B)', (): OpDef =>
     if (out.count === 0) return out;
     const n = a.shape.at(-1)!;
     const right = spread(b, batch);
-    launchRaw(
-      idFor(K.luSolve, a), numelOf(batch), n, b.shape.at(-1)!, addressOf(f.lu), from.stride, addressOf(f.permutation),
-      from.stride === 0 ? 0 : n, addressOf(right.t), right.stride, addressOf(out),
+    run(
+      idFor(K.luSolve, a), numelOf(batch), n, b.shape.at(-1)!, f.lu, from.stride, f.permutation,
+      from.stride === 0 ? 0 : n, right.t, right.stride, out,
     ); // prettier-ignore
     return out;
   },
@@ -208,9 +209,9 @@ const solveTriangles = defineOp('solveTriangles(Tensor A, Tensor B, bool upper, 
     out.rawCopy(b);
     const n = a.shape.at(-1)!;
     const { t, stride, turned } = lying(a, batch);
-    launchRaw(
-        idFor(K.solveTriangular, a), numelOf(batch), n, b.shape.at(-1)!, addressOf(t), stride, n, Number(turned),
-        Number(upper), Number(unit), addressOf(out),
+    run(
+        idFor(K.solveTriangular, a), numelOf(batch), n, b.shape.at(-1)!, t, stride, n, Number(turned),
+        Number(upper), Number(unit), out,
       ); // prettier-ignore
     return out;
   },

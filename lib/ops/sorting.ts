@@ -1,9 +1,10 @@
 /** Order along a dim: sort, topk, kthvalue, median, mode, quantiles. */
 import { TenfoldError, show } from '../errors.js';
 import { Code, isFloatCode } from '../dtype.js';
-import { kernel, launchRaw } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { kernel } from '../native/launch.js';
 import { formatShape, numelOf, wrapDim, type Shape } from '../tensor/shape.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { overload } from '../op/overload.js';
 import { countTrue } from '../op/indexed.js';
@@ -68,16 +69,7 @@ function sorted(
   const r = rowsOf(call, x, dim);
   const values = wantValues ? rowResult(x, r, r.n, x.code) : null;
   const indices = rowResult(x, r, r.n, Code.i64);
-  launchRaw(
-    K.sort,
-    r.rows,
-    r.n,
-    x.code,
-    addressOf(r.source),
-    values === null ? 0 : addressOf(values.out),
-    addressOf(indices.out),
-    descending ? 1 : 0,
-  );
+  run(K.sort, r.rows, r.n, x.code, r.source, values === null ? null : values.out, indices.out, descending ? 1 : 0);
   return { values: values?.done() ?? null, indices: indices.done() };
 }
 
@@ -128,18 +120,7 @@ export const topk = defineOp(
       const values = rowResult(self, r, k, self.code);
       const indices = rowResult(self, r, k, Code.i64);
       if (self.shape.length === 0 && k === 0) return pair(Tensor.raw([0], self.code), Tensor.raw([0], Code.i64));
-      launchRaw(
-        K.topk,
-        r.rows,
-        r.n,
-        self.code,
-        addressOf(r.source),
-        k,
-        addressOf(values.out),
-        addressOf(indices.out),
-        largest ? 1 : 0,
-        inOrder ? 1 : 0,
-      );
+      run(K.topk, r.rows, r.n, self.code, r.source, k, values.out, indices.out, largest ? 1 : 0, inOrder ? 1 : 0);
       return pair(values.done(), indices.done());
     },
     backward: {
@@ -164,17 +145,7 @@ function oneOfRow(
   if (r.n === 0) throw new RangeError(`${call}: dim ${r.dim} of shape ${formatShape(x.shape)} has no elements`);
   const values = rowResult(x, r, 1, x.code);
   const indices = rowResult(x, r, 1, Code.i64);
-  launchRaw(
-    id,
-    r.rows,
-    r.n,
-    x.code,
-    addressOf(r.source),
-    ...before,
-    addressOf(values.out),
-    addressOf(indices.out),
-    ...after,
-  );
+  run(id, r.rows, r.n, x.code, r.source, ...before, values.out, indices.out, ...after);
   return pair(squeezed(values.done(), r.dim, keepdim), squeezed(indices.done(), r.dim, keepdim));
 }
 const oneGrad = (call: string) => ({

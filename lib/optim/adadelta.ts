@@ -1,6 +1,5 @@
 /** Adadelta. */
-import { frame } from '../native/launch.js';
-import { FusedOptimizer, SCALARS, stepRule, type StepRule } from './fused.js';
+import { FusedOptimizer, stepRule, type StepRule } from './fused.js';
 import {
   checkBoolean,
   checkNumber,
@@ -50,8 +49,7 @@ export class Adadelta extends FusedOptimizer<AdadeltaOptions> {
   protected override rule(): StepRule {
     return RULE;
   }
-  protected override writeScalars(group: ParamGroup<AdadeltaOptions>): void {
-    frame[SCALARS] = group.rho;
-    frame[SCALARS + 1] = group.eps;
+  protected override scalars(group: ParamGroup<AdadeltaOptions>): number[] {
+    return [group.rho, group.eps];
   }
 }

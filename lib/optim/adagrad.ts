@@ -1,6 +1,5 @@
 /** Adagrad. */
-import { frame } from '../native/launch.js';
-import { FusedOptimizer, SCALARS, stepRule, type StepRule } from './fused.js';
+import { FusedOptimizer, stepRule, type StepRule } from './fused.js';
 import {
   checkBoolean,
   checkNumber,
@@ -54,9 +53,8 @@ export class Adagrad extends FusedOptimizer<AdagradOptions> {
   protected override rule(): StepRule {
     return RULE;
   }
-  protected override writeScalars(group: ParamGroup<AdagradOptions>): void {
-    frame[SCALARS] = group.lrDecay;
-    frame[SCALARS + 1] = group.eps;
+  protected override scalars(group: ParamGroup<AdagradOptions>): number[] {
+    return [group.lrDecay, group.eps];
   }
   protected override initialValue(_state: string, group: ParamGroup<AdagradOptions>): number {
     return group.initialAccumulatorValue;

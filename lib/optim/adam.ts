@@ -1,6 +1,5 @@
 /** Adam and AdamW. */
-import { frame } from '../native/launch.js';
-import { FusedOptimizer, SCALARS, stepRule, type StepRule } from './fused.js';
+import { FusedOptimizer, stepRule, type StepRule } from './fused.js';
 import {
   checkBetas,
   checkBoolean,
@@ -52,12 +51,9 @@ abstract class AdamStep extends FusedOptimizer<AdamOptions> {
   protected override rule(group: ParamGroup<AdamOptions>): StepRule {
     return group.amsgrad ? AMSGRAD : PLAIN;
   }
-  protected override writeScalars(group: ParamGroup<AdamOptions>): void {
+  protected override scalars(group: ParamGroup<AdamOptions>): (number | boolean)[] {
     const { betas } = group;
-    frame[SCALARS] = betas[0];
-    frame[SCALARS + 1] = betas[1];
-    frame[SCALARS + 2] = group.eps;
-    frame[SCALARS + 3] = this.decoupled ? 1 : 0;
+    return [betas[0], betas[1], group.eps, this.decoupled];
   }
 }
 

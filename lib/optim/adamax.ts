@@ -1,6 +1,5 @@
 /** Adamax. */
-import { frame } from '../native/launch.js';
-import { FusedOptimizer, SCALARS, stepRule, type StepRule } from './fused.js';
+import { FusedOptimizer, stepRule, type StepRule } from './fused.js';
 import {
   checkBetas,
   checkBoolean,
@@ -50,9 +49,7 @@ export class Adamax extends FusedOptimizer<AdamaxOptions> {
   protected override rule(): StepRule {
     return RULE;
   }
-  protected override writeScalars(group: ParamGroup<AdamaxOptions>): void {
-    frame[SCALARS] = group.betas[0];
-    frame[SCALARS + 1] = group.betas[1];
-    frame[SCALARS + 2] = group.eps;
+  protected override scalars(group: ParamGroup<AdamaxOptions>): number[] {
+    return [group.betas[0], group.betas[1], group.eps];
   }
 }

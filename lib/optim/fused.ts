@@ -3,16 +3,18 @@
  * options in the frame. A step of two small parameters costs about a microsecond that way.
  *
  * A new optimizer: a Rule and a line in native/kernels/optimizer.cc, a subclass here that names its kernel, its states in
- * the kernel's order, and writes its scalars in the order in which the rule's constructor reads them.
+ * the kernel's order, and its scalars as the kernel declares them.
  */
 import { TenfoldError } from '../errors.js';
 import { Code, DTYPES } from '../dtype.js';
-import { address, frame, kernel, launch, type Kernel } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { AddressTable } from '../launch/table.js';
+import { kernel, type Kernel } from '../native/launch.js';
 import { fillElements } from '../tensor/copy.js';
-import { Tensor, addressOf } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { Optimizer, type ParamGroup, type ParamState } from './optimizer.js';
 
-// Columns of the table, and places in the frame; see native/kernels/optimizer.cc.
+// Columns of the table; see native/kernels/optimizer.cc.
 const ROW = 16;
 const enum Column {
   elements,
@@ -22,9 +24,6 @@ const enum Column {
   step = 6,
   muProduct = 7,
 }
-/** Where a rule's own scalars start in the frame. */
-export const SCALARS = 6;
-
 /** What a group's step runs. */
 export interface StepRule {
   readonly kernel: Kernel;
@@ -41,19 +40,13 @@ export function stepRule(name: string, states: readonly string[], step: StepRule
 
 /** A group's rows, ready to launch. */
 interface Table {
-  rows: Float64Array;
-  address: number;
+  rows: AddressTable;
   count: number;
   /** Parameters in the order of the rows, whose version rises. */
   params: Tensor[];
-  /** What must live until the launch, and what is to be done after it. */
+  /** What is to be done after the launch. */
   copies: (() => void)[];
 }
-
-const newTable = (rows: number): Table => {
-  const buffer = new ArrayBuffer(8 * ROW * rows);
-  return { rows: new Float64Array(buffer), address: address(buffer), count: 0, params: [], copies: [] };
-};
 
 interface FusedOptions {
   lr: number;
@@ -67,8 +60,8 @@ export abstract class FusedOptimizer<O extends FusedOptions> extends Optimizer<O
   private readonly tables: [Table | null, Table | null][] = [];
 
   protected abstract rule(group: ParamGroup<O>): StepRule;
-  /** Writes the rule's own scalars into the frame from SCALARS on. */
-  protected abstract writeScalars(group: ParamGroup<O>): void;
+  /** The rule's own scalars, in the kernel's order. */
+  protected abstract scalars(group: ParamGroup<O>): readonly (number | boolean)[];
   /** What a state starts from. */
   protected initialValue(_state: string, _group: ParamGroup<O>): number {
     return 0;
@@ -86,15 +79,12 @@ export abstract class FusedOptimizer<O extends FusedOptions> extends Optimizer<O
   }
 
   private launch(group: ParamGroup<O>, code: Code, table: Table): void {
-    frame[0] = this.rule(group).kernel[code]!;
-    frame[1] = table.count;
-    frame[2] = table.address;
-    frame[3] = group.lr;
-    frame[4] = group.weightDecay;
-    frame[5] = group.maximize === true ? 1 : 0;
-    this.writeScalars(group);
-    launch();
-    for (let i = 0; i < table.count; i++) table.params[i]!.storage.version++;
+    const { count, rows } = table;
+    const maximize = group.maximize === true;
+    const id = this.rule(group).kernel[code]!;
+    run(id, count, rows, group.lr, group.weightDecay, maximize, ...this.scalars(group));
+    rows.clear();
+    for (let i = 0; i < count; i++) table.params[i]!.storage.version++;
     if (table.copies.length > 0) {
       for (const copy of table.copies) copy();
       table.copies = [];
@@ -117,16 +107,16 @@ export abstract class FusedOptimizer<O extends FusedOptions> extends Optimizer<O
       if (grad === null) continue;
       const code = p.code === Code.f64 ? Code.f64 : Code.f32;
       let table = tables[code];
-      if (!table || table.rows.length < ROW * params.length) table = this.grow(tables, code, params.length);
+      if (!table || table.rows.rows < params.length) table = this.grow(tables, code, params.length);
       this.writeRow(table, group, rule, p, grad);
     }
   }
 
   private grow(tables: [Table | null, Table | null], code: 0 | 1, rows: number): Table {
-    const bigger = newTable(rows);
+    const bigger: Table = { rows: new AddressTable(rows, ROW), count: 0, params: [], copies: [] };
     const old = tables[code];
     if (old) {
-      bigger.rows.set(old.rows.subarray(0, ROW * old.count));
+      bigger.rows.takeOver(old.rows);
       Object.assign(bigger, { count: old.count, params: old.params, copies: old.copies });
     }
     return (tables[code] = bigger);
@@ -154,15 +144,15 @@ export abstract class FusedOptimizer<O extends FusedOptions> extends Optimizer<O
         } else fillElements((state[name] = s), this.initialValue(name, group));
       }
       if (!(s instanceof Tensor) || s.count !== p.count || s.code !== p.code || !s.dense) this.badState(p, name, s);
-      rows[at + Column.states + k] = plain || p.code <= Code.f64 ? addressOf(s) : widened(table, s);
+      rows.set(at + Column.states + k, plain || p.code <= Code.f64 ? s : widened(table, s));
     }
     if (rule.step === 'count') {
-      rows[at + Column.step] = addressOf(counter(state, 'step', 0));
-      if (rule.muProduct) rows[at + Column.muProduct] = addressOf(counter(state, 'mu_product', 1));
-    } else rows[at + Column.step] = fresh;
-    rows[at + Column.elements] = p.count;
-    rows[at + Column.param] = plain ? addressOf(p) : widened(table, p);
-    rows[at + Column.grad] = grad.dense && grad.code === p.code && plain ? addressOf(grad) : readable(table, grad);
+      rows.set(at + Column.step, counter(state, 'step', 0));
+      if (rule.muProduct) rows.set(at + Column.muProduct, counter(state, 'mu_product', 1));
+    } else rows.numbers[at + Column.step] = fresh;
+    rows.numbers[at + Column.elements] = p.count;
+    rows.set(at + Column.param, plain ? p : widened(table, p));
+    rows.set(at + Column.grad, grad.dense && grad.code === p.code && plain ? grad : readable(grad));
     table.params[table.count++] = p;
   }
 
@@ -193,17 +183,15 @@ export function counter(state: ParamState, name: string, start: number): Tensor 
 
 const wideCode = (t: Tensor): Code => (t.code === Code.f64 ? Code.f64 : Code.f32);
 
-/** A dense copy, float32 for halves, that goes back into `t` after the launch. */
-function widened(table: Table, t: Tensor): number {
+/** A dense copy to read, float32 for halves. */
+function readable(t: Tensor): Tensor {
   const wide = Tensor.raw(t.shape, wideCode(t));
   wide.rawCopy(t);
-  table.copies.push(() => t.rawCopy(wide));
-  return addressOf(wide);
+  return wide;
 }
-/** A dense copy to read. */
-function readable(table: Table, t: Tensor): number {
-  const wide = Tensor.raw(t.shape, wideCode(t));
-  wide.rawCopy(t);
-  table.copies.push(() => void wide);
-  return addressOf(wide);
+/** The same, which goes back into `t` after the launch. */
+function widened(table: Table, t: Tensor): Tensor {
+  const wide = readable(t);
+  table.copies.push(() => t.rawCopy(wide));
+  return wide;
 }

@@ -1,6 +1,5 @@
 /** NAdam. */
-import { frame } from '../native/launch.js';
-import { FusedOptimizer, SCALARS, stepRule, type StepRule } from './fused.js';
+import { FusedOptimizer, stepRule, type StepRule } from './fused.js';
 import {
   checkBetas,
   checkNumber,
@@ -51,10 +50,7 @@ export class NAdam extends FusedOptimizer<NAdamOptions> {
   protected override rule(): StepRule {
     return RULE;
   }
-  protected override writeScalars(group: ParamGroup<NAdamOptions>): void {
-    frame[SCALARS] = group.betas[0];
-    frame[SCALARS + 1] = group.betas[1];
-    frame[SCALARS + 2] = group.eps;
-    frame[SCALARS + 3] = group.momentumDecay;
+  protected override scalars(group: ParamGroup<NAdamOptions>): number[] {
+    return [group.betas[0], group.betas[1], group.eps, group.momentumDecay];
   }
 }

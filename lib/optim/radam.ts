@@ -1,6 +1,5 @@
 /** RAdam. */
-import { frame } from '../native/launch.js';
-import { FusedOptimizer, SCALARS, stepRule, type StepRule } from './fused.js';
+import { FusedOptimizer, stepRule, type StepRule } from './fused.js';
 import {
   checkBetas,
   checkNumber,
@@ -46,9 +45,7 @@ export class RAdam extends FusedOptimizer<RAdamOptions> {
   protected override rule(): StepRule {
     return RULE;
   }
-  protected override writeScalars(group: ParamGroup<RAdamOptions>): void {
-    frame[SCALARS] = group.betas[0];
-    frame[SCALARS + 1] = group.betas[1];
-    frame[SCALARS + 2] = group.eps;
+  protected override scalars(group: ParamGroup<RAdamOptions>): number[] {
+    return [group.betas[0], group.betas[1], group.eps];
   }
 }

@@ -1,6 +1,5 @@
 /** RMSprop. */
-import { frame } from '../native/launch.js';
-import { FusedOptimizer, SCALARS, stepRule, type StepRule } from './fused.js';
+import { FusedOptimizer, stepRule, type StepRule } from './fused.js';
 import {
   checkBoolean,
   checkNumber,
@@ -62,9 +61,7 @@ export class RMSprop extends FusedOptimizer<RMSpropOptions> {
     if (group.momentum > 0) return group.centered ? BOTH : MOMENTUM;
     return group.centered ? CENTERED : PLAIN;
   }
-  protected override writeScalars(group: ParamGroup<RMSpropOptions>): void {
-    frame[SCALARS] = group.alpha;
-    frame[SCALARS + 1] = group.eps;
-    frame[SCALARS + 2] = group.momentum;
+  protected override scalars(group: ParamGroup<RMSpropOptions>): number[] {
+    return [group.alpha, group.eps, group.momentum];
   }
 }

@@ -1,7 +1,6 @@
 /** Stochastic gradient descent. */
 import { TenfoldError } from '../errors.js';
-import { frame } from '../native/launch.js';
-import { FusedOptimizer, SCALARS, stepRule, type StepRule } from './fused.js';
+import { FusedOptimizer, stepRule, type StepRule } from './fused.js';
 import {
   REQUIRED,
   checkBoolean,
@@ -72,9 +71,7 @@ export class SGD extends FusedOptimizer<SGDOptions> {
   protected override rule(group: ParamGroup<SGDOptions>): StepRule {
     return group.momentum === 0 ? PLAIN : MOMENTUM;
   }
-  protected override writeScalars(group: ParamGroup<SGDOptions>): void {
-    frame[SCALARS] = group.momentum;
-    frame[SCALARS + 1] = group.dampening;
-    frame[SCALARS + 2] = group.nesterov ? 1 : 0;
+  protected override scalars(group: ParamGroup<SGDOptions>): (number | boolean)[] {
+    return [group.momentum, group.dampening, group.nesterov];
   }
 }

@@ -4,7 +4,9 @@
  */
 import { Code } from '../dtype.js';
 import { show, TenfoldError } from '../errors.js';
-import { address, entropy, kernel, launchRaw } from '../native/launch.js';
+import { run } from '../launch/run.js';
+import { entropy, kernel } from '../native/launch.js';
+import { wrapMemory } from '../tensor/storage.js';
 
 // GeneratorState of native/random/generator.h: what stands at which byte.
 const STATE_BYTES = 2536;
@@ -43,14 +45,13 @@ export function halves(value: bigint): [high: number, low: number] {
  */
 export class Generator {
   readonly device = 'cpu';
-  /** Address of the state, which every kernel that draws takes first. */
-  readonly address: number;
   private readonly memory = new DataView(new ArrayBuffer(STATE_BYTES));
+  /** The state, which every kernel that draws takes first. @internal */
+  readonly state = wrapMemory(this.memory);
 
   /** @throws TypeError for a device other than 'cpu'. */
   constructor(device: 'cpu' = 'cpu') {
     if (device !== 'cpu') throw new TypeError(`Generator: expected device 'cpu', got ${show(device)}`);
-    this.address = address(this.memory.buffer);
     this.manualSeed(DEFAULT_SEED);
   }
 
@@ -67,7 +68,7 @@ export class Generator {
     if (value < -(1n << 63n) || value >= 1n << 64n) {
       throw new RangeError(`manualSeed: expected an integer from -2^63 to 2^64 - 1, got ${seed}`);
     }
-    launchRaw(seedKernel[Code.i64]!, this.address, ...halves(value));
+    run(seedKernel[Code.i64]!, this.state, ...halves(value));
     return this;
   }
 

@@ -1,4 +1,6 @@
 /** Asking the JavaScript engine for a collection of its young generation. */
+import { alone } from '../native/launch.js';
+
 type Collect = () => void;
 
 let collect: Collect | null | undefined;
@@ -8,8 +10,10 @@ const usersChoice = (): boolean =>
   /single.threaded|parallel.scavenge/.test([...process.execArgv, process.env.NODE_OPTIONS].join(' '));
 
 // V8's helper threads are left out: to wake them takes longer than what they would do, as few objects are alive here, and
-// where another process has their core, they are waited for. (The flag is the whole process's; another thread that collects
-// at this very moment does so alone, too.)
+// where another process has their core, they are waited for. The flag is the whole process's, and Node warns of changing
+// flags of a running V8. This one is a byte that V8 reads once in each young collection, on the thread that collects, to decide
+// how many tasks it starts (NumberOfScavengeTasks in heap/scavenger.cc): whatever another thread reads there, its collection is
+// a right one, with helpers or without. Threads of ours that set it take turns. test/workers.test.ts stresses it.
 function findCollect(): Collect | null {
   const { gc: given, Bun } = globalThis as { gc?: unknown; Bun?: { gc(wait: boolean): void } };
   // Bun's engine has one kind of collection; left alone it lets a synchronous loop have gigabytes.
@@ -19,16 +23,22 @@ function findCollect(): Collect | null {
     const { setFlagsFromString } = process.getBuiltinModule('node:v8');
     const { runInNewContext } = process.getBuiltinModule('node:vm');
     // V8 gives its gc() to contexts that are made while this flag is set; the flag is taken back at once.
-    setFlagsFromString('--expose-gc');
-    const gc = runInNewContext('typeof gc === "function" ? gc : null') as ((o: { type: 'minor' }) => void) | null;
-    if (given === undefined) setFlagsFromString('--no-expose-gc');
+    let gc: ((o: { type: 'minor' }) => void) | null = null;
+    alone(() => {
+      setFlagsFromString('--expose-gc');
+      gc = runInNewContext('typeof gc === "function" ? gc : null') as typeof gc;
+      if (given === undefined) setFlagsFromString('--no-expose-gc');
+    });
     if (gc === null) return null;
     const minor = { type: 'minor' } as const;
-    if (usersChoice()) return () => gc(minor);
+    const collectMinor = gc as (o: { type: 'minor' }) => void;
+    if (usersChoice()) return () => collectMinor(minor);
+    const withoutHelpers = (): void => setFlagsFromString('--no-parallel-scavenge');
+    const withHelpers = (): void => setFlagsFromString('--parallel-scavenge');
     return () => {
-      setFlagsFromString('--no-parallel-scavenge');
-      gc(minor);
-      setFlagsFromString('--parallel-scavenge');
+      alone(withoutHelpers);
+      collectMinor(minor);
+      alone(withHelpers);
     };
   } catch {
     return null; // the engine's own collections have to do

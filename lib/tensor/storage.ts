@@ -160,6 +160,7 @@ const roomFor = (bytes: number): number =>
 
 function toPool(piece: Piece): void {
   const { size } = piece;
+  if (overwrites) new Uint8Array(piece.buffer, piece.byteOffset, size).fill(OVERWRITTEN);
   if (size > POOL_BYTES) return;
   let shelf = pool.get(size);
   if (shelf === undefined) pool.set(size, (shelf = new Shelf()));
@@ -247,9 +248,26 @@ function reclaim(): void {
   budget = worth ? Math.max(MIN_BUDGET, budget / 2) : Math.min(MAX_BUDGET, budget * 2);
 }
 
+/** Storages up to here are cut from slabs. */
+let smallBytes = SMALL_BYTES;
+let overwrites = false;
+/** Every byte of memory that was freed: a float32 of -3e-16, an int64 beyond every size. */
+const OVERWRITTEN = 0xa5;
+/** For lib/launch/stress.ts: from now on every storage has memory of its own, and memory is overwritten when it is free. */
+export function overwriteFreed(): void {
+  smallBytes = -1;
+  overwrites = true;
+}
+/** Looks which storages have been collected, and frees their memory at once. */
+export function freeCollected(): void {
+  findGone();
+  restingSince = -1;
+  endRest();
+}
+
 /** Memory for `bytes` bytes, not cleared, aligned to 64. */
 export function allocate(bytes: number): Storage {
-  if (bytes <= SMALL_BYTES) {
+  if (bytes <= smallBytes) {
     const room = (bytes + ALIGN - 1) & -ALIGN;
     if (slabTop + room > slabEnd) newSlab();
     const at = slabTop;
@@ -274,7 +292,7 @@ export function allocateOwn(bytes: number): Storage {
     throw new TenfoldError('memory', `out of memory: a tensor of ${bytes} bytes; the largest is ${MAX_BYTES}`);
   }
   const piece = takePiece(roomFor(bytes));
-  return new Storage(piece.buffer, piece.byteOffset, bytes, piece.address, bytes > SMALL_BYTES ? piece : null);
+  return new Storage(piece.buffer, piece.byteOffset, bytes, piece.address, bytes > smallBytes ? piece : null);
 }
 
 /** Somebody else sees the memory from now on: it is the garbage collector's alone. */

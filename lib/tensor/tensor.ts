@@ -11,6 +11,7 @@ import type { Hook, Node } from '../autograd/graph.js';
 import type { Methods } from '../op/schema.js';
 import type * as ops from '../ops/index.js';
 import type { OverloadedMethods } from '../ops/reduction.js';
+import { addressOf } from '../launch/run.js';
 import { addressing, allocate, allocateOwn, checkStorage, handOut, release, Storage, wrapMemory } from './storage.js';
 import {
   SCALAR_SHAPE,
@@ -595,14 +596,6 @@ function showsOneOf(t: Tensor, list: readonly unknown[]): boolean {
     if (x instanceof Tensor ? x.storage === t.storage : Array.isArray(x) && showsOneOf(t, x)) return true;
   }
   return false;
-}
-
-/** Address of a tensor's first element; refuses freed and detached memory. */
-export function addressOf(t: Tensor): number {
-  const { storage } = t;
-  if (storage.guarded) checkStorage(storage);
-  addressing();
-  return storage.address + t.offset * SIZE[t.code]!;
 }
 
 /** Refuses what isn't a tensor, for calls without a schema, whose arguments JavaScript doesn't check. */

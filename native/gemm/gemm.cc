@@ -427,8 +427,11 @@ void runInteger(const Gemm<T>& g) {
   parallelFor(g.batch * g.m, most(1, kGrainWork / 16 / (g.n * most(g.k, 1))), IntegerRows<T, U>{g}, 1);
 }
 
-// matmul: frame after the id is batch, m, n, k, a, aBatchStride, lda, transA, b, bBatchStride, ldb, transB, c,
-// cBatchStride, ldc, beta (0 | 1), bias (0 = none), biasKind (Bias), activation (Activation). Strides in elements.
+// beta is 0 or 1 (c is read, too, which no launch asks for so far), biasKind a Bias, activation an Activation. Strides
+// are in elements.
+constexpr char kMatmulFrame[] =
+    "batch, m, n, k, in a: strided, aStride, lda, transA, in b: strided, bStride, ldb, transB, "
+    "out c: strided, cStride, ldc, beta, in? bias, biasKind, activation";
 template <class T>
 void matmul(const Kernel&, Frame f) {
   Gemm<T> g;
@@ -460,10 +463,10 @@ void matmul(const Kernel&, Frame f) {
 
 extern const Kernel kGemmKernels[];
 const Kernel kGemmKernels[] = {
-    {"matmul", DType::f32, matmul<float>},
-    {"matmul", DType::f64, matmul<double>},
-    {"matmul", DType::i64, matmul<int64_t>},
-    {"matmul", DType::i32, matmul<int32_t>},
+    {"matmul", DType::f32, matmul<float>, kMatmulFrame},
+    {"matmul", DType::f64, matmul<double>, kMatmulFrame},
+    {"matmul", DType::i64, matmul<int64_t>, kMatmulFrame},
+    {"matmul", DType::i32, matmul<int32_t>, kMatmulFrame},
 };
 
 extern const GemmFns kGemm;

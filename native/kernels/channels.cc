@@ -1,5 +1,4 @@
-// Batch normalization: statistics of each channel of a dense [outer, channels, inner]. Frames stand above each kernel,
-// after the id; an address of 0 leaves that tensor out. dtype of all tensors = the kernel's.
+// Batch normalization: statistics of each channel of a dense [outer, channels, inner].
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/channels.cc"
 #include "simd/targets.h"
@@ -114,7 +113,7 @@ void eachChannel(const Block& b, const Columns& columns, const Channels& channel
     parallelFor(b.channels, b.grain(), channels, 1);
 }
 
-// ---- batchNorm: outer, channels, inner, x, weight, bias, y, mean, rstd, eps --------------------------------------
+// ---- batchNorm ---------------------------------------------------------------------------------------------------
 // y = (x - mean) rstd weight + bias by each channel's own mean and variance; mean and rstd [channels] are given too.
 
 template <class T>
@@ -196,13 +195,16 @@ struct NormalizeColumns {
   }
 };
 
+constexpr char kBatchNormFrame[] =
+    "outer, channels, inner, in x[outer*channels*inner], in? weight[channels], in? bias[channels], "
+    "out y[outer*channels*inner], out mean[channels], out rstd[channels], eps: f64";
 template <class T>
 void runBatchNorm(const Kernel&, Frame f) {
   const BatchNorm<T> p(f);
   eachChannel<T>(p.b, NormalizeColumns<T>{p}, NormalizeChannels<T>{p});
 }
 
-// ---- batchNormBackward: outer, channels, inner, grad, x, mean, rstd, weight, gradX, gradWeight, gradBias ---------
+// ---- batchNormBackward -------------------------------------------------------------------------------------------
 // With u = (x - mean) rstd: gradWeight = sum of grad u, gradBias = sum of grad, and
 // gradX = rstd weight (grad - gradBias / count - u gradWeight / count).
 
@@ -290,6 +292,10 @@ struct ColumnGrads {
   }
 };
 
+constexpr char kBatchNormBackwardFrame[] =
+    "outer, channels, inner, in grad[outer*channels*inner], in x[outer*channels*inner], in mean[channels], "
+    "in rstd[channels], in? weight[channels], out gradX[outer*channels*inner], out gradWeight[channels], "
+    "out gradBias[channels]";
 template <class T>
 void runBatchNormBackward(const Kernel&, Frame f) {
   const BatchNormGrads<T> p(f);
@@ -300,10 +306,10 @@ void runBatchNormBackward(const Kernel&, Frame f) {
 
 extern const Kernel kChannels[];
 const Kernel kChannels[] = {
-    {"batchNorm", DType::f32, runBatchNorm<float>},
-    {"batchNorm", DType::f64, runBatchNorm<double>},
-    {"batchNormBackward", DType::f32, runBatchNormBackward<float>},
-    {"batchNormBackward", DType::f64, runBatchNormBackward<double>},
+    {"batchNorm", DType::f32, runBatchNorm<float>, kBatchNormFrame},
+    {"batchNorm", DType::f64, runBatchNorm<double>, kBatchNormFrame},
+    {"batchNormBackward", DType::f32, runBatchNormBackward<float>, kBatchNormBackwardFrame},
+    {"batchNormBackward", DType::f64, runBatchNormBackward<double>, kBatchNormBackwardFrame},
 };
 constexpr size_t kChannelsCount = sizeof(kChannels) / sizeof(kChannels[0]);
 

@@ -2,13 +2,8 @@
 // of the weight. All three are matrix products with the patches of an image (kernels/patches-inl.h), which are packed
 // straight into the product's panels, image by image.
 //
-// Frame of "convolution", "convolutionInput", "convolutionWeight", after the id: batch, groups, channels, filters, then
-// three numbers (depth, height, width) each of in, kernel, out, stride, padding, dilation, then
-//   convolution:       input, weight, bias, output, activation     input  [batch, channels, in…]
-//   convolutionInput:  gradOutput, weight, bias, gradInput, 0      output [batch, filters, out…]
-//   convolutionWeight: gradOutput, input, 0, gradWeight, 0         weight [filters, channels / groups, kernel…]
-// all dense; bias is an address or 0, [filters] (convolutionInput: [channels]); activation is 0, or 1 for relu.
-// Frame of "channelSum": outer, channels, inner, in, out: sums of [outer, channels, inner] over outer and inner.
+// Sizes are depth, height and width. All is dense: x [batch, channels, size…], y [batch, filters, result…], weight
+// [filters, channels / groups, kernel…]. activation is 0, or 1 for relu. channelSum: sums over outer and inner.
 //
 // Results depend on shapes and the instruction set, not on the number of threads.
 #undef HWY_TARGET_INCLUDE
@@ -246,6 +241,8 @@ struct Forward {
   }
 };
 
+constexpr char kForwardFrame[] = TENFOLD_CONVOLUTION_FRAME
+    "in x[batch*channels*size], in weight, in? bias[filters], out y[batch*filters*result], activation";
 template <class T>
 void runForward(const Kernel&, Frame f) {
   const Convolution g(f);
@@ -365,6 +362,8 @@ struct InputGradient {
   }
 };
 
+constexpr char kInputFrame[] = TENFOLD_CONVOLUTION_FRAME
+    "in gradY[batch*filters*result], in weight, in? bias[channels], out gradX[batch*channels*size], activation";
 template <class T>
 void runInput(const Kernel&, Frame f) {
   const Convolution g(f);
@@ -573,6 +572,8 @@ struct AddParts {
   }
 };
 
+constexpr char kWeightFrame[] = TENFOLD_CONVOLUTION_FRAME
+    "in gradY[batch*filters*result], in x[batch*channels*size], in? bias, out gradWeight, activation";
 template <class T>
 void runWeight(const Kernel&, Frame f) {
   const Convolution g(f);
@@ -632,6 +633,7 @@ struct ChannelSum {
   }
 };
 
+constexpr char kChannelSumFrame[] = "outer, channels, inner, in x[outer*channels*inner], out y[channels]";
 template <class T>
 void runChannelSum(const Kernel&, Frame f) {
   const int64_t outer = f.i64(), channels = f.i64(), inner = f.i64();
@@ -642,11 +644,16 @@ void runChannelSum(const Kernel&, Frame f) {
 
 extern const Kernel kConv[];
 const Kernel kConv[] = {
-    {"convolution", DType::f32, runForward<float>},      {"convolution", DType::f64, runForward<double>},
-    {"convolution", DType::i64, runForward<int64_t>},    {"convolutionInput", DType::f32, runInput<float>},
-    {"convolutionInput", DType::f64, runInput<double>},  {"convolutionInput", DType::i64, runInput<int64_t>},
-    {"convolutionWeight", DType::f32, runWeight<float>}, {"convolutionWeight", DType::f64, runWeight<double>},
-    {"channelSum", DType::f32, runChannelSum<float>},    {"channelSum", DType::f64, runChannelSum<double>},
+    {"convolution", DType::f32, runForward<float>, kForwardFrame},
+    {"convolution", DType::f64, runForward<double>, kForwardFrame},
+    {"convolution", DType::i64, runForward<int64_t>, kForwardFrame},
+    {"convolutionInput", DType::f32, runInput<float>, kInputFrame},
+    {"convolutionInput", DType::f64, runInput<double>, kInputFrame},
+    {"convolutionInput", DType::i64, runInput<int64_t>, kInputFrame},
+    {"convolutionWeight", DType::f32, runWeight<float>, kWeightFrame},
+    {"convolutionWeight", DType::f64, runWeight<double>, kWeightFrame},
+    {"channelSum", DType::f32, runChannelSum<float>, kChannelSumFrame},
+    {"channelSum", DType::f64, runChannelSum<double>, kChannelSumFrame},
 };
 constexpr size_t kConvCount = sizeof(kConv) / sizeof(kConv[0]);
 

@@ -2,7 +2,7 @@
 // cdistBackward. Distances lie in the lanes of a vector, so that rows of two or three columns fill vectors as well as
 // long ones. No bit of a result depends on the number of threads.
 //
-// Both frames end in the batch: batch, dims, sizes [dims], steps1 [dims], steps2 [dims]. An item's place in the batch
+// Both frames end in the batch. An item's place in the batch
 // is read in `sizes`; the steps say how many elements x1 and x2 lie further in the next one, 0 where they are
 // broadcast. The matrices themselves are dense. Nothing is empty.
 #undef HWY_TARGET_INCLUDE
@@ -26,6 +26,8 @@ template <class T>
 constexpr int64_t kLanes = static_cast<int64_t>(HWY_LANES(T));
 constexpr int64_t kWork = 80000;  // elements that take about 10 microseconds at a norm's cost of 1
 
+#define TENFOLD_POINTS "n, m, width, p: f64, in x1, in x2, "
+#define TENFOLD_BATCH "batch, dims, sizes[dims], steps1[dims], steps2[dims]"
 struct Batch {
   int64_t count, dims;
   const double *sizes, *steps1, *steps2;
@@ -158,7 +160,7 @@ struct Powers : Additive {  // any other p
   }
 };
 
-// ---- cdist: n, m, width, p, x1 [.., n, width], x2 [.., m, width], out [batch, n, m], the batch ----------------------
+// ---- cdist: x1 [.., n, width], x2 [.., m, width], out [batch, n, m] -------------------------------------------------
 
 constexpr int64_t kDepth = 256;  // columns at a time: sums of so many are added up
 constexpr int64_t kRows = 128;   // rows that share a packed panel
@@ -283,6 +285,7 @@ void measure(const Points<T>& p, const Batch& batch, T* out, const Norm& norm) {
               1);
 }
 
+constexpr char kCdistFrame[] = TENFOLD_POINTS "out y[batch*n*m], " TENFOLD_BATCH;
 template <class T>
 void runCdist(const Kernel&, Frame f) {
   const Points<T> p(f);
@@ -300,13 +303,11 @@ void runCdist(const Kernel&, Frame f) {
     measure(p, batch, out, Powers{p.p});
 }
 
-// ---- cdistBackward: n, m, width, p (not 0), x1, x2, distances, rowStride, columnStride, grad, rowStride,
-// columnStride,
-// ---- gradX1 [batch, n, width], the batch ----------------------------------------------------------------------------
-// distances and grad are [batch, n, m] or, by their strides, [batch, m, n] turned: x2's gradient is that of x1 with
-// both exchanged. Weights of a few rows and many columns are made first, turned where they have to be; then a row adds
-// up the pulls of all its pairs, its columns in the lanes, or the pairs where it has fewer columns than a vector has
-// lanes.
+// ---- cdistBackward: gradX1 [batch, n, width], p not 0
+// ----------------------------------------------------------------- distances and grad are [batch, n, m] or, by their
+// strides, [batch, m, n] turned: x2's gradient is that of x1 with both exchanged. Weights of a few rows and many
+// columns are made first, turned where they have to be; then a row adds up the pulls of all its pairs, its columns in
+// the lanes, or the pairs where it has fewer columns than a vector has lanes.
 
 constexpr int64_t kPullRows = 16;      // whose turned weights come from one line of memory
 constexpr int64_t kPullColumns = 256;  // of x2's rows
@@ -478,6 +479,9 @@ void pull(const Points<T>& p, const Batch& batch, const Pairs<T>& distance, cons
   parallelFor(batch.count * p.n, kWork / work + 1, Gradients<T, Norm>{p, batch, norm, distance, grad, gradX1}, 1);
 }
 
+constexpr char kCdistBackwardFrame[] = TENFOLD_POINTS
+    "in distances: strided, distanceRow, distanceColumn, in grad: strided, gradRow, gradColumn, out "
+    "gradX1[batch*n*width], " TENFOLD_BATCH;
 template <class T>
 void runCdistBackward(const Kernel&, Frame f) {
   const Points<T> p(f);
@@ -498,10 +502,10 @@ void runCdistBackward(const Kernel&, Frame f) {
 
 extern const Kernel kDistance[];
 const Kernel kDistance[] = {
-    {"cdist", DType::f32, runCdist<float>},
-    {"cdist", DType::f64, runCdist<double>},
-    {"cdistBackward", DType::f32, runCdistBackward<float>},
-    {"cdistBackward", DType::f64, runCdistBackward<double>},
+    {"cdist", DType::f32, runCdist<float>, kCdistFrame},
+    {"cdist", DType::f64, runCdist<double>, kCdistFrame},
+    {"cdistBackward", DType::f32, runCdistBackward<float>, kCdistBackwardFrame},
+    {"cdistBackward", DType::f64, runCdistBackward<double>, kCdistBackwardFrame},
 };
 constexpr size_t kDistanceCount = sizeof(kDistance) / sizeof(kDistance[0]);
 

@@ -274,8 +274,9 @@ struct EighTask {
   }
 };
 
-// eigh: frame after the id is batch, n, upper, vectors, a [batch, n, n], values [batch, n], vectors [batch, n, n] (0
-// where none are wanted), trouble int64 [batch] (Trouble). One triangle of a is read. Values rise; vectors are columns.
+// One triangle of a is read. Values rise; eigenvectors are columns; trouble: Trouble.
+constexpr char kEighFrame[] =
+    "batch, n, upper, vectors, in a[batch*n*n], out values[batch*n], out found, out trouble[batch]: i64";
 template <class T>
 void runEigh(const Kernel&, Frame f) {
   const int64_t batch = f.i64(), n = f.i64();
@@ -291,8 +292,8 @@ void runEigh(const Kernel&, Frame f) {
 
 extern const Kernel kEigh[];
 const Kernel kEigh[] = {
-    {"eigh", DType::f32, runEigh<float>},
-    {"eigh", DType::f64, runEigh<double>},
+    {"eigh", DType::f32, runEigh<float>, kEighFrame},
+    {"eigh", DType::f64, runEigh<double>, kEighFrame},
 };
 constexpr size_t kEighCount = sizeof(kEigh) / sizeof(kEigh[0]);
 

@@ -1,5 +1,5 @@
 // Reductions that pick or fold: amax amin prod any all, max and min with indices, argmax argmin, logsumexp.
-// Frame: kernels/reduce-inl.h. NaN wins over every number, and among equals the first index, as in PyTorch.
+// NaN wins over every number, and among equals the first index, as in PyTorch.
 // any and all read bools (dtype b8), so that whatever is cast to them is compared with 0 first.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/extremes.cc"
@@ -566,15 +566,17 @@ void runLogSumExp(const Kernel&, Frame f) {
   reduce(Parted<LogSumExp<T>>{r, {}});
 }
 
-#define TENFOLD_EXTREME(NAME, RUN, ...)                                                      \
-  {NAME, DType::f32, RUN<__VA_ARGS__, float>}, {NAME, DType::f64, RUN<__VA_ARGS__, double>}, \
-      {NAME, DType::i64, RUN<__VA_ARGS__, int64_t>}, {                                       \
-    NAME, DType::i32, RUN<__VA_ARGS__, int32_t>                                              \
+#define TENFOLD_EXTREME(NAME, RUN, ...)                                 \
+  {NAME, DType::f32, RUN<__VA_ARGS__, float>, kReductionFrame},         \
+      {NAME, DType::f64, RUN<__VA_ARGS__, double>, kReductionFrame},    \
+      {NAME, DType::i64, RUN<__VA_ARGS__, int64_t>, kReductionFrame}, { \
+    NAME, DType::i32, RUN<__VA_ARGS__, int32_t>, kReductionFrame        \
   }
-#define TENFOLD_INDEXED(NAME, OP, INDEX_ONLY)                                                                    \
-  {NAME, DType::f32, runIndexed<OP, float, INDEX_ONLY>}, {NAME, DType::f64, runIndexed<OP, double, INDEX_ONLY>}, \
-      {NAME, DType::i64, runIndexed<OP, int64_t, INDEX_ONLY>}, {                                                 \
-    NAME, DType::i32, runIndexed<OP, int32_t, INDEX_ONLY>                                                        \
+#define TENFOLD_INDEXED(NAME, OP, INDEX_ONLY)                                                                \
+  {NAME, DType::f32, runIndexed<OP, float, INDEX_ONLY>, INDEX_ONLY ? kIndexFrame : kReductionFrame},         \
+      {NAME, DType::f64, runIndexed<OP, double, INDEX_ONLY>, INDEX_ONLY ? kIndexFrame : kReductionFrame},    \
+      {NAME, DType::i64, runIndexed<OP, int64_t, INDEX_ONLY>, INDEX_ONLY ? kIndexFrame : kReductionFrame}, { \
+    NAME, DType::i32, runIndexed<OP, int32_t, INDEX_ONLY>, INDEX_ONLY ? kIndexFrame : kReductionFrame        \
   }
 }  // namespace
 
@@ -586,17 +588,17 @@ const Kernel kExtremes[] = {
     TENFOLD_INDEXED("min", Min, false),
     TENFOLD_INDEXED("argmax", Max, true),
     TENFOLD_INDEXED("argmin", Min, true),
-    {"prod", DType::f32, runFold<Product, float>},
-    {"prod", DType::f64, runFold<Product, double>},
-    {"prod", DType::i64, runFold<Product, int64_t>},
-    {"maxAbs", DType::f32, runFold<MaxMagnitude, float>},
-    {"maxAbs", DType::f64, runFold<MaxMagnitude, double>},
-    {"minAbs", DType::f32, runExtreme<MinMagnitude, float>},
-    {"minAbs", DType::f64, runExtreme<MinMagnitude, double>},
-    {"any", DType::b8, runBoolFold<Max>},
-    {"all", DType::b8, runBoolFold<Min>},
-    {"logsumexp", DType::f32, runLogSumExp<float>},
-    {"logsumexp", DType::f64, runLogSumExp<double>},
+    {"prod", DType::f32, runFold<Product, float>, kReductionFrame},
+    {"prod", DType::f64, runFold<Product, double>, kReductionFrame},
+    {"prod", DType::i64, runFold<Product, int64_t>, kReductionFrame},
+    {"maxAbs", DType::f32, runFold<MaxMagnitude, float>, kReductionFrame},
+    {"maxAbs", DType::f64, runFold<MaxMagnitude, double>, kReductionFrame},
+    {"minAbs", DType::f32, runExtreme<MinMagnitude, float>, kReductionFrame},
+    {"minAbs", DType::f64, runExtreme<MinMagnitude, double>, kReductionFrame},
+    {"any", DType::b8, runBoolFold<Max>, kReductionFrame},
+    {"all", DType::b8, runBoolFold<Min>, kReductionFrame},
+    {"logsumexp", DType::f32, runLogSumExp<float>, kReductionFrame},
+    {"logsumexp", DType::f64, runLogSumExp<double>, kReductionFrame},
 };
 #undef TENFOLD_EXTREME
 #undef TENFOLD_INDEXED

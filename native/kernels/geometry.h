@@ -29,6 +29,8 @@ inline void checkPositive(std::initializer_list<Triple> sizes) {
 
 // What a convolution is made of, in the order of its frame. `in` and `out` are the sizes of the image and of the
 // result; `pad` is what lies before the image, what lies behind follows from `out`.
+#define TENFOLD_CONVOLUTION_FRAME \
+  "batch, groups, channels, filters, size[3], kernel[3], result[3], stride[3], padding[3], dilation[3], "
 struct Convolution {
   int64_t batch, groups, channels, filters;  // channels and filters of all groups
   Triple in, kernel, out, stride, pad, dilation;

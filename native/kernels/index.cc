@@ -9,14 +9,9 @@
 //   x[o, index[o, j, i], i] = y[o, j, i], or op=              scatterSet, scatterAdd, scatterMul, scatterAmax,
 //   scatterAmin
 //
-// Frame, after the id:
-//   bytes                                  size of an element (gather and scatterSet; 0 elsewhere)
-//   outerDims, innerDims, sizes…           outer sizes, then inner sizes
-//   J
-//   k, (size, stride)…                     the indexed dims of x; several stand for one dim of their product's size
-//   wrap, label                            whether negative indices count from the end; number of the dim in messages,
-//   -1 for the whole tensor index, strideJ, strides…               int64; strides of the outer dims, then of the inner
-//   ones, in elements x, strides… y, strideJ, strides…
+// bytes is the size of an element (gather and scatterSet; 0 elsewhere), `indexed` size and stride of each indexed dim
+// of x (several stand for one dim of their product's size), `wrap` whether negative indices count from the end, label
+// the number of the dim in messages, -1 for the whole tensor. Strides are in elements.
 //
 // Every index is checked before a scatter writes anything. Duplicates are taken in order of j, whatever the number of
 // threads: a thread owns outputs, not inputs.
@@ -71,6 +66,16 @@ struct Dims {
     return false;
   }
 };
+
+#define TENFOLD_LINES                                                                                        \
+  "bytes, outerDims, innerDims, outer[outerDims], inner[innerDims], j, dims, indexed[2*dims], wrap, label, " \
+  "in index: i64 strided, indexJ, indexOuter[outerDims], indexInner[innerDims], "
+constexpr char kGatherFrame[] = TENFOLD_LINES
+    "in x: any strided, xOuter[outerDims], xInner[innerDims], out y: any strided, yJ, yOuter[outerDims], "
+    "yInner[innerDims]";
+constexpr char kScatterFrame[] = TENFOLD_LINES
+    "inout x: any strided, xOuter[outerDims], xInner[innerDims], in y: any strided, yJ, yOuter[outerDims], "
+    "yInner[innerDims]";
 
 struct Lines {
   int64_t bytes, j;
@@ -472,7 +477,9 @@ void runScatterSet(const Kernel&, Frame f) {
 // ---- several index tensors as one -----------------------------------------------------------------------------------
 
 // linearIndex: out[p] = sum over the operands of index * factor, each index checked and wrapped.
-// Frame: ndim, sizes…, out (int64, dense), k, then for each operand: index (int64), size, factor, label, strides…
+constexpr char kLinearIndexFrame[] =
+    "ndim, sizes[ndim], out to[sizes]: i64, operands, (in index: i64 strided, size, factor, label, "
+    "strides[ndim])[operands]";
 struct LinearIndex {
   struct Operand {
     const int64_t* index;
@@ -597,7 +604,7 @@ struct Ranks {
   int64_t total() const { return before[blocks]; }
 };
 
-// countTrue: mask (bool, dense), n, out (one double)
+constexpr char kCountTrueFrame[] = "in mask[n]: b8, n, out count[1]: f64";
 void runCountTrue(const Kernel&, Frame f) {
   const uint8_t* mask = f.ptr<const uint8_t>();
   const Ranks ranks(mask, f.i64());
@@ -634,7 +641,8 @@ struct NonzeroBlocks {
   }
 };
 
-// nonzero: mask (bool, dense), n, dims, sizes…, out (int64 [count, dims])
+// places [count, dims]
+constexpr char kNonzeroFrame[] = "in mask[n]: b8, n, dims, sizes[dims], out places: i64";
 void runNonzero(const Kernel&, Frame f) {
   const uint8_t* mask = f.ptr<const uint8_t>();
   const Ranks ranks(mask, f.i64());
@@ -678,7 +686,9 @@ void moveMasked(const Ranks& ranks, void* spread, void* packed, bool pack) {
   parallelFor(ranks.blocks, 1, MoveMasked<T>{ranks, static_cast<T*>(spread), static_cast<T*>(packed), pack}, 1);
 }
 
-// moveMasked: bytes, mask (bool, dense), n, spread [n], packed [packedCount], packedCount, pack
+// Packing reads `spread` and writes `packed`, else it is the other way.
+constexpr char kMoveMaskedFrame[] =
+    "bytes, in mask[n]: b8, n, inout spread[n]: any, inout packed[room]: any, room, pack";
 void runMoveMasked(const Kernel&, Frame f) {
   const int64_t bytes = f.i64();
   const uint8_t* mask = f.ptr<const uint8_t>();
@@ -722,12 +732,15 @@ struct CopyRows {
   }
 };
 
-// copyRows: rows, bytes of a row, out, its stride in bytes, in, its stride in bytes. What cat and stack are made of.
+// What cat and stack are made of; bytes of a row, and where rows go and how far they are apart in bytes.
+constexpr char kCopyRowsFrame[] =
+    "rows, bytes, out to: any strided, toOffset, toStride, in from: any strided, fromStride";
 void runCopyRows(const Kernel&, Frame f) {
   CopyRows c;
   const int64_t rows = f.i64();
   c.bytes = f.i64();
   c.out = f.ptr<char>();
+  c.out += f.i64();
   c.outStride = f.i64();
   c.in = f.ptr<const char>();
   c.inStride = f.i64();
@@ -771,7 +784,8 @@ void triangle(int64_t batch, int64_t rows, int64_t columns, Frame& f) {
   parallelFor(batch * rows, 4 * kMoveGrain / columns + 1, Triangle<T>{rows, columns, diagonal, upper, in, out}, 1);
 }
 
-// triangle: bytes, batch, rows, columns, diagonal, upper, in (dense), out (dense)
+constexpr char kTriangleFrame[] =
+    "bytes, batch, rows, columns, diagonal, upper, in from[batch*rows*columns]: any, out to[batch*rows*columns]: any";
 void runTriangle(const Kernel&, Frame f) {
   const int64_t bytes = f.i64(), batch = f.i64(), rows = f.i64(), columns = f.i64();
   switch (bytes) {
@@ -788,27 +802,29 @@ void runTriangle(const Kernel&, Frame f) {
 
 // ---- the table ------------------------------------------------------------------------------------------------------
 
-#define TENFOLD_SCATTERS(name, Op)                                                              \
-  {name, DType::f32, runScatter<float, Op>}, {name, DType::f64, runScatter<double, Op>},        \
-      {name, DType::i64, runScatter<int64_t, Op>}, {name, DType::i32, runScatter<int32_t, Op>}, \
-      {name, DType::u8, runScatter<uint8_t, Op>}, {name, DType::i8, runScatter<int8_t, Op>}, {  \
-    name, DType::i16, runScatter<int16_t, Op>                                                   \
+#define TENFOLD_SCATTERS(name, Op)                                                                                     \
+  {name, DType::f32, runScatter<float, Op>, kScatterFrame}, {name, DType::f64, runScatter<double, Op>, kScatterFrame}, \
+      {name, DType::i64, runScatter<int64_t, Op>, kScatterFrame},                                                      \
+      {name, DType::i32, runScatter<int32_t, Op>, kScatterFrame},                                                      \
+      {name, DType::u8, runScatter<uint8_t, Op>, kScatterFrame},                                                       \
+      {name, DType::i8, runScatter<int8_t, Op>, kScatterFrame}, {                                                      \
+    name, DType::i16, runScatter<int16_t, Op>, kScatterFrame                                                           \
   }
 
 // clang-format off
 const Kernel kIndexKernels[] = {
-    {"gather", DType::i64, runGather},
-    {"scatterSet", DType::i64, runScatterSet},
+    {"gather", DType::i64, runGather, kGatherFrame},
+    {"scatterSet", DType::i64, runScatterSet, kScatterFrame},
     TENFOLD_SCATTERS("scatterAdd", Add),
     TENFOLD_SCATTERS("scatterMul", Mul),
     TENFOLD_SCATTERS("scatterAmax", Amax),
     TENFOLD_SCATTERS("scatterAmin", Amin),
-    {"linearIndex", DType::i64, runLinearIndex},
-    {"countTrue", DType::b8, runCountTrue},
-    {"nonzero", DType::b8, runNonzero},
-    {"moveMasked", DType::b8, runMoveMasked},
-    {"copyRows", DType::i64, runCopyRows},
-    {"triangle", DType::i64, runTriangle},
+    {"linearIndex", DType::i64, runLinearIndex, kLinearIndexFrame},
+    {"countTrue", DType::b8, runCountTrue, kCountTrueFrame},
+    {"nonzero", DType::b8, runNonzero, kNonzeroFrame},
+    {"moveMasked", DType::b8, runMoveMasked, kMoveMaskedFrame},
+    {"copyRows", DType::i64, runCopyRows, kCopyRowsFrame},
+    {"triangle", DType::i64, runTriangle, kTriangleFrame},
 };
 // clang-format on
 

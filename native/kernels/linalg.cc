@@ -287,8 +287,9 @@ struct LuFactorTask {
   }
 };
 
-// luFactor: frame after the id is batch, n, a [batch, n, n] (in and out), permutation int64 [batch, n], parity
-// [batch], zeroPivot int64 [batch]; see Lu.
+// See Lu.
+constexpr char kLuFactorFrame[] =
+    "batch, n, inout a[batch*n*n], out permutation[batch*n]: i64, out parity[batch], out zeroPivot[batch]: i64";
 template <class T>
 void runLuFactor(const Kernel&, Frame f) {
   const int64_t batch = f.i64(), n = f.i64();
@@ -339,9 +340,11 @@ struct LuSolveTask {
   }
 };
 
-// luSolve: frame after the id is batch, n, columns, lu, luStride, permutation, permutationStride, b, bStride, out.
-// lu and permutation are luFactor's; a stride of 0 uses one for all. out [batch, n, columns] = a^-1 b, where b is
-// [n, columns]; or a^-1 where b is 0 (columns = n).
+// lu and permutation are luFactor's; a stride of 0 uses one for all. x [batch, n, columns] = a^-1 b, where b is
+// [n, columns]; or a^-1 where there is no b (columns = n).
+constexpr char kLuSolveFrame[] =
+    "batch, n, columns, in lu, luStride, in permutation: i64, permutationStride, in? b, bStride, "
+    "out x[batch*n*columns]";
 template <class T>
 void runLuSolve(const Kernel&, Frame f) {
   const int64_t batch = f.i64(), n = f.i64(), columns = f.i64();
@@ -371,8 +374,9 @@ struct SolveTriangularTask {
   }
 };
 
-// solveTriangular: frame after the id is batch, n, columns, a, aStride (0: one for all), lda, turned, upper (what op(a)
-// is), unit, x [batch, n, columns], which holds b and becomes op(a)^-1 b.
+// x [batch, n, columns] holds b and becomes op(a)^-1 b. aStride of 0: one for all; upper is what op(a) is.
+constexpr char kSolveTriangularFrame[] =
+    "batch, n, columns, in a: strided, aStride, lda, turned, upper, unit, inout x[batch*n*columns]";
 template <class T>
 void runSolveTriangular(const Kernel&, Frame f) {
   const int64_t batch = f.i64(), n = f.i64(), columns = f.i64();
@@ -424,9 +428,9 @@ struct CholeskyTask {
   }
 };
 
-// cholesky: frame after the id is batch, n, upper, a [batch, n, n] (in and out), minor int64 [batch]. The upper
-// triangle is read and becomes U of a = U^T U, or the lower one L of a = L L^T; the other becomes zeros. minor: the
-// first leading minor that isn't positive, 0 where all are.
+// The upper triangle is read and becomes U of a = U^T U, or the lower one L of a = L L^T; the other becomes zeros.
+// minor: the first leading minor that isn't positive, 0 where all are.
+constexpr char kCholeskyFrame[] = "batch, n, upper, inout a[batch*n*n], out minor[batch]: i64";
 template <class T>
 void runCholesky(const Kernel&, Frame f) {
   const int64_t batch = f.i64(), n = f.i64();
@@ -440,14 +444,14 @@ void runCholesky(const Kernel&, Frame f) {
 
 extern const Kernel kLinalg[];
 const Kernel kLinalg[] = {
-    {"luFactor", DType::f32, runLuFactor<float>},
-    {"luFactor", DType::f64, runLuFactor<double>},
-    {"luSolve", DType::f32, runLuSolve<float>},
-    {"luSolve", DType::f64, runLuSolve<double>},
-    {"solveTriangular", DType::f32, runSolveTriangular<float>},
-    {"solveTriangular", DType::f64, runSolveTriangular<double>},
-    {"cholesky", DType::f32, runCholesky<float>},
-    {"cholesky", DType::f64, runCholesky<double>},
+    {"luFactor", DType::f32, runLuFactor<float>, kLuFactorFrame},
+    {"luFactor", DType::f64, runLuFactor<double>, kLuFactorFrame},
+    {"luSolve", DType::f32, runLuSolve<float>, kLuSolveFrame},
+    {"luSolve", DType::f64, runLuSolve<double>, kLuSolveFrame},
+    {"solveTriangular", DType::f32, runSolveTriangular<float>, kSolveTriangularFrame},
+    {"solveTriangular", DType::f64, runSolveTriangular<double>, kSolveTriangularFrame},
+    {"cholesky", DType::f32, runCholesky<float>, kCholeskyFrame},
+    {"cholesky", DType::f64, runCholesky<double>, kCholeskyFrame},
 };
 constexpr size_t kLinalgCount = sizeof(kLinalg) / sizeof(kLinalg[0]);
 

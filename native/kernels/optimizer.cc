@@ -1,13 +1,9 @@
 // Optimizer steps: one launch for all parameters of a group, one pass over each parameter, its gradient and its state.
 //
-// Frame, after the id: rows, table, lr, weightDecay, maximize, then what the rule's constructor reads.
-// The table has a row of kRow doubles per parameter:
-//   [0] elements  [1] param  [2] grad  [3..5] states, in the order of the rule
-//   [6] step: address of a float32 that counts the steps, raised here; SGD: 1 where the momentum buffer is still empty
-//   [7] muProduct: address of a float32 (nadam)
-//   [8..15] room of the kernel's own: kStart, and what prepare() works out of the step.
-// Everything is dense and of the kernel's dtype. A step counter lives in memory and hyperparameters in the frame, so
-// that a recorded step can be replayed with a learning rate that changes.
+// The table has a row of kRow doubles per parameter: its places are Column's. `step` is a float32 that counts the
+// steps, raised here; in SGD, 1 where the momentum buffer is still empty. The last eight are the kernel's own: kStart,
+// and what prepare() works out of the step. Everything is dense and of the kernel's dtype. A step counter lives in
+// memory and hyperparameters in the frame, so that a recorded step can be replayed with a learning rate that changes.
 //
 // The order of operations and their rounding are PyTorch's (torch/optim/*.py, and the vector code behind add, addcmul
 // and addcdiv), so that on machines with FMA float32 results agree to the bit, but for pow() in the last place.
@@ -29,6 +25,19 @@
 HWY_BEFORE_NAMESPACE();
 namespace tenfold {
 namespace HWY_NAMESPACE {
+
+#define TENFOLD_STEP_FRAME(STEP, ...)                                                                              \
+  "rows, inout table(elements, inout param[elements], in grad[elements], inout? a[elements], inout? b[elements], " \
+  "inout? c[elements], " STEP ", own[8])[rows], lr: f64, weightDecay: f64, maximize, " __VA_ARGS__
+#define TENFOLD_COUNTED "inout step[1]: f32, inout? muProduct[1]: f32"
+constexpr char kSgdFrame[] = TENFOLD_STEP_FRAME("fresh, unused", "momentum: f64, dampening: f64, nesterov");
+constexpr char kAdamFrame[] = TENFOLD_STEP_FRAME(TENFOLD_COUNTED, "beta1: f64, beta2: f64, eps: f64, decoupled");
+constexpr char kRmsPropFrame[] = TENFOLD_STEP_FRAME(TENFOLD_COUNTED, "alpha: f64, eps: f64, momentum: f64");
+constexpr char kAdagradFrame[] = TENFOLD_STEP_FRAME(TENFOLD_COUNTED, "lrDecay: f64, eps: f64");
+constexpr char kAdadeltaFrame[] = TENFOLD_STEP_FRAME(TENFOLD_COUNTED, "rho: f64, eps: f64");
+constexpr char kBetasFrame[] = TENFOLD_STEP_FRAME(TENFOLD_COUNTED, "beta1: f64, beta2: f64, eps: f64");
+constexpr char kNadamFrame[] =
+    TENFOLD_STEP_FRAME(TENFOLD_COUNTED, "beta1: f64, beta2: f64, eps: f64, momentumDecay: f64");
 
 enum Column { kElements, kParam, kGrad, kState, kStep = 6, kMuProduct, kStart, kScalar };
 constexpr int64_t kRow = 16;
@@ -420,8 +429,8 @@ void runStep(const Kernel&, Frame f) {
     parallelFor(line, kGrain, step, kAlign);
 }
 
-#define TENFOLD_STEP(NAME, ...) \
-  {NAME, DType::f32, runStep<__VA_ARGS__, float>}, { NAME, DType::f64, runStep<__VA_ARGS__, double> }
+#define TENFOLD_STEP(NAME, FRAME, ...) \
+  {NAME, DType::f32, runStep<__VA_ARGS__, float>, FRAME}, { NAME, DType::f64, runStep<__VA_ARGS__, double>, FRAME }
 using RmsPropPlain = RmsProp<false, false>;
 using RmsPropMomentum = RmsProp<true, false>;
 using RmsPropCentered = RmsProp<false, true>;
@@ -429,19 +438,19 @@ using RmsPropBoth = RmsProp<true, true>;
 
 extern const Kernel kOptimizer[];
 const Kernel kOptimizer[] = {
-    TENFOLD_STEP("sgdStep", Sgd<false>),
-    TENFOLD_STEP("sgdMomentumStep", Sgd<true>),
-    TENFOLD_STEP("adamStep", Adam<false>),
-    TENFOLD_STEP("adamAmsgradStep", Adam<true>),
-    TENFOLD_STEP("rmspropStep", RmsPropPlain),
-    TENFOLD_STEP("rmspropMomentumStep", RmsPropMomentum),
-    TENFOLD_STEP("rmspropCenteredStep", RmsPropCentered),
-    TENFOLD_STEP("rmspropCenteredMomentumStep", RmsPropBoth),
-    TENFOLD_STEP("adagradStep", Adagrad),
-    TENFOLD_STEP("adadeltaStep", Adadelta),
-    TENFOLD_STEP("adamaxStep", Adamax),
-    TENFOLD_STEP("nadamStep", Nadam),
-    TENFOLD_STEP("radamStep", Radam),
+    TENFOLD_STEP("sgdStep", kSgdFrame, Sgd<false>),
+    TENFOLD_STEP("sgdMomentumStep", kSgdFrame, Sgd<true>),
+    TENFOLD_STEP("adamStep", kAdamFrame, Adam<false>),
+    TENFOLD_STEP("adamAmsgradStep", kAdamFrame, Adam<true>),
+    TENFOLD_STEP("rmspropStep", kRmsPropFrame, RmsPropPlain),
+    TENFOLD_STEP("rmspropMomentumStep", kRmsPropFrame, RmsPropMomentum),
+    TENFOLD_STEP("rmspropCenteredStep", kRmsPropFrame, RmsPropCentered),
+    TENFOLD_STEP("rmspropCenteredMomentumStep", kRmsPropFrame, RmsPropBoth),
+    TENFOLD_STEP("adagradStep", kAdagradFrame, Adagrad),
+    TENFOLD_STEP("adadeltaStep", kAdadeltaFrame, Adadelta),
+    TENFOLD_STEP("adamaxStep", kBetasFrame, Adamax),
+    TENFOLD_STEP("nadamStep", kNadamFrame, Nadam),
+    TENFOLD_STEP("radamStep", kBetasFrame, Radam),
 };
 #undef TENFOLD_STEP
 constexpr size_t kOptimizerCount = sizeof(kOptimizer) / sizeof(kOptimizer[0]);

@@ -1,11 +1,6 @@
 // Pooling of planes (one channel of one image): maxima with their places, and averages; and what undoes them.
 //
-// Frames, after the id; in, kernel, … are three numbers each (depth, height, width):
-//   maxPool:                          planes, in, kernel, out, stride, padding, dilation, input, output, index
-//   maxPoolGradient:                  planes, in, kernel, out, stride, padding, dilation, gradOutput, index, gradInput
-//   adaptiveMaxPool:                  planes, in, out, input, output, index
-//   avgPool, avgPoolGradient:         planes, in, kernel, out, stride, padding, countIncludePad, divisor (0: none),
-//   from, to adaptiveAvgPool, …Gradient:       planes, in, out, from, to
+// Sizes are depth, height and width; divisor is 0 where there is none.
 // index: places in the input's plane, int32 for float32 and int64 otherwise; 0 where none are wanted. -1 where a window
 // has no element: nothing comes from there, and no gradient goes. planeScatter adds [planes, few] to zeros [planes,
 // many] at index, planeUnpool puts them there, planeGather reads them.
@@ -83,6 +78,7 @@ struct Windows {
 
 // ---- maxima ------------------------------------------------------------------------------------------------------
 
+#define TENFOLD_MAX_POOL "planes, size[3], kernel[3], result[3], stride[3], padding[3], dilation[3], "
 struct MaxGeometry {
   int64_t planes;
   Triple in, kernel, out, stride, pad, dilation;
@@ -260,6 +256,8 @@ struct MaxPool {
   }
 };
 
+constexpr char kMaxPoolFrame[] =
+    TENFOLD_MAX_POOL "in x[planes*size], out y[planes*result], out? index[planes*result]: i32|i64";
 template <class T>
 void runMaxPool(const Kernel&, Frame f) {
   const MaxGeometry g(f);
@@ -308,6 +306,8 @@ struct AdaptiveMaxPool {
   }
 };
 
+constexpr char kAdaptiveMaxPoolFrame[] =
+    "planes, size[3], result[3], in x[planes*size], out y[planes*result], out? index[planes*result]: i32|i64";
 template <class T>
 void runAdaptiveMaxPool(const Kernel&, Frame f) {
   const int64_t planes = f.i64();
@@ -455,6 +455,8 @@ struct HalveGradient {
   }
 };
 
+constexpr char kMaxPoolGradientFrame[] =
+    TENFOLD_MAX_POOL "in gradY[planes*result], in index[planes*result]: i32|i64, out gradX[planes*size]";
 template <class T>
 void runMaxPoolGradient(const Kernel&, Frame f) {
   const MaxGeometry g(f);
@@ -545,6 +547,9 @@ struct AvgPoolGradient {
   }
 };
 
+#define TENFOLD_AVG_POOL "planes, size[3], kernel[3], result[3], stride[3], padding[3], includePad, divisor: f64, "
+constexpr char kAvgPoolFrame[] = TENFOLD_AVG_POOL "in x[planes*size], out y[planes*result]";
+constexpr char kAvgPoolGradientFrame[] = TENFOLD_AVG_POOL "in gradY[planes*result], out gradX[planes*size]";
 template <class T, template <class> class Task>
 void runAvgPool(const Kernel&, Frame f) {
   const int64_t planes = f.i64();
@@ -556,6 +561,9 @@ void runAvgPool(const Kernel&, Frame f) {
   const T* const from = f.ptr<const T>();
   eachPlane(planes, in.count() + out.count() * kernel.count(), Task<T>{a, from, f.ptr<T>()});
 }
+constexpr char kAdaptiveAvgPoolFrame[] = "planes, size[3], result[3], in x[planes*size], out y[planes*result]";
+constexpr char kAdaptiveAvgPoolGradientFrame[] =
+    "planes, size[3], result[3], in gradY[planes*result], out gradX[planes*size]";
 template <class T, template <class> class Task>
 void runAdaptiveAvgPool(const Kernel&, Frame f) {
   const int64_t planes = f.i64();
@@ -568,27 +576,27 @@ void runAdaptiveAvgPool(const Kernel&, Frame f) {
 
 extern const Kernel kPool[];
 const Kernel kPool[] = {
-    {"maxPool", DType::f32, runMaxPool<float>},
-    {"maxPool", DType::f64, runMaxPool<double>},
-    {"maxPoolGradient", DType::f32, runMaxPoolGradient<float>},
-    {"maxPoolGradient", DType::f64, runMaxPoolGradient<double>},
-    {"adaptiveMaxPool", DType::f32, runAdaptiveMaxPool<float>},
-    {"adaptiveMaxPool", DType::f64, runAdaptiveMaxPool<double>},
+    {"maxPool", DType::f32, runMaxPool<float>, kMaxPoolFrame},
+    {"maxPool", DType::f64, runMaxPool<double>, kMaxPoolFrame},
+    {"maxPoolGradient", DType::f32, runMaxPoolGradient<float>, kMaxPoolGradientFrame},
+    {"maxPoolGradient", DType::f64, runMaxPoolGradient<double>, kMaxPoolGradientFrame},
+    {"adaptiveMaxPool", DType::f32, runAdaptiveMaxPool<float>, kAdaptiveMaxPoolFrame},
+    {"adaptiveMaxPool", DType::f64, runAdaptiveMaxPool<double>, kAdaptiveMaxPoolFrame},
     {"planeScatter", DType::f32, runIndexed<float, 0>, kScatterFrame},
     {"planeScatter", DType::f64, runIndexed<double, 0>, kScatterFrame},
     {"planeUnpool", DType::f32, runIndexed<float, 1>, kScatterFrame},
     {"planeUnpool", DType::f64, runIndexed<double, 1>, kScatterFrame},
     {"planeGather", DType::f32, runIndexed<float, 2>, kGatherFrame},
     {"planeGather", DType::f64, runIndexed<double, 2>, kGatherFrame},
-    {"avgPool", DType::f32, runAvgPool<float, AvgPool>},
-    {"avgPool", DType::f64, runAvgPool<double, AvgPool>},
-    {"avgPool", DType::i64, runAvgPool<int64_t, AvgPool>},
-    {"avgPoolGradient", DType::f32, runAvgPool<float, AvgPoolGradient>},
-    {"avgPoolGradient", DType::f64, runAvgPool<double, AvgPoolGradient>},
-    {"adaptiveAvgPool", DType::f32, runAdaptiveAvgPool<float, AvgPool>},
-    {"adaptiveAvgPool", DType::f64, runAdaptiveAvgPool<double, AvgPool>},
-    {"adaptiveAvgPoolGradient", DType::f32, runAdaptiveAvgPool<float, AvgPoolGradient>},
-    {"adaptiveAvgPoolGradient", DType::f64, runAdaptiveAvgPool<double, AvgPoolGradient>},
+    {"avgPool", DType::f32, runAvgPool<float, AvgPool>, kAvgPoolFrame},
+    {"avgPool", DType::f64, runAvgPool<double, AvgPool>, kAvgPoolFrame},
+    {"avgPool", DType::i64, runAvgPool<int64_t, AvgPool>, kAvgPoolFrame},
+    {"avgPoolGradient", DType::f32, runAvgPool<float, AvgPoolGradient>, kAvgPoolGradientFrame},
+    {"avgPoolGradient", DType::f64, runAvgPool<double, AvgPoolGradient>, kAvgPoolGradientFrame},
+    {"adaptiveAvgPool", DType::f32, runAdaptiveAvgPool<float, AvgPool>, kAdaptiveAvgPoolFrame},
+    {"adaptiveAvgPool", DType::f64, runAdaptiveAvgPool<double, AvgPool>, kAdaptiveAvgPoolFrame},
+    {"adaptiveAvgPoolGradient", DType::f32, runAdaptiveAvgPool<float, AvgPoolGradient>, kAdaptiveAvgPoolGradientFrame},
+    {"adaptiveAvgPoolGradient", DType::f64, runAdaptiveAvgPool<double, AvgPoolGradient>, kAdaptiveAvgPoolGradientFrame},
 };
 constexpr size_t kPoolCount = sizeof(kPool) / sizeof(kPool[0]);
 

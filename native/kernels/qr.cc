@@ -42,9 +42,9 @@ struct GeqrfTask {
   }
 };
 
-// geqrf: frame after the id is batch, m, n, a [batch, m, n] (in and out), tau [batch, k], where k is the smaller size.
 // a becomes R in its upper triangle, and below the diagonal the vectors of k reflections 1 - tau v v^T without their
-// leading ones.
+// leading ones; tau [batch, k], where k is the smaller size.
+constexpr char kGeqrfFrame[] = "batch, m, n, inout a[batch*m*n], out tau";
 template <class T>
 void runGeqrf(const Kernel&, Frame f) {
   const int64_t batch = f.i64(), m = f.i64(), n = f.i64();
@@ -82,9 +82,10 @@ struct HouseholderTask {
   }
 };
 
-// householder: frame after the id is batch, m, columns, count, width, v [batch, m, columns], tau [batch, count], q
-// [batch, m, width]. v holds reflections as geqrf leaves them; q are the first columns of their product. count <=
-// columns, and both count and width at most m.
+// v holds reflections as geqrf leaves them; q are the first columns of their product. count <= columns, and both count
+// and width at most m.
+constexpr char kHouseholderFrame[] =
+    "batch, m, columns, count, width, in v[batch*m*columns], in tau[batch*count], out q[batch*m*width]";
 template <class T>
 void runHouseholder(const Kernel&, Frame f) {
   const int64_t batch = f.i64(), m = f.i64(), columns = f.i64(), count = f.i64(), width = f.i64();
@@ -98,10 +99,10 @@ void runHouseholder(const Kernel&, Frame f) {
 
 extern const Kernel kQr[];
 const Kernel kQr[] = {
-    {"geqrf", DType::f32, runGeqrf<float>},
-    {"geqrf", DType::f64, runGeqrf<double>},
-    {"householder", DType::f32, runHouseholder<float>},
-    {"householder", DType::f64, runHouseholder<double>},
+    {"geqrf", DType::f32, runGeqrf<float>, kGeqrfFrame},
+    {"geqrf", DType::f64, runGeqrf<double>, kGeqrfFrame},
+    {"householder", DType::f32, runHouseholder<float>, kHouseholderFrame},
+    {"householder", DType::f64, runHouseholder<double>, kHouseholderFrame},
 };
 constexpr size_t kQrCount = sizeof(kQr) / sizeof(kQr[0]);
 

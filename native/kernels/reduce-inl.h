@@ -1,8 +1,6 @@
 // What reductions share: their frame, and how work is cut for threads.
 //
-// Frame, after the id: outer, n, inner, in, inDtype, out, index, params…
-//   in [outer, n, inner], cast to the kernel's dtype as it is read; out [outer, inner] in the kernel's dtype.
-//   index: address of a second output [outer, inner], or 0.
+// in [outer, n, inner] is cast to the kernel's dtype as it is read; index is a second output, the mean in variances.
 //
 // Cuts depend on sizes only, never on the number of threads, so neither do results.
 #if defined(TENFOLD_REDUCE_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -25,6 +23,10 @@ HWY_BEFORE_NAMESPACE();
 namespace tenfold {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+
+#define TENFOLD_REDUCTION "outer, n, inner, in x[outer*n*inner]: any, code, "
+constexpr char kReductionFrame[] = TENFOLD_REDUCTION "out y[outer*inner], out? index[outer*inner]: i64";
+constexpr char kIndexFrame[] = TENFOLD_REDUCTION "out y[outer*inner]: i64, out? index[outer*inner]: i64";
 
 struct Reduction {
   int64_t outer, n, inner;

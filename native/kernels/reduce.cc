@@ -325,28 +325,32 @@ void runVariance(const Kernel&, Frame f) {
 
 }  // namespace
 
+#define TENFOLD_WITH(PARAM) TENFOLD_REDUCTION "out y[outer*inner], out? index[outer*inner], " PARAM ": f64"
+constexpr char kPowFrame[] = TENFOLD_WITH("p");
+constexpr char kVarianceFrame[] = TENFOLD_WITH("correction");
+
 extern const Kernel kReduce[];
 const Kernel kReduce[] = {
-    {"sum", DType::f32, runSum<float, Itself, AsSum>},
-    {"sum", DType::f64, runSum<double, Itself, AsSum>},
-    {"sum", DType::i64, runSum<int64_t, Itself, AsSum>},
-    {"nansum", DType::f32, runSum<float, NotNan, AsSum>},
-    {"nansum", DType::f64, runSum<double, NotNan, AsSum>},
-    {"mean", DType::f32, runSum<float, Itself, AsMean>},
-    {"mean", DType::f64, runSum<double, Itself, AsMean>},
-    {"sumSquares", DType::f32, runSum<float, Square, AsSum>},
-    {"sumSquares", DType::f64, runSum<double, Square, AsSum>},
-    {"norm", DType::f32, runSum<float, Square, AsRoot>},
-    {"norm", DType::f64, runSum<double, Square, AsRoot>},
-    {"sumAbs", DType::f32, runSum<float, Magnitude, AsSum>},
-    {"sumAbs", DType::f64, runSum<double, Magnitude, AsSum>},
-    {"sumPow", DType::f32, runPowSum<float>},
-    {"sumPow", DType::f64, runPowSum<double>},
-    {"countNonzero", DType::b8, runCount},
-    {"var", DType::f32, runVariance<float, false>},
-    {"var", DType::f64, runVariance<double, false>},
-    {"std", DType::f32, runVariance<float, true>},
-    {"std", DType::f64, runVariance<double, true>},
+    {"sum", DType::f32, runSum<float, Itself, AsSum>, kReductionFrame},
+    {"sum", DType::f64, runSum<double, Itself, AsSum>, kReductionFrame},
+    {"sum", DType::i64, runSum<int64_t, Itself, AsSum>, kReductionFrame},
+    {"nansum", DType::f32, runSum<float, NotNan, AsSum>, kReductionFrame},
+    {"nansum", DType::f64, runSum<double, NotNan, AsSum>, kReductionFrame},
+    {"mean", DType::f32, runSum<float, Itself, AsMean>, kReductionFrame},
+    {"mean", DType::f64, runSum<double, Itself, AsMean>, kReductionFrame},
+    {"sumSquares", DType::f32, runSum<float, Square, AsSum>, kReductionFrame},
+    {"sumSquares", DType::f64, runSum<double, Square, AsSum>, kReductionFrame},
+    {"norm", DType::f32, runSum<float, Square, AsRoot>, kReductionFrame},
+    {"norm", DType::f64, runSum<double, Square, AsRoot>, kReductionFrame},
+    {"sumAbs", DType::f32, runSum<float, Magnitude, AsSum>, kReductionFrame},
+    {"sumAbs", DType::f64, runSum<double, Magnitude, AsSum>, kReductionFrame},
+    {"sumPow", DType::f32, runPowSum<float>, kPowFrame},
+    {"sumPow", DType::f64, runPowSum<double>, kPowFrame},
+    {"countNonzero", DType::b8, runCount, kIndexFrame},
+    {"var", DType::f32, runVariance<float, false>, kVarianceFrame},
+    {"var", DType::f64, runVariance<double, false>, kVarianceFrame},
+    {"std", DType::f32, runVariance<float, true>, kVarianceFrame},
+    {"std", DType::f64, runVariance<double, true>, kVarianceFrame},
 };
 constexpr size_t kReduceCount = sizeof(kReduce) / sizeof(kReduce[0]);
 

@@ -3,12 +3,11 @@
 //
 // "resample" and "resampleTransposed": sizes are depth, height and width, small before and large after a "resample";
 // for each dim there are index and weight, both [large, taps].
-//   resample:            from [planes, small…], to [planes, large…]; along each dim to[o] = sum over t of weight[o, t]
-//   *
-//                        from[index[o, t]]
+//   resample:            from [planes, small…], to [planes, large…]; along each dim to[o] = the sum over t
+//                        of weight[o, t] * from[index[o, t]]
 //   resampleTransposed:  from [planes, large…], to [planes, small…]
-// Frame of "unfold" and "fold", after the id: as kernels/conv.cc (groups 1, filters 0), then from, to.
-//   unfold:  from [batch, channels, in…], to [batch, channels * taps, places];  fold: the other way, adding.
+//   unfold:              from [batch, channels, size…], to [batch, channels * taps, places]
+//   fold:                the other way, adding
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/resample.cc"
 #include "simd/targets.h"
@@ -219,6 +218,10 @@ struct Fold {
   }
 };
 
+constexpr char kUnfoldFrame[] =
+    TENFOLD_CONVOLUTION_FRAME "in from[batch*channels*size], out to[batch*channels*kernel*result]";
+constexpr char kFoldFrame[] =
+    TENFOLD_CONVOLUTION_FRAME "in from[batch*channels*kernel*result], out to[batch*channels*size]";
 template <class T, template <class> class Task>
 void runUnfold(const Kernel&, Frame f) {
   const Convolution g(f);
@@ -234,12 +237,12 @@ const Kernel kResample[] = {
     {"resample", DType::i64, runResample<int64_t, Forward>, kResampleFrame},
     {"resampleTransposed", DType::f32, runResample<float, Transposed>, kTransposedFrame},
     {"resampleTransposed", DType::f64, runResample<double, Transposed>, kTransposedFrame},
-    {"unfold", DType::f32, runUnfold<float, Unfold>},
-    {"unfold", DType::f64, runUnfold<double, Unfold>},
-    {"unfold", DType::i64, runUnfold<int64_t, Unfold>},
-    {"fold", DType::f32, runUnfold<float, Fold>},
-    {"fold", DType::f64, runUnfold<double, Fold>},
-    {"fold", DType::i64, runUnfold<int64_t, Fold>},
+    {"unfold", DType::f32, runUnfold<float, Unfold>, kUnfoldFrame},
+    {"unfold", DType::f64, runUnfold<double, Unfold>, kUnfoldFrame},
+    {"unfold", DType::i64, runUnfold<int64_t, Unfold>, kUnfoldFrame},
+    {"fold", DType::f32, runUnfold<float, Fold>, kFoldFrame},
+    {"fold", DType::f64, runUnfold<double, Fold>, kFoldFrame},
+    {"fold", DType::i64, runUnfold<int64_t, Fold>, kFoldFrame},
 };
 constexpr size_t kResampleCount = sizeof(kResample) / sizeof(kResample[0]);
 

@@ -1,6 +1,5 @@
 // Kernels over the rows of a dense [rows, n] matrix: softmax, layer and RMS normalization, cross entropy.
-// A row is read from memory once and stays in cache for the passes over it. Frames stand above each kernel, after the
-// id; an address of 0 leaves that tensor out. dtype of all floating-point tensors = the kernel's.
+// A row is read from memory once and stays in cache for the passes over it.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/rowwise.cc"
 #include "simd/targets.h"
@@ -83,7 +82,8 @@ HWY_INLINE T sumOfExp(const T* x, int64_t n, T max, T* out) {
   return total(d, sum);
 }
 
-// ---- softmax, logSoftmax: rows, n, x, y -----------------------------------------------------------------------------
+// ---- softmax, logSoftmax
+// ----------------------------------------------------------------------------------------------
 
 template <class T, bool kLog>
 struct Softmax {
@@ -107,6 +107,7 @@ struct Softmax {
   }
 };
 
+constexpr char kSoftmaxFrame[] = "rows, n, in x[rows*n], out y[rows*n]";
 template <class T, bool kLog>
 void runSoftmax(const Kernel&, Frame f) {
   const int64_t rows = f.i64(), n = f.i64();
@@ -115,8 +116,9 @@ void runSoftmax(const Kernel&, Frame f) {
   if (rows > 0 && n > 0) parallelFor(rows, rowGrain(n, 8), Softmax<T, kLog>{n, x, y}, 1);
 }
 
-// ---- softmaxBackward, logSoftmaxBackward: rows, n, grad, y, gradX ---------------------------------------------------
-// softmax: gradX = y (grad - sum(grad y)); log softmax: gradX = grad - exp(y) sum(grad)
+// ---- softmaxBackward, logSoftmaxBackward
+// ------------------------------------------------------------------------------ softmax: gradX = y (grad - sum(grad
+// y)); log softmax: gradX = grad - exp(y) sum(grad)
 
 template <class T, bool kLog>
 struct SoftmaxBackward {
@@ -148,6 +150,7 @@ struct SoftmaxBackward {
   }
 };
 
+constexpr char kSoftmaxBackwardFrame[] = "rows, n, in grad[rows*n], in y[rows*n], out gradX[rows*n]";
 template <class T, bool kLog>
 void runSoftmaxBackward(const Kernel&, Frame f) {
   const int64_t rows = f.i64(), n = f.i64();
@@ -156,10 +159,8 @@ void runSoftmaxBackward(const Kernel&, Frame f) {
   if (rows > 0 && n > 0) parallelFor(rows, rowGrain(n, kLog ? 6 : 3), SoftmaxBackward<T, kLog>{n, grad, y, gradX}, 1);
 }
 
-// ---- layerNorm: rows, n, x, weight, bias, y, mean, rstd, eps --------------------------------------------------------
-// ---- rmsNorm:   rows, n, x, weight, y, rstd, eps
-// ---------------------------------------------------------------------- mean and rstd [rows] are what the backward
-// kernels read; 0 where nobody will.
+// ---- layerNorm, rmsNorm ---------------------------------------------------------------------------------------------
+// mean and rstd are what the backward kernels read.
 
 template <class T>
 HWY_INLINE T sumOf(const T* x, int64_t n) {
@@ -225,6 +226,8 @@ struct Normalize {
   }
 };
 
+constexpr char kLayerNormFrame[] =
+    "rows, n, in x[rows*n], in? weight[n], in? bias[n], out y[rows*n], out? mean[rows], out? rstd[rows], eps: f64";
 template <class T>
 void runLayerNorm(const Kernel&, Frame f) {
   const int64_t rows = f.i64();
@@ -239,6 +242,7 @@ void runLayerNorm(const Kernel&, Frame f) {
   p.eps = static_cast<T>(f.f64());
   if (rows > 0 && p.n > 0) parallelFor(rows, rowGrain(p.n, 3), Normalize<T, true>{p}, 1);
 }
+constexpr char kRmsNormFrame[] = "rows, n, in x[rows*n], in? weight[n], out y[rows*n], out? rstd[rows], eps: f64";
 template <class T>
 void runRmsNorm(const Kernel&, Frame f) {
   const int64_t rows = f.i64();
@@ -252,10 +256,8 @@ void runRmsNorm(const Kernel&, Frame f) {
   if (rows > 0 && p.n > 0) parallelFor(rows, rowGrain(p.n, 3), Normalize<T, false>{p}, 1);
 }
 
-// ---- layerNormBackward: rows, n, grad, x, mean, rstd, weight, gradX, gradWeight, gradBias
-// -----------------------------
-// ---- rmsNormBackward:   rows, n, grad, x, rstd, weight, gradX, gradWeight
-// --------------------------------------------- With u = (x - mean) rstd and h = grad weight: gradX = rstd (h - avg(h)
+// ---- layerNormBackward, rmsNormBackward -----------------------------------------------------------------------------
+// With u = (x - mean) rstd and h = grad weight: gradX = rstd (h - avg(h)
 // - u avg(h u)), without avg(h) for RMS; gradWeight = sum of grad u, gradBias = sum of grad over the rows. One pass:
 // rows are cut into parts by size alone, each part adds up its own sums, and the parts are added in order, so that
 // results don't depend on threads.
@@ -333,6 +335,9 @@ void normalizeBackward(const NormalizationGrads<T>& p) {
   addParts(sums.get() + p.n, parts, 2 * p.n, p.n, p.gradBias);
 }
 
+constexpr char kLayerNormBackwardFrame[] =
+    "rows, n, in grad[rows*n], in x[rows*n], in mean[rows], in rstd[rows], in? weight[n], out gradX[rows*n], "
+    "out? gradWeight[n], out? gradBias[n]";
 template <class T>
 void runLayerNormBackward(const Kernel&, Frame f) {
   NormalizationGrads<T> p{};
@@ -348,6 +353,8 @@ void runLayerNormBackward(const Kernel&, Frame f) {
   p.gradBias = f.ptr<T>();
   normalizeBackward<T, true>(p);
 }
+constexpr char kRmsNormBackwardFrame[] =
+    "rows, n, in grad[rows*n], in x[rows*n], in rstd[rows], in? weight[n], out gradX[rows*n], out? gradWeight[n]";
 template <class T>
 void runRmsNormBackward(const Kernel&, Frame f) {
   NormalizationGrads<T> p{};
@@ -362,13 +369,13 @@ void runRmsNormBackward(const Kernel&, Frame f) {
   normalizeBackward<T, false>(p);
 }
 
-// ---- crossEntropy:         rows, classes, logits, targets (int64), ignoreIndex, labelSmoothing, reduction, loss,
-// saved --
-// ---- crossEntropyBackward: the same up to reduction, gradLoss, saved, gradLogits
-// ---------------------------------------- reduction: 0 none, loss and gradLoss [rows]; 1 mean over the rows that
+// ---- crossEntropy, crossEntropyBackward -----------------------------------------------------------------------------
+// reduction: 0 none, loss and gradLoss [rows]; 1 mean over the rows that
 // count, 2 sum: one element. saved [rows, 2]: max and log(sum of exp(x - max)) of each row. With p = softmax: loss = (1
 // - s)(-log p[target]) + s avg(-log p) and gradLogits = gradLoss (p - (1 - s) onehot - s / classes).
 
+#define TENFOLD_TARGETS \
+  "rows, classes, in logits[rows*classes], in target[rows]: i64, ignoreIndex, labelSmoothing: f64, reduction, "
 struct Targets {
   int64_t rows, classes;
   const void* logits;
@@ -426,6 +433,7 @@ struct CrossEntropy {
   }
 };
 
+constexpr char kCrossEntropyFrame[] = TENFOLD_TARGETS "out loss, out saved[2*rows]";
 template <class T>
 void runCrossEntropy(const Kernel& self, Frame f) {
   const Targets p(f);
@@ -473,6 +481,8 @@ struct CrossEntropyBackward {
   }
 };
 
+constexpr char kCrossEntropyBackwardFrame[] =
+    TENFOLD_TARGETS "in gradLoss, in saved[2*rows], out gradLogits[rows*classes]";
 template <class T>
 void runCrossEntropyBackward(const Kernel& self, Frame f) {
   const Targets p(f);
@@ -488,26 +498,26 @@ void runCrossEntropyBackward(const Kernel& self, Frame f) {
 
 extern const Kernel kRowwise[];
 const Kernel kRowwise[] = {
-    {"softmax", DType::f32, runSoftmax<float, false>},
-    {"softmax", DType::f64, runSoftmax<double, false>},
-    {"logSoftmax", DType::f32, runSoftmax<float, true>},
-    {"logSoftmax", DType::f64, runSoftmax<double, true>},
-    {"softmaxBackward", DType::f32, runSoftmaxBackward<float, false>},
-    {"softmaxBackward", DType::f64, runSoftmaxBackward<double, false>},
-    {"logSoftmaxBackward", DType::f32, runSoftmaxBackward<float, true>},
-    {"logSoftmaxBackward", DType::f64, runSoftmaxBackward<double, true>},
-    {"layerNorm", DType::f32, runLayerNorm<float>},
-    {"layerNorm", DType::f64, runLayerNorm<double>},
-    {"layerNormBackward", DType::f32, runLayerNormBackward<float>},
-    {"layerNormBackward", DType::f64, runLayerNormBackward<double>},
-    {"rmsNorm", DType::f32, runRmsNorm<float>},
-    {"rmsNorm", DType::f64, runRmsNorm<double>},
-    {"rmsNormBackward", DType::f32, runRmsNormBackward<float>},
-    {"rmsNormBackward", DType::f64, runRmsNormBackward<double>},
-    {"crossEntropy", DType::f32, runCrossEntropy<float>},
-    {"crossEntropy", DType::f64, runCrossEntropy<double>},
-    {"crossEntropyBackward", DType::f32, runCrossEntropyBackward<float>},
-    {"crossEntropyBackward", DType::f64, runCrossEntropyBackward<double>},
+    {"softmax", DType::f32, runSoftmax<float, false>, kSoftmaxFrame},
+    {"softmax", DType::f64, runSoftmax<double, false>, kSoftmaxFrame},
+    {"logSoftmax", DType::f32, runSoftmax<float, true>, kSoftmaxFrame},
+    {"logSoftmax", DType::f64, runSoftmax<double, true>, kSoftmaxFrame},
+    {"softmaxBackward", DType::f32, runSoftmaxBackward<float, false>, kSoftmaxBackwardFrame},
+    {"softmaxBackward", DType::f64, runSoftmaxBackward<double, false>, kSoftmaxBackwardFrame},
+    {"logSoftmaxBackward", DType::f32, runSoftmaxBackward<float, true>, kSoftmaxBackwardFrame},
+    {"logSoftmaxBackward", DType::f64, runSoftmaxBackward<double, true>, kSoftmaxBackwardFrame},
+    {"layerNorm", DType::f32, runLayerNorm<float>, kLayerNormFrame},
+    {"layerNorm", DType::f64, runLayerNorm<double>, kLayerNormFrame},
+    {"layerNormBackward", DType::f32, runLayerNormBackward<float>, kLayerNormBackwardFrame},
+    {"layerNormBackward", DType::f64, runLayerNormBackward<double>, kLayerNormBackwardFrame},
+    {"rmsNorm", DType::f32, runRmsNorm<float>, kRmsNormFrame},
+    {"rmsNorm", DType::f64, runRmsNorm<double>, kRmsNormFrame},
+    {"rmsNormBackward", DType::f32, runRmsNormBackward<float>, kRmsNormBackwardFrame},
+    {"rmsNormBackward", DType::f64, runRmsNormBackward<double>, kRmsNormBackwardFrame},
+    {"crossEntropy", DType::f32, runCrossEntropy<float>, kCrossEntropyFrame},
+    {"crossEntropy", DType::f64, runCrossEntropy<double>, kCrossEntropyFrame},
+    {"crossEntropyBackward", DType::f32, runCrossEntropyBackward<float>, kCrossEntropyBackwardFrame},
+    {"crossEntropyBackward", DType::f64, runCrossEntropyBackward<double>, kCrossEntropyBackwardFrame},
 };
 constexpr size_t kRowwiseCount = sizeof(kRowwise) / sizeof(kRowwise[0]);
 

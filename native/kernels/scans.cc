@@ -1,7 +1,6 @@
 // Running reductions along a dimension: cumsum cumprod cummax cummin logcumsumexp.
 //
-// Frame, after the id: outer, n, inner, in, out, index. in and out [outer, n, inner] in the kernel's dtype, dense; out
-// may be in. index: int64 [outer, n, inner], for cummax and cummin, or 0. Floats are accumulated in float64, as PyTorch
+// out may be in; index is for cummax and cummin. Floats are accumulated in float64, as PyTorch
 // does on CPU; among equals cummax and cummin give the last index.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/scans.cc"
@@ -25,6 +24,8 @@ namespace {
 constexpr int64_t kScanColumns = 512;
 constexpr int64_t kScanGrain = 10000;  // elements that are scanned in about 10 microseconds
 
+constexpr char kScanFrame[] =
+    "outer, n, inner, in x[outer*n*inner], out y[outer*n*inner], out? index[outer*n*inner]: i64";
 struct Scan {
   int64_t outer, n, inner;
   const void* in;
@@ -170,22 +171,22 @@ void runExtremeScan(const Kernel&, Frame f) {
 
 extern const Kernel kScans[];
 const Kernel kScans[] = {
-    {"cumsum", DType::f32, runScan<CumSum, float>},
-    {"cumsum", DType::f64, runScan<CumSum, double>},
-    {"cumsum", DType::i64, runScan<CumSum, int64_t>},
-    {"cumprod", DType::f32, runScan<CumProd, float>},
-    {"cumprod", DType::f64, runScan<CumProd, double>},
-    {"cumprod", DType::i64, runScan<CumProd, int64_t>},
-    {"logcumsumexp", DType::f32, runScan<LogCumSumExp, float>},
-    {"logcumsumexp", DType::f64, runScan<LogCumSumExp, double>},
-    {"cummax", DType::f32, runExtremeScan<float, true>},
-    {"cummax", DType::f64, runExtremeScan<double, true>},
-    {"cummax", DType::i64, runExtremeScan<int64_t, true>},
-    {"cummax", DType::i32, runExtremeScan<int32_t, true>},
-    {"cummin", DType::f32, runExtremeScan<float, false>},
-    {"cummin", DType::f64, runExtremeScan<double, false>},
-    {"cummin", DType::i64, runExtremeScan<int64_t, false>},
-    {"cummin", DType::i32, runExtremeScan<int32_t, false>},
+    {"cumsum", DType::f32, runScan<CumSum, float>, kScanFrame},
+    {"cumsum", DType::f64, runScan<CumSum, double>, kScanFrame},
+    {"cumsum", DType::i64, runScan<CumSum, int64_t>, kScanFrame},
+    {"cumprod", DType::f32, runScan<CumProd, float>, kScanFrame},
+    {"cumprod", DType::f64, runScan<CumProd, double>, kScanFrame},
+    {"cumprod", DType::i64, runScan<CumProd, int64_t>, kScanFrame},
+    {"logcumsumexp", DType::f32, runScan<LogCumSumExp, float>, kScanFrame},
+    {"logcumsumexp", DType::f64, runScan<LogCumSumExp, double>, kScanFrame},
+    {"cummax", DType::f32, runExtremeScan<float, true>, kScanFrame},
+    {"cummax", DType::f64, runExtremeScan<double, true>, kScanFrame},
+    {"cummax", DType::i64, runExtremeScan<int64_t, true>, kScanFrame},
+    {"cummax", DType::i32, runExtremeScan<int32_t, true>, kScanFrame},
+    {"cummin", DType::f32, runExtremeScan<float, false>, kScanFrame},
+    {"cummin", DType::f64, runExtremeScan<double, false>, kScanFrame},
+    {"cummin", DType::i64, runExtremeScan<int64_t, false>, kScanFrame},
+    {"cummin", DType::i32, runExtremeScan<int32_t, false>, kScanFrame},
 };
 constexpr size_t kScansCount = sizeof(kScans) / sizeof(kScans[0]);
 

@@ -235,9 +235,10 @@ void overRows(const Rows& r, const Body& body) {
 }
 
 // ---- kernels --------------------------------------------------------------------------------------------------------
-// Every frame begins, after the id, with rows, n, dtype, in [rows, n].
+#define TENFOLD_ROWS "rows, n, code, in x[rows*n]: any, "
 
-// sort: …, values [rows, n] or 0, indices (int64 [rows, n]) or 0, descending. Stable.
+// Stable.
+constexpr char kSortFrame[] = TENFOLD_ROWS "out? values[rows*n]: any, out? indices[rows*n]: i64, descending";
 void runSort(const Kernel&, Frame f) {
   const Rows r(f);
   char* values = f.ptr<char>();
@@ -273,7 +274,7 @@ bool byKey(const Item& a, const Item& b) {
   return a.key() < b.key();
 }
 
-// topk: …, k, values [rows, k], indices (int64 [rows, k]), largest, sorted
+constexpr char kTopkFrame[] = TENFOLD_ROWS "k, out values[rows*k]: any, out indices[rows*k]: i64, largest, sorted";
 // Which of equal elements is chosen, and their order, are what the standard library's selection gives, as in PyTorch.
 void runTopk(const Kernel&, Frame f) {
   const Rows r(f);
@@ -329,7 +330,8 @@ void select(Item* a, int64_t n, int64_t k) {
   if (high == low + 1 && byKey(a[high], a[low])) std::swap(a[low], a[high]);
 }
 
-// kthvalue: …, k (from 0), values [rows], indices (int64 [rows])
+// k counts from 0.
+constexpr char kKthvalueFrame[] = TENFOLD_ROWS "k, out values[rows]: any, out indices[rows]: i64";
 void runKthvalue(const Kernel&, Frame f) {
   const Rows r(f);
   const int64_t k = f.i64();
@@ -350,7 +352,8 @@ void runKthvalue(const Kernel&, Frame f) {
   });
 }
 
-// median: …, values [rows], indices (int64 [rows]), ignoreNaN. The lower of two in the middle, of equal ones
+constexpr char kMedianFrame[] = TENFOLD_ROWS "out values[rows]: any, out indices[rows]: i64, ignoreNaN";
+// The lower of two in the middle, of equal ones
 // as if sorted stably; the first NaN, if any.
 void runMedian(const Kernel&, Frame f) {
   const Rows r(f);
@@ -386,7 +389,8 @@ void runMedian(const Kernel&, Frame f) {
   });
 }
 
-// mode: …, values [rows], indices (int64 [rows]). The smallest of the most frequent ones.
+constexpr char kModeFrame[] = TENFOLD_ROWS "out values[rows]: any, out indices[rows]: i64";
+// The smallest of the most frequent ones.
 void runMode(const Kernel&, Frame f) {
   const Rows r(f);
   char* values = f.ptr<char>();
@@ -417,7 +421,8 @@ void runMode(const Kernel&, Frame f) {
   });
 }
 
-// lexSort: …, order (int64 [rows]): the rows in lexicographic order, stable.
+constexpr char kLexSortFrame[] = TENFOLD_ROWS "out order[rows]: i64";
+// The rows in lexicographic order, stable.
 void runLexSort(const Kernel&, Frame f) {
   const Rows r(f);
   int64_t* order = f.ptr<int64_t>();
@@ -435,7 +440,8 @@ void runLexSort(const Kernel&, Frame f) {
   });
 }
 
-// runs: …, order (int64 [rows]) or 0, isFloat, inverse (int64 [rows]), starts (int64 [rows]), count (one double)
+constexpr char kRunsFrame[] =
+    TENFOLD_ROWS "in? order[rows]: i64, isFloat, out inverse[rows]: i64, out starts[rows]: i64, out count[1]: f64";
 // Runs of equal rows, taken in `order`: of each row the number of its run, and where in the order each run starts. NaN
 // equals nothing.
 void runRuns(const Kernel&, Frame f) {
@@ -467,8 +473,9 @@ void runRuns(const Kernel&, Frame f) {
   *count = static_cast<double>(runs);
 }
 
-// searchsorted: rows, n, sorted [rows or 1, n], shared (one row for all), sorter (int64, like sorted) or 0, m,
-//   values [rows, m], out (int64 [rows, m]), right
+// sorted [rows, n], or [n] where it is shared; sorter is like it.
+constexpr char kSearchsortedFrame[] =
+    "rows, n, in sorted[n], shared, in? sorter[n]: i64, m, in values[rows*m], out places[rows*m]: i64, right";
 // How many elements of a row are less than (right: at most) each value.
 template <class T>
 void runSearchsorted(const Kernel&, Frame f) {
@@ -507,17 +514,17 @@ void runSearchsorted(const Kernel&, Frame f) {
 }
 
 const Kernel kSortKernels[] = {
-    {"sort", DType::i64, runSort},
-    {"topk", DType::i64, runTopk},
-    {"kthvalue", DType::i64, runKthvalue},
-    {"median", DType::i64, runMedian},
-    {"mode", DType::i64, runMode},
-    {"lexSort", DType::i64, runLexSort},
-    {"runs", DType::i64, runRuns},
-    {"searchsorted", DType::f32, runSearchsorted<float>},
-    {"searchsorted", DType::f64, runSearchsorted<double>},
-    {"searchsorted", DType::i64, runSearchsorted<int64_t>},
-    {"searchsorted", DType::i32, runSearchsorted<int32_t>},
+    {"sort", DType::i64, runSort, kSortFrame},
+    {"topk", DType::i64, runTopk, kTopkFrame},
+    {"kthvalue", DType::i64, runKthvalue, kKthvalueFrame},
+    {"median", DType::i64, runMedian, kMedianFrame},
+    {"mode", DType::i64, runMode, kModeFrame},
+    {"lexSort", DType::i64, runLexSort, kLexSortFrame},
+    {"runs", DType::i64, runRuns, kRunsFrame},
+    {"searchsorted", DType::f32, runSearchsorted<float>, kSearchsortedFrame},
+    {"searchsorted", DType::f64, runSearchsorted<double>, kSearchsortedFrame},
+    {"searchsorted", DType::i64, runSearchsorted<int64_t>, kSearchsortedFrame},
+    {"searchsorted", DType::i32, runSearchsorted<int32_t>, kSearchsortedFrame},
 };
 
 }  // namespace

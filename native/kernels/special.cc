@@ -431,7 +431,7 @@ void polynomialTile(void* out, const void* const* in, size_t n, const double*) {
 }
 template <class T>
 constexpr Kernel row(const char* name, TileFn tile, int inputs, int cost) {
-  Kernel k = {name, DTypeOf<T>::value, nullptr, tile, inputs, {}, DTypeOf<T>::value, cost};
+  Kernel k = {name, DTypeOf<T>::value, nullptr, nullptr, tile, inputs, {}, DTypeOf<T>::value, cost};
   for (int i = 0; i < inputs; ++i) k.in[i] = DTypeOf<T>::value;
   return k;
 }

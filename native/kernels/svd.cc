@@ -240,9 +240,10 @@ struct SvdTask {
   }
 };
 
-// svd: frame after the id is batch, rows, columns, vectors (Vectors), a [batch, rows, columns], s [batch, n], u [batch,
-// rows, n], vh [batch, n, columns], trouble int64 [batch] (Trouble), where n is the smaller size. With full vectors u
-// is [batch, rows, rows] and vh [batch, columns, columns]; with none they are 0. Infinities give NaN.
+// vectors: Vectors; trouble: Trouble. s [batch, n], u [batch, rows, n], vh [batch, n, columns], where n is the smaller
+// size; with full vectors u is [batch, rows, rows] and vh [batch, columns, columns]. Infinities give NaN.
+constexpr char kSvdFrame[] =
+    "batch, rows, columns, vectors, in a[batch*rows*columns], out s, out? u, out? vh, out trouble[batch]: i64";
 template <class T>
 void runSvd(const Kernel&, Frame f) {
   const int64_t batch = f.i64(), rows = f.i64(), columns = f.i64();
@@ -259,8 +260,8 @@ void runSvd(const Kernel&, Frame f) {
 
 extern const Kernel kSvd[];
 const Kernel kSvd[] = {
-    {"svd", DType::f32, runSvd<float>},
-    {"svd", DType::f64, runSvd<double>},
+    {"svd", DType::f32, runSvd<float>, kSvdFrame},
+    {"svd", DType::f64, runSvd<double>, kSvdFrame},
 };
 constexpr size_t kSvdCount = sizeof(kSvd) / sizeof(kSvd[0]);
 

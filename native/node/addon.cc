@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <mutex>
 #include <new>
 #include <string>
 #include <vector>
@@ -240,6 +241,14 @@ Napi::Value collected(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, static_cast<double>(count));
 }
 
+// alone(fn): calls fn while no other thread of this process is in here, for what is the whole process's: V8's flags.
+// (A napi_value that fn throws is passed on.)
+Napi::Value alone(const Napi::CallbackInfo& info) {
+  static std::mutex mutex;
+  const std::lock_guard<std::mutex> lock(mutex);
+  return info[0].As<Napi::Function>().Call({});
+}
+
 void setNumThreads(const Napi::CallbackInfo& info) {
   try {
     tenfold::setNumThreads(info[0].ToNumber().Int32Value());
@@ -312,6 +321,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("address", address);
   add("adviseHuge", adviseHuge);
   add("collected", collected);
+  add("alone", alone);
   add("setNumThreads", setNumThreads);
   add("getNumThreads", getNumThreads);
   add("info", describe);

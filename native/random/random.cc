@@ -4,13 +4,8 @@
 // Words are drawn by one thread, because their order is the contract; where a sample costs a logarithm or more, the
 // samples are made by the pool from a slab of uniforms. So no value depends on the number of threads.
 //
-// Every frame begins with
-//   state    address of a GeneratorState (generator.h)
-//   out      address of the dense output, in the kernel's dtype
-//   n        elements of it
-// and what follows is said above each kernel. A 64-bit integer crosses as two doubles: its high half, its low half,
-// both as unsigned 32-bit numbers; negative ones as two's complement. Kernels check their data before they draw, so a
-// refused call leaves the state alone.
+// A 64-bit integer crosses as two doubles: its high half, its low half, both as unsigned 32-bit numbers; negative ones
+// as two's complement. Kernels check their data before they draw, so a refused call leaves the state alone.
 //
 // To add a distribution: a struct with T operator()(double u) if it needs one uniform for each sample (see
 // Exponential), its Run function and a line of the table.
@@ -44,6 +39,7 @@ constexpr size_t kSlab = size_t{1} << 15;
 // Samples that cost a logarithm (8 ns and more) for a piece of work of 10 microseconds or more.
 constexpr int64_t kGrain = 2048;
 
+#define TENFOLD_FILL "inout state: bytes, out y[n], n"  // state: a GeneratorState (generator.h)
 struct Fill {
   explicit Fill(Frame& frame)
       : state(frame.ptr<GeneratorState>()), out(frame.ptr<void>()), n(static_cast<size_t>(frame.i64())) {}
@@ -58,14 +54,15 @@ inline uint64_t ReadU64(Frame& frame) {
 }
 
 // ---- seed -----------------------------------------------------------------------------------------------------------
-// state, seed (high, low): there is no output.
+constexpr char kMtSeedFrame[] = "inout state: bytes, seedHigh, seedLow";
 void RunMtSeed(const Kernel&, Frame frame) {
   GeneratorState* state = frame.ptr<GeneratorState>();
   seedGenerator(*state, ReadU64(frame));
 }
 
 // ---- uniform --------------------------------------------------------------------------------------------------------
-// from, to: uniform in [from, to). One word for each float, two for each double.
+constexpr char kUniformFrame[] = TENFOLD_FILL ", from: f64, to: f64";
+// Uniform in [from, to). One word for each float, two for each double.
 template <class T>
 void RunUniform(const Kernel&, Frame frame) {
   const Fill fill(frame);
@@ -97,7 +94,7 @@ void FillFromUniform(const Fill& fill, const Sample& sample) {
   }
 }
 
-// lambda
+constexpr char kExponentialFrame[] = TENFOLD_FILL ", lambda: f64";
 template <class T>
 struct Exponential {
   double scale;
@@ -109,7 +106,7 @@ void RunExponential(const Kernel&, Frame frame) {
   FillFromUniform<T>(fill, Exponential<T>{-1.0 / frame.f64()});
 }
 
-// median, sigma
+constexpr char kCauchyFrame[] = TENFOLD_FILL ", median: f64, sigma: f64";
 template <class T>
 struct Cauchy {
   double median, sigma;
@@ -122,6 +119,7 @@ void RunCauchy(const Kernel&, Frame frame) {
   FillFromUniform<T>(fill, Cauchy<T>{median, sigma});
 }
 
+constexpr char kGeometricFrame[] = TENFOLD_FILL ", p: f64";
 // p in (0, 1): the number of trials up to and with the first success.
 template <class T>
 struct Geometric {
@@ -241,7 +239,8 @@ void FillNormalPairs(const Fill& fill, double mean, double std) {
   g.hasNormal = n % 2;
 }
 
-// mean, std, pairs: where `pairs` is 1, as below 16 elements, samples are made pair by pair. It is what PyTorch does
+constexpr char kNormalFrame[] = TENFOLD_FILL ", mean: f64, std: f64, pairs";
+// Where `pairs` is 1, as below 16 elements, samples are made pair by pair. It is what PyTorch does
 // for an output that isn't contiguous.
 template <class T>
 void RunNormal(const Kernel&, Frame frame) {
@@ -254,7 +253,8 @@ void RunNormal(const Kernel&, Frame frame) {
   }
 }
 
-// mean, std of the logarithm
+// mean and std of the logarithm
+constexpr char kLogNormalFrame[] = TENFOLD_FILL ", mean: f64, std: f64";
 template <class T>
 void RunLogNormal(const Kernel&, Frame frame) {
   const Fill fill(frame);
@@ -288,7 +288,8 @@ inline T FromInt(uint64_t x) {
   }
 }
 
-// from, range (both high, low): integers in [from, from + range). Range 0 stands for 2^64, all of int64, with from 0.
+constexpr char kIntegersFrame[] = TENFOLD_FILL ", fromHigh, fromLow, rangeHigh, rangeLow";
+// Integers in [from, from + range). Range 0 stands for 2^64, all of int64, with from 0.
 // int64, float32 and float64 take two words a sample where range >= 2^32, everything else one. PyTorch's random_()
 // without bounds is this kernel with range 2^63 for int64, 2^53 + 1 for float64, 2^24 + 1 for float32, and the largest
 // value + 1 for the rest.
@@ -320,6 +321,7 @@ void RunRandom(const Kernel&, Frame frame) {
   }
 }
 
+constexpr char kRandpermFrame[] = TENFOLD_FILL;
 // A permutation of 0 .. n-1 by Fisher and Yates' shuffle from the front.
 void RunRandperm(const Kernel&, Frame frame) {
   const Fill fill(frame);
@@ -338,7 +340,8 @@ void RunRandperm(const Kernel&, Frame frame) {
 }
 
 // ---- bernoulli ------------------------------------------------------------------------------------------------------
-// p, value: `value` with probability p, else 0. Dropout's mask is p = 1 - rate, value = 1 / p. Two words a sample.
+constexpr char kBernoulliFrame[] = TENFOLD_FILL ", p: f64, value: f64";
+// `value` with probability p, else 0. Dropout's mask is p = 1 - rate, value = 1 / p. Two words a sample.
 template <class T>
 void RunBernoulli(const Kernel&, Frame frame) {
   const Fill fill(frame);
@@ -360,7 +363,8 @@ void RunBernoulli(const Kernel&, Frame frame) {
   }
 }
 
-// p: address of n probabilities in the kernel's dtype, which may be the output. 24 bits of a word decide a float's
+constexpr char kBernoulliTensorFrame[] = TENFOLD_FILL ", in p[n]";
+// p may be the output. 24 bits of a word decide a float's
 // sample, 53 of two a double's.
 template <class T>
 void RunBernoulliTensor(const Kernel&, Frame frame) {
@@ -411,6 +415,7 @@ int64_t SamplePoisson(Draws& draws, double rate) {
     }
   }
 }
+constexpr char kPoissonFrame[] = TENFOLD_FILL ", in rates[n]";
 template <class T>
 void RunPoisson(const Kernel&, Frame frame) {
   const Fill fill(frame);
@@ -495,10 +500,12 @@ void TakeLargest(std::pair<T, int64_t>* entries, size_t n, int64_t* out, size_t 
   for (size_t s = 0; s < samples; ++s) out[s] = entries[s].second;
 }
 
-// weights, rows, categories, samples, replacement, columnsFirst: the output is int64 [rows, samples], n = rows *
-// samples; weights is the address of dense [rows, categories] in the kernel's dtype; without replacement samples <=
-// categories, and columnsFirst draws category by category, as PyTorch does for weights that lie in memory that way. As
-// PyTorch 1.13: later ones draw a single sample with replacement as they do one without.
+constexpr char kMultinomialFrame[] =
+    "inout state: bytes, out y[n]: i64, n, in weights[rows*categories], rows, categories, samples, replacement, "
+    "columnsFirst";
+// y [rows, samples], weights [rows, categories]; without replacement samples <= categories, and columnsFirst draws
+// category by category, as PyTorch does for weights that lie in memory that way. As PyTorch 1.13: later ones draw a
+// single sample with replacement as they do one without.
 template <class T>
 void RunMultinomial(const Kernel&, Frame frame) {
   const Fill fill(frame);
@@ -542,33 +549,33 @@ void RunMultinomial(const Kernel&, Frame frame) {
 }
 
 // ---- table ----------------------------------------------------------------------------------------------------------
-#define TENFOLD_FLOATS(NAME, RUN) \
-  {NAME, DType::f32, RUN<float>}, { NAME, DType::f64, RUN<double> }
-#define TENFOLD_INTS(NAME, RUN)                                                                         \
-  {NAME, DType::i64, RUN<int64_t>}, {NAME, DType::i32, RUN<int32_t>}, {NAME, DType::i16, RUN<int16_t>}, \
-      {NAME, DType::i8, RUN<int8_t>}, {                                                                 \
-    NAME, DType::u8, RUN<uint8_t>                                                                       \
+#define TENFOLD_FLOATS(NAME, RUN, FRAME) \
+  {NAME, DType::f32, RUN<float>, FRAME}, { NAME, DType::f64, RUN<double>, FRAME }
+#define TENFOLD_INTS(NAME, RUN, FRAME)                                                  \
+  {NAME, DType::i64, RUN<int64_t>, FRAME}, {NAME, DType::i32, RUN<int32_t>, FRAME},     \
+      {NAME, DType::i16, RUN<int16_t>, FRAME}, {NAME, DType::i8, RUN<int8_t>, FRAME}, { \
+    NAME, DType::u8, RUN<uint8_t>, FRAME                                                \
   }
 extern const Kernel kRandom[];
 const Kernel kRandom[] = {
-    {"mtSeed", DType::i64, RunMtSeed},
-    TENFOLD_FLOATS("uniform", RunUniform),
-    TENFOLD_FLOATS("normal", RunNormal),
-    TENFOLD_FLOATS("logNormal", RunLogNormal),
-    TENFOLD_FLOATS("exponential", RunExponential),
-    TENFOLD_FLOATS("cauchy", RunCauchy),
-    TENFOLD_FLOATS("geometric", RunGeometric),
-    TENFOLD_INTS("geometric", RunGeometric),
-    TENFOLD_FLOATS("random", RunRandom),
-    TENFOLD_INTS("random", RunRandom),
-    {"random", DType::b8, RunRandom<Bool>},
-    {"randperm", DType::i64, RunRandperm},
-    TENFOLD_FLOATS("bernoulli", RunBernoulli),
-    TENFOLD_INTS("bernoulli", RunBernoulli),
-    {"bernoulli", DType::b8, RunBernoulli<Bool>},
-    TENFOLD_FLOATS("bernoulliTensor", RunBernoulliTensor),
-    TENFOLD_FLOATS("poisson", RunPoisson),
-    TENFOLD_FLOATS("multinomial", RunMultinomial),
+    {"mtSeed", DType::i64, RunMtSeed, kMtSeedFrame},
+    TENFOLD_FLOATS("uniform", RunUniform, kUniformFrame),
+    TENFOLD_FLOATS("normal", RunNormal, kNormalFrame),
+    TENFOLD_FLOATS("logNormal", RunLogNormal, kLogNormalFrame),
+    TENFOLD_FLOATS("exponential", RunExponential, kExponentialFrame),
+    TENFOLD_FLOATS("cauchy", RunCauchy, kCauchyFrame),
+    TENFOLD_FLOATS("geometric", RunGeometric, kGeometricFrame),
+    TENFOLD_INTS("geometric", RunGeometric, kGeometricFrame),
+    TENFOLD_FLOATS("random", RunRandom, kIntegersFrame),
+    TENFOLD_INTS("random", RunRandom, kIntegersFrame),
+    {"random", DType::b8, RunRandom<Bool>, kIntegersFrame},
+    {"randperm", DType::i64, RunRandperm, kRandpermFrame},
+    TENFOLD_FLOATS("bernoulli", RunBernoulli, kBernoulliFrame),
+    TENFOLD_INTS("bernoulli", RunBernoulli, kBernoulliFrame),
+    {"bernoulli", DType::b8, RunBernoulli<Bool>, kBernoulliFrame},
+    TENFOLD_FLOATS("bernoulliTensor", RunBernoulliTensor, kBernoulliTensorFrame),
+    TENFOLD_FLOATS("poisson", RunPoisson, kPoissonFrame),
+    TENFOLD_FLOATS("multinomial", RunMultinomial, kMultinomialFrame),
 };
 #undef TENFOLD_FLOATS
 #undef TENFOLD_INTS

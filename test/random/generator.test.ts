@@ -6,8 +6,10 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { codeOf, SIZE } from '../../lib/dtype.js';
-import { address, kernel, launchRaw, nativeInfo } from '../../lib/native/launch.js';
+import { run } from '../../lib/launch/run.js';
+import { kernel, nativeInfo } from '../../lib/native/launch.js';
 import { defaultGenerator, Generator, halves } from '../../lib/random/generator.js';
+import { Tensor } from '../../lib/tensor/tensor.js';
 
 interface Call {
   op: string;
@@ -46,7 +48,7 @@ const ARRAYS = {
 type Elements = InstanceType<(typeof ARRAYS)[keyof typeof ARRAYS]>;
 const arrayOf = (dtype: string, n: number): Elements =>
   new ARRAYS[dtype as keyof typeof ARRAYS](new ArrayBuffer(Math.max(1, n) * SIZE[codeOf('test', dtype)]!), 0, n);
-const at = (array: Elements): number => address(array.buffer);
+const wrap = (array: Elements, dtype: string): Tensor => Tensor.wrap(array, [array.length], codeOf('test', dtype));
 const sha256 = (bytes: ArrayBufferView): string =>
   createHash('sha256')
     .update(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
@@ -74,40 +76,41 @@ const RANGES: Record<string, bigint> = {
 function draw(generator: Generator, call: Call): Elements {
   const integers = call.op === 'multinomial' || call.op === 'randperm';
   const out = arrayOf(integers ? 'int64' : call.dtype, call.n);
-  const run = (name: string, ...numbers: number[]): Elements => {
-    launchRaw(kernel(name)[codeOf('test', call.dtype)]!, generator.address, at(out), call.n, ...numbers);
+  const to = wrap(out, integers ? 'int64' : call.dtype);
+  const drawn = (name: string, ...args: (number | Tensor)[]): Elements => {
+    run(kernel(name)[codeOf('test', call.dtype)]!, generator.state, to, call.n, ...args);
     return out;
   };
   const numbers = (call.args ?? []).map(Number);
   switch (call.op) {
     case 'normal_':
-      return run('normal', ...numbers, call.strided ? 1 : 0);
+      return drawn('normal', ...numbers, call.strided ? 1 : 0);
     case 'uniform_':
-      return run('uniform', ...numbers);
+      return drawn('uniform', ...numbers);
     case 'log_normal_':
-      return run('logNormal', ...numbers);
+      return drawn('logNormal', ...numbers);
     case 'exponential_':
-      return run('exponential', ...numbers);
+      return drawn('exponential', ...numbers);
     case 'cauchy_':
-      return run('cauchy', ...numbers);
+      return drawn('cauchy', ...numbers);
     case 'geometric_':
-      return run('geometric', ...numbers);
+      return drawn('geometric', ...numbers);
     case 'bernoulli_':
-      return run('bernoulli', ...numbers, 1);
+      return drawn('bernoulli', ...numbers, 1);
     case 'random_': {
       const [low, high] = (call.args ?? []).length ? call.args!.map(BigInt) : [0n, RANGES[call.dtype]!];
-      return run('random', ...halves(low!), ...halves(high! - low!));
+      return drawn('random', ...halves(low!), ...halves(high! - low!));
     }
     case 'randperm':
-      return run('randperm');
+      return drawn('randperm');
     case 'bernoulli':
-      return run('bernoulliTensor', at(weights(call.n, call.dtype)));
+      return drawn('bernoulliTensor', wrap(weights(call.n, call.dtype), call.dtype));
     case 'poisson':
-      return run('poisson', at(weights(call.n, call.dtype, call.scale)));
+      return drawn('poisson', wrap(weights(call.n, call.dtype, call.scale), call.dtype));
     case 'multinomial': {
       const { rows, categories, samples, replacement } = call;
       const p = weights(rows! * categories!, call.dtype);
-      return run('multinomial', at(p), rows!, categories!, samples!, replacement ? 1 : 0);
+      return drawn('multinomial', wrap(p, call.dtype), rows!, categories!, samples!, replacement ? 1 : 0, 0);
     }
     default:
       throw new Error(`no op ${call.op}`);
@@ -139,7 +142,15 @@ describe.each(sequences)('generator from seed $seed', ({ seed, calls, state }) =
 describe('Generator', () => {
   const next = (g: Generator, n = 3, name = 'normal'): number[] => {
     const out = new Float64Array(n);
-    launchRaw(kernel(name)[codeOf('test', 'float64')]!, g.address, address(out.buffer), n, 0, 1, 0);
+    run(
+      kernel(name)[codeOf('test', 'float64')]!,
+      g.state,
+      wrap(out, 'float64'),
+      n,
+      0,
+      1,
+      ...(name === 'normal' ? [0] : []),
+    );
     return [...out];
   };
 

@@ -1,9 +1,10 @@
 /** Losses of classes: negative log-likelihood, cross entropy, margins between classes. */
 import { TenfoldError } from '../../errors.js';
 import { Code, isFloatCode } from '../../dtype.js';
-import { kernel, launchRaw } from '../../native/launch.js';
+import { run } from '../../launch/run.js';
+import { kernel } from '../../native/launch.js';
 import { broadcastShapes, formatShape, sameShape, type Shape } from '../../tensor/shape.js';
-import { Tensor, addressOf } from '../../tensor/tensor.js';
+import { Tensor } from '../../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { cat, stack, where } from '../../ops/index.js';
 import { arange, fullLike, tensor } from '../../ops/creation.js';
@@ -137,18 +138,8 @@ const fusedBackward = defineOp(
       const out = Tensor.rawLike(x, x.code);
       const [rows, classes] = x.shape as unknown as [number, number];
       const how = REDUCTIONS.indexOf(reduction);
-      const tensors = [grad.rawDense(), saved, out].map(addressOf);
-      launchRaw(
-        CROSS_ENTROPY_BACKWARD[x.code]!,
-        rows,
-        classes,
-        addressOf(x.rawDense()),
-        addressOf(target),
-        ignore,
-        smoothing,
-        how,
-        ...tensors,
-      );
+      const tensors = [grad.rawDense(), saved, out];
+      run(CROSS_ENTROPY_BACKWARD[x.code]!, rows, classes, x.rawDense(), target, ignore, smoothing, how, ...tensors);
       return out;
     },
     backward: {
@@ -180,18 +171,7 @@ const fused = defineOp(
       const saved = Tensor.raw([rows, 2], x.code);
       const how = REDUCTIONS.indexOf(reduction);
       const id = CROSS_ENTROPY[x.code]!;
-      launchRaw(
-        id,
-        rows,
-        classes,
-        addressOf(x.rawDense()),
-        addressOf(target),
-        ignore,
-        smoothing,
-        how,
-        addressOf(loss),
-        addressOf(saved),
-      );
+      run(id, rows, classes, x.rawDense(), target, ignore, smoothing, how, loss, saved);
       return [loss, saved];
     },
     backward: {

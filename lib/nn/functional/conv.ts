@@ -5,9 +5,10 @@
  */
 import { TenfoldError } from '../../errors.js';
 import { COMPUTE, Code, DTYPES, isFloatCode } from '../../dtype.js';
-import { kernel, launchRaw, type Kernel } from '../../native/launch.js';
+import { run } from '../../launch/run.js';
+import { kernel, type Kernel } from '../../native/launch.js';
 import { formatShape, numelOf, type Shape } from '../../tensor/shape.js';
-import { Tensor, addressOf } from '../../tensor/tensor.js';
+import { Tensor } from '../../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { checkMargin, formatSizes, isBatched, perDim, spatial, three } from './windows.js';
 
@@ -42,22 +43,22 @@ function launchConvolution(
   const out = nothing ? Tensor.zeros(outShape, code) : Tensor.raw(outShape, code);
   if (nothing && z !== null) out.rawCopy(z.view([-1, ...image.slice(2).map(() => 1)]));
   if (!nothing && out.count > 0) {
-    launchRaw(
+    run(
       k[code]!,
       image[0]!,
       groups,
       image[1]!,
       result[1]!,
-      ...three(image.slice(2), 1),
-      ...three(kernelSize, 1),
-      ...three(result.slice(2), 1),
-      ...three(stride, 1),
-      ...three(padding, 0),
-      ...three(dilation, 1),
-      addressOf(x),
-      addressOf(y),
-      z === null ? 0 : addressOf(z),
-      addressOf(out),
+      three(image.slice(2), 1),
+      three(kernelSize, 1),
+      three(result.slice(2), 1),
+      three(stride, 1),
+      three(padding, 0),
+      three(dilation, 1),
+      x,
+      y,
+      z,
+      out,
       0,
     );
   }
@@ -71,8 +72,7 @@ const sumOfChannels = defineOp('sumOfChannels(Tensor input)', (): OpDef => ({
     const code = COMPUTE[input.code]!;
     const x = input.code === code ? input.rawDense() : input.to(DTYPES[code]!);
     const out = Tensor.raw([channels], code);
-    if (channels > 0)
-      launchRaw(CHANNEL_SUM[code]!, outer, channels, numelOf(input.shape.slice(2)), addressOf(x), addressOf(out));
+    if (channels > 0) run(CHANNEL_SUM[code]!, outer, channels, numelOf(input.shape.slice(2)), x, out);
     return code === input.code ? out : out.to(input.dtype);
   },
   backward: {

@@ -2,15 +2,15 @@
 import { TenfoldError } from '../../errors.js';
 import { Code, isFloatCode } from '../../dtype.js';
 import { mode } from '../../autograd/mode.js';
-import { kernel, launchRaw } from '../../native/launch.js';
+import { run } from '../../launch/run.js';
+import { kernel } from '../../native/launch.js';
 import { formatShape, numelOf, sameShape, type Shape } from '../../tensor/shape.js';
-import { Tensor, addressOf } from '../../tensor/tensor.js';
+import { Tensor } from '../../tensor/tensor.js';
 import { all, defineOp, type Formula, type OpDef } from '../../op/define.js';
 import { throughFormula } from '../../op/formula.js';
 import { avgPool2d } from './pooling.js';
 import { pad } from './resample.js';
 
-const addressOrNone = (t: Tensor | null): number => (t === null ? 0 : addressOf(t));
 const denseOrNone = (t: Tensor | null): Tensor | null => (t === null ? null : t.rawDense());
 function kernelId(k: Int32Array, call: string, x: Tensor): number {
   const id = k[x.code]!;
@@ -56,15 +56,8 @@ const layerNormBackward = defineOp(
     forward(grad: Tensor, x: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | null) {
       const [rows, n] = x.shape as unknown as [number, number];
       const out = [Tensor.rawLike(x, x.code), Tensor.raw([n], x.code), Tensor.raw([n], x.code)];
-      const inputs = [grad.rawDense(), x.rawDense(), mean, rstd].map(addressOf);
-      launchRaw(
-        LAYER_NORM_BACKWARD[x.code]!,
-        rows,
-        n,
-        ...inputs,
-        addressOrNone(denseOrNone(weight)),
-        ...out.map(addressOf),
-      );
+      const inputs = [grad.rawDense(), x.rawDense(), mean, rstd];
+      run(LAYER_NORM_BACKWARD[x.code]!, rows, n, ...inputs, denseOrNone(weight), ...out);
       return out;
     },
     backward: secondDerivative(layerNormGrads, 2),
@@ -77,16 +70,8 @@ const nativeLayerNorm = defineOp(
     forward(x: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number) {
       const [rows, n] = x.shape as unknown as [number, number];
       const out = [Tensor.rawLike(x, x.code), Tensor.raw([rows], x.code), Tensor.raw([rows], x.code)];
-      const affine = [denseOrNone(weight), denseOrNone(bias)].map(addressOrNone);
-      launchRaw(
-        kernelId(LAYER_NORM, 'layerNorm', x),
-        rows,
-        n,
-        addressOf(x.rawDense()),
-        ...affine,
-        ...out.map(addressOf),
-        eps,
-      );
+      const affine = [denseOrNone(weight), denseOrNone(bias)];
+      run(kernelId(LAYER_NORM, 'layerNorm', x), rows, n, x.rawDense(), ...affine, ...out, eps);
       return out;
     },
     backward: derivative(layerNormBackward),
@@ -166,15 +151,8 @@ const rmsNormBackward = defineOp(
     forward(grad: Tensor, x: Tensor, rstd: Tensor, weight: Tensor | null) {
       const [rows, n] = x.shape as unknown as [number, number];
       const out = [Tensor.rawLike(x, x.code), Tensor.raw([n], x.code)];
-      const inputs = [grad.rawDense(), x.rawDense(), rstd].map(addressOf);
-      launchRaw(
-        RMS_NORM_BACKWARD[x.code]!,
-        rows,
-        n,
-        ...inputs,
-        addressOrNone(denseOrNone(weight)),
-        ...out.map(addressOf),
-      );
+      const inputs = [grad.rawDense(), x.rawDense(), rstd];
+      run(RMS_NORM_BACKWARD[x.code]!, rows, n, ...inputs, denseOrNone(weight), ...out);
       return out;
     },
     backward: secondDerivative(rmsNormGrads, 1),
@@ -186,15 +164,7 @@ const nativeRmsNorm = defineOp(
     forward(x: Tensor, weight: Tensor | null, eps: number) {
       const [rows, n] = x.shape as unknown as [number, number];
       const out = [Tensor.rawLike(x, x.code), Tensor.raw([rows], x.code)];
-      launchRaw(
-        kernelId(RMS_NORM, 'rmsNorm', x),
-        rows,
-        n,
-        addressOf(x.rawDense()),
-        addressOrNone(denseOrNone(weight)),
-        ...out.map(addressOf),
-        eps,
-      );
+      run(kernelId(RMS_NORM, 'rmsNorm', x), rows, n, x.rawDense(), denseOrNone(weight), ...out, eps);
       return out;
     },
     backward: all(['input', 'weight', 'result1'], (grads, { input, weight, result1 }, call) => {
@@ -357,14 +327,8 @@ const batchNormBackward = defineOp(
     forward(grad: Tensor, x: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | null) {
       const block = channelBlock(x);
       const out = [Tensor.rawLike(x, x.code), Tensor.zeros([block[1]], x.code), Tensor.zeros([block[1]], x.code)];
-      const inputs = [grad.rawDense(), x.rawDense(), mean, rstd].map(addressOf);
-      launchRaw(
-        BATCH_NORM_BACKWARD[x.code]!,
-        ...block,
-        ...inputs,
-        addressOrNone(denseOrNone(weight)),
-        ...out.map(addressOf),
-      );
+      const inputs = [grad.rawDense(), x.rawDense(), mean, rstd];
+      run(BATCH_NORM_BACKWARD[x.code]!, ...block, ...inputs, denseOrNone(weight), ...out);
       return out;
     },
     backward: secondDerivative(batchNormGrads, 2),
@@ -377,15 +341,8 @@ const nativeBatchNorm = defineOp(
     forward(x: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number) {
       const block = channelBlock(x);
       const out = [Tensor.rawLike(x, x.code), Tensor.zeros([block[1]], x.code), Tensor.zeros([block[1]], x.code)];
-      const affine = [denseOrNone(weight), denseOrNone(bias)].map(addressOrNone);
-      launchRaw(
-        kernelId(BATCH_NORM, 'batchNorm', x),
-        ...block,
-        addressOf(x.rawDense()),
-        ...affine,
-        ...out.map(addressOf),
-        eps,
-      );
+      const affine = [denseOrNone(weight), denseOrNone(bias)];
+      run(kernelId(BATCH_NORM, 'batchNorm', x), ...block, x.rawDense(), ...affine, ...out, eps);
       return out;
     },
     backward: derivative(batchNormBackward),

@@ -5,10 +5,11 @@
 import { TenfoldError, renamed, show } from '../../errors.js';
 import { Code, isFloatCode } from '../../dtype.js';
 import { mode } from '../../autograd/mode.js';
-import { kernel, launchRaw, type Kernel } from '../../native/launch.js';
+import { run } from '../../launch/run.js';
+import { kernel, type Kernel } from '../../native/launch.js';
 import { formatShape, numelOf } from '../../tensor/shape.js';
 import { fillElements } from '../../tensor/copy.js';
-import { Tensor, addressOf } from '../../tensor/tensor.js';
+import { Tensor } from '../../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { back, computed, placesCode, planeGather, planeScatter, planeUnpool, planesOf, resized } from './planes.js';
 import { checkMargin, formatSizes, isBatched, perDim, spatial, three } from './windows.js';
@@ -32,13 +33,13 @@ interface MaxWindows {
   padding: Ints;
   dilation: Ints;
 }
-const maxGeometry = (image: Ints, size: Ints, w: MaxWindows): number[] => [
-  ...three(image, 1),
-  ...three(w.kernelSize, 1),
-  ...three(size, 1),
-  ...three(w.stride, 1),
-  ...three(w.padding, 0),
-  ...three(w.dilation, 1),
+const maxGeometry = (image: Ints, size: Ints, w: MaxWindows): number[][] => [
+  three(image, 1),
+  three(w.kernelSize, 1),
+  three(size, 1),
+  three(w.stride, 1),
+  three(w.padding, 0),
+  three(w.dilation, 1),
 ];
 
 function runMaxPool(call: string, input: Tensor, size: Ints, windows: MaxWindows, withPlaces: boolean): Tensor[] {
@@ -48,14 +49,7 @@ function runMaxPool(call: string, input: Tensor, size: Ints, windows: MaxWindows
   const n = size.length;
   if (values.count > 0) {
     const geometry = maxGeometry(spatial(input.shape, n), size, windows);
-    launchRaw(
-      id,
-      planesOf(input.shape, n),
-      ...geometry,
-      addressOf(t),
-      addressOf(values),
-      places === null ? 0 : addressOf(places),
-    );
+    run(id, planesOf(input.shape, n), ...geometry, t, values, places);
   }
   return places === null ? [back(values, input)] : [back(values, input), places];
 }
@@ -93,7 +87,7 @@ const maxPoolGradient = defineOp(
       if (t.count === 0) fillElements(out, 0);
       else if (out.count > 0) {
         const geometry = maxGeometry(size, spatial(grad.shape, n), { kernelSize, stride, padding, dilation });
-        launchRaw(id, planesOf(grad.shape, n), ...geometry, addressOf(t), addressOf(places), addressOf(out));
+        run(id, planesOf(grad.shape, n), ...geometry, t, places, out);
       }
       return back(out, grad);
     },
@@ -247,8 +241,8 @@ const adaptiveMaxPoolWithPlaces = defineOp(
       const values = Tensor.raw(resized(input.shape, size), t.code);
       const places = Tensor.raw(values.shape, placesCode(t));
       if (values.count > 0) {
-        const sizes = [...three(spatial(input.shape, n), 1), ...three(size, 1)];
-        launchRaw(id, planesOf(input.shape, n), ...sizes, addressOf(t), addressOf(values), addressOf(places));
+        const sizes = [three(spatial(input.shape, n), 1), three(size, 1)];
+        run(id, planesOf(input.shape, n), ...sizes, t, values, places);
       }
       return [back(values, input), places];
     },
@@ -359,18 +353,18 @@ function runAverage(k: Kernel, input: Tensor, image: Ints, size: Ints, w: AvgWin
   const out = Tensor.raw(resized(input.shape, outSize), t.code);
   if (t.count === 0) fillElements(out, 0);
   else if (out.count > 0) {
-    launchRaw(
+    run(
       id,
       planesOf(input.shape, n),
-      ...three(image, 1),
-      ...three(w.kernelSize, 1),
-      ...three(size, 1),
-      ...three(w.stride, 1),
-      ...three(w.padding, 0),
-      w.countIncludePad ? 1 : 0,
+      three(image, 1),
+      three(w.kernelSize, 1),
+      three(size, 1),
+      three(w.stride, 1),
+      three(w.padding, 0),
+      w.countIncludePad,
       w.divisor,
-      addressOf(t),
-      addressOf(out),
+      t,
+      out,
     );
   }
   return back(out, input);
@@ -485,15 +479,7 @@ function runAdaptive(k: Kernel, input: Tensor, image: Ints, size: Ints, outSize:
   const out = Tensor.raw(resized(input.shape, outSize), t.code);
   // Sizes of what holds nothing may be any: they are not walked.
   if (t.count === 0) fillElements(out, 0);
-  else if (out.count > 0)
-    launchRaw(
-      id,
-      planesOf(input.shape, size.length),
-      ...three(image, 1),
-      ...three(size, 1),
-      addressOf(t),
-      addressOf(out),
-    );
+  else if (out.count > 0) run(id, planesOf(input.shape, size.length), three(image, 1), three(size, 1), t, out);
   return back(out, input);
 }
 /** Averages of `size` parts of the input that cover it. */

@@ -2,9 +2,10 @@
 import { TenfoldError, show } from '../../errors.js';
 import { isFloatCode } from '../../dtype.js';
 import { noGrad } from '../../autograd/mode.js';
-import { kernel, launchRaw, type Kernel } from '../../native/launch.js';
+import { run } from '../../launch/run.js';
+import { kernel, type Kernel } from '../../native/launch.js';
 import { formatShape, numelOf } from '../../tensor/shape.js';
-import { Tensor, addressOf } from '../../tensor/tensor.js';
+import { Tensor } from '../../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { where } from '../../ops/arithmetic.js';
 import { linspace, ones } from '../../ops/creation.js';
@@ -31,20 +32,20 @@ function launchPatches(call: string, k: Kernel, x: Tensor, channels: number, p: 
   const { t, id } = computed(call, k, x);
   const out = Tensor.raw(shape, t.code);
   if (out.count > 0) {
-    launchRaw(
+    run(
       id,
       shape[0]!,
       1,
       channels,
       0,
-      ...three(p.size, 1),
-      ...three(p.kernelSize, 1),
-      ...three(p.places, 1),
-      ...three(p.stride, 1),
-      ...three(p.padding, 0),
-      ...three(p.dilation, 1),
-      addressOf(t),
-      addressOf(out),
+      three(p.size, 1),
+      three(p.kernelSize, 1),
+      three(p.places, 1),
+      three(p.stride, 1),
+      three(p.padding, 0),
+      three(p.dilation, 1),
+      t,
+      out,
     );
   }
   return back(out, x);
