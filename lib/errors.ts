@@ -53,6 +53,19 @@ function editDistance(a: string, b: string): number {
   return rows[a.length]![b.length]!;
 }
 
+const DEVICE = /^(cpu|cuda|mps|xpu|hpu|npu|meta|mtia|hip|xla|vulkan|privateuseone)(:\d+)?$/;
+/** Whether a word is the name of a device, of PyTorch's. */
+export const isDevice = (word: string): boolean => DEVICE.test(word);
+/** Refuses a device other than the processor, the only one that there is. null and undefined stand for it. */
+export function checkDevice(call: string, device: unknown): void {
+  if (device === undefined || device === null || device === 'cpu' || device === 'cpu:0') return;
+  if (typeof device !== 'string') throw new TypeError(`${call}: device must be 'cpu', got ${show(device)}`);
+  throw new TenfoldError(
+    'value',
+    `${call}: device ${show(device)} doesn't exist here: Tenfold computes on the processor; leave it out, or say 'cpu'`,
+  );
+}
+
 /**
  * Checks that `options` holds known keys only; a misspelled option is refused, never ignored. `shown` are those that the
  * message names, where not all of them are options.
@@ -62,6 +75,11 @@ export function checkOptions(call: string, options: object, known: readonly stri
     throw new TypeError(`${call}: options must be an object, got ${show(options)}`);
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
+      // What has a dtype has a device in PyTorch, too.
+      if (key === 'device' && known.includes('dtype')) {
+        checkDevice(call, (options as { device?: unknown }).device);
+        continue;
+      }
       throw new TypeError(
         `${call}: unknown option '${key}'${didYouMean(key, shown) || ` (options: ${shown.join(', ') || 'none'})`}`,
       );

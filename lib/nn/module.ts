@@ -5,7 +5,7 @@
  * State-dict keys are property names; built-in modules spell them as PyTorch does (`stateName`), so that checkpoints
  * travel both ways.
  */
-import { TenfoldError, checkOptions, didYouMean, show } from '../errors.js';
+import { TenfoldError, checkDevice, checkOptions, didYouMean, isDevice, show } from '../errors.js';
 import { DTYPES, codeOf, isFloatCode, type DType } from '../dtype.js';
 import { leafMeta } from '../autograd/meta.js';
 import { mode } from '../autograd/mode.js';
@@ -270,12 +270,19 @@ export class Module {
     return this;
   }
   /** Converts floating-point parameters and buffers to a floating-point dtype, in place; returns the module. */
-  to(dtype: DType | 'cpu' | Tensor | { dtype?: DType; device?: string }): this {
-    if (dtype === 'cpu') return this;
+  to(dtype: DType | 'cpu' | Tensor | { dtype?: DType | null; device?: string | null; nonBlocking?: boolean }): this;
+  to(device: string, dtype?: DType | null): this;
+  to(dtype: string | Tensor | { dtype?: DType | null; device?: string | null }, behind?: DType | null): this {
+    if (typeof dtype === 'string' && isDevice(dtype)) {
+      checkDevice('to', dtype);
+      return behind === undefined || behind === null ? this : this.to(behind);
+    }
+    if (behind !== undefined)
+      throw new TypeError(`to: takes a dtype, or a device and a dtype, got ${show(behind)} behind ${show(dtype)}`);
     if (dtype instanceof Tensor) return this.to(dtype.dtype);
     if (typeof dtype === 'object' && dtype !== null) {
-      checkOptions('to', dtype, ['dtype', 'device']);
-      return dtype.dtype === undefined ? this : this.to(dtype.dtype);
+      checkOptions('to', dtype, ['dtype', 'nonBlocking']);
+      return dtype.dtype === undefined || dtype.dtype === null ? this : this.to(dtype.dtype);
     }
     const code = codeOf('to', dtype);
     if (!isFloatCode(code))
@@ -296,6 +303,16 @@ export class Module {
       for (const [, b, , property] of buffersOf(m))
         if (changes(b)) (m as unknown as Record<string, Tensor>)[property] = convert(b);
     }
+    return this;
+  }
+  /** The module itself, which is in the processor's memory already. */
+  cpu(): this {
+    return this;
+  }
+  /** Not here: says so. @throws TenfoldError 'value'. */
+  cuda(device: string | number | null = 'cuda'): this {
+    void device;
+    checkDevice('cuda', 'cuda');
     return this;
   }
   /** As float32. */

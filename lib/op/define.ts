@@ -242,7 +242,8 @@ export class OpRecord implements BackwardRule {
     try {
       return this.forward(...args);
     } catch (error) {
-      throw naming(this.sig.name, error);
+      // The steps' names are nothing that the user has called.
+      throw rename(this.sig.name, naming(this.sig.name, error));
     }
   }
 

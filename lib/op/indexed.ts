@@ -214,10 +214,10 @@ function scatterKernel(call: string, how: Scatter, code: Code): [id: number, byt
 
 // ---- one index for every element ---------------------------------------------------------------------------------------
 
-/** Refuses an index for gather or scatter whose dims or sizes don't fit. */
-export function checkLines(call: string, x: Tensor, dim: number, index: Tensor, src: Tensor | null): void {
-  if (index.count > 0 && index.code !== Code.i64) {
-    throw new TenfoldError('dtype', `${call}: the index must be int64, got ${index.dtype}`);
+/** Refuses an index for gather or scatter whose dtype, dims or sizes don't fit. Gives it as int64. */
+export function checkLines(call: string, x: Tensor, dim: number, index: Tensor, src: Tensor | null): Tensor {
+  if (index.count > 0 && index.code !== Code.i64 && index.code !== Code.i32) {
+    throw new TenfoldError('dtype', `${call}: the index must be int64, got ${index.dtype}; int32 does as well`);
   }
   const dims = (t: Tensor): number => Math.max(t.shape.length, 1);
   for (const [name, t] of [
@@ -240,6 +240,7 @@ export function checkLines(call: string, x: Tensor, dim: number, index: Tensor, 
       }
     });
   }
+  return index.code === Code.i64 ? index : index.to('int64');
 }
 
 /** Refuses values whose dtype is not that of the tensor they go into. */

@@ -72,6 +72,8 @@ type ParamList<S extends string> = S extends `${string}(${infer A})${string}` ? 
 type Options<S extends string> = {
   [X in Extract<Named<ParamList<S>>, { optional: true }> as X['name']]?: X['kind'];
 };
+/** Where a dtype is an option, so is the one device that there is. */
+type Device<S extends string> = S extends `${string} dtype=${string}` ? { device?: string | null } : unknown;
 type ArgsOf<L extends AnyParam[], O> = L extends [infer H extends AnyParam, ...infer R extends AnyParam[]]
   ? H['kind'] extends '...'
     ? [...size: number[]] | [size: readonly number[]]
@@ -79,7 +81,7 @@ type ArgsOf<L extends AnyParam[], O> = L extends [infer H extends AnyParam, ...i
       ? [a?: H['kind'] | O, ...ArgsOf<R, O>]
       : [H['kind'], ...ArgsOf<R, O>]
   : [options?: O];
-type Args<S extends string> = ArgsOf<Positional<ParamList<S>>, Options<S>>;
+type Args<S extends string> = ArgsOf<Positional<ParamList<S>>, Options<S> & Device<S>>;
 type Behind<T extends unknown[]> = T extends [unknown, ...infer R] ? R : [];
 type NamedTensors<S extends string> = S extends `${infer A}, ${infer B}`
   ? { [K in A]: Tensor } & NamedTensors<B>

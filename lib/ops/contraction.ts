@@ -1,6 +1,6 @@
 /** Products that add, contract or combine: addmm and its like, outer, inner, tensordot, einsum, kron, cross. */
 import { TenfoldError, show } from '../errors.js';
-import { isFloatCode } from '../dtype.js';
+import { Code, isFloatCode } from '../dtype.js';
 import { formatShape, numelOf, wrapDim } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
@@ -102,8 +102,11 @@ export const addbmm = defineOp(
 export const addr = defineOp(
   'addr[_](Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1)',
   (): OpDef => ({
-    forward: (self: Tensor, vec1: Tensor, vec2: Tensor, beta: Scalar, alpha: Scalar) =>
-      combine(self, vec1.outer(vec2), beta, alpha),
+    forward(self: Tensor, vec1: Tensor, vec2: Tensor, beta: Scalar, alpha: Scalar) {
+      const sum = combine(self, vec1.outer(vec2), beta, alpha);
+      // Of bools a factor only says whether its part counts.
+      return [self, vec1, vec2].every((t) => t.code === Code.bool) ? sum.to('bool') : sum;
+    },
     composite: true,
   }),
 );

@@ -3,8 +3,8 @@ import { DTYPES, codeOf, isFloatCode, type DType } from '../dtype.js';
 import { Tensor } from '../tensor/tensor.js';
 import { copyElements, fillElements } from '../tensor/copy.js';
 import { broadcastShapes, sameShape } from '../tensor/shape.js';
-import { TenfoldError } from '../errors.js';
-import { d, defineOp, zeroGradient, type OpDef } from '../op/define.js';
+import { TenfoldError, checkDevice, isDevice, show } from '../errors.js';
+import { d, defineOp, zeroGradient, type AnyOp, type OpDef } from '../op/define.js';
 import { checkInplace, rebaseHistory, takeTarget } from '../op/inplace.js';
 import { mode } from '../autograd/mode.js';
 import type { Op, Scalar } from '../op/schema.js';
@@ -20,22 +20,30 @@ const toCopy = defineOp('toCopy(Tensor input, dtype dtype)', (): OpDef => ({
 }));
 
 /**
- * The tensor as another dtype; itself where nothing changes, unless `copy`. Floats to integers truncate. The second form
- * takes the dtype of another tensor. See torch.Tensor.to.
+ * The tensor as another dtype; itself where nothing changes, unless `copy`. Floats to integers truncate. A tensor instead of
+ * a dtype stands for its dtype. A device may stand before the dtype, or for it: 'cpu', which changes nothing. See
+ * torch.Tensor.to.
+ * @throws TenfoldError 'value' for a device that doesn't exist here, such as 'cuda'.
  */
-export const to = defineOp('to(Tensor self, any dtype=null, bool nonBlocking=false, bool copy=false)', (): OpDef => ({
-  forward(self: Tensor, dtype: unknown, _nonBlocking: boolean, copy: boolean) {
-    const name =
-      dtype instanceof Tensor
-        ? dtype.dtype
-        : dtype === null || dtype === 'cpu'
-          ? self.dtype
-          : DTYPES[codeOf('to', dtype)]!;
-    if (name === self.dtype) return copy ? self.clone() : self;
+export const to = defineOp('to(Tensor self, any dtype=null, any nonBlocking=false, any copy=false)', (): OpDef => ({
+  forward(self: Tensor, dtype: unknown, nonBlocking: unknown, copy: unknown) {
+    for (const [name, value] of [
+      ['nonBlocking', nonBlocking],
+      ['copy', copy],
+    ] as const)
+      // prettier-ignore
+      if (typeof value !== 'boolean') throw new TypeError(`to: '${name}' must be a boolean, got ${show(value)}`);
+    const name = dtype instanceof Tensor ? dtype.dtype : dtype === null ? self.dtype : DTYPES[codeOf('to', dtype)]!;
+    if (name === self.dtype) return copy === true ? self.clone() : self;
     return toCopy(self, name);
   },
   composite: true,
 }));
+const convert = (to as unknown as AnyOp).op;
+(Tensor.prototype as unknown as Record<string, unknown>).to = function (this: Tensor, ...args: unknown[]) {
+  if (typeof args[0] === 'string' && isDevice(args[0])) checkDevice('to', args.shift());
+  return convert.call([this, ...args]);
+};
 
 const shorthand = (dtype: DType) => (): OpDef => ({ forward: (self: Tensor) => self.to(dtype), composite: true });
 /** As float32. */

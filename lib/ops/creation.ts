@@ -1,5 +1,5 @@
 /** Making tensors: from data, filled, ranges. */
-import { TenfoldError, checkOptions, show } from '../errors.js';
+import { TenfoldError, checkDevice, checkOptions, show } from '../errors.js';
 import {
   Code,
   DTYPES,
@@ -37,9 +37,7 @@ function readOptions(
   if (typeof o !== 'object' || o instanceof Tensor || Array.isArray(o) || ArrayBuffer.isView(o))
     throw new TypeError(`${call}: options must be an object such as { dtype: 'int64' }, got ${show(o)}`);
   checkOptions(call, o, OPTIONS);
-  if (o.device !== undefined && o.device !== null && o.device !== 'cpu') {
-    throw new TenfoldError('value', `${call}: device ${show(o.device)} doesn't exist here; only 'cpu' does`);
-  }
+  checkDevice(call, o.device);
   const requiresGrad = o.requiresGrad ?? false;
   if (typeof requiresGrad !== 'boolean')
     throw new TypeError(`${call}: requiresGrad must be a boolean, got ${show(requiresGrad)}`);
@@ -306,11 +304,10 @@ export function arange(...args: unknown[]): Tensor {
   if (numbers.length < 1 || numbers.length > 3)
     throw new TypeError(`arange: takes 1 to 3 numbers, got ${numbers.length}`);
   const wanted = readOptions('arange', options).code;
-  // Integer dtypes cut start and step, and int64 the end too, before the elements are counted: as PyTorch does.
+  // Integer dtypes cut start and step, but only once the elements are counted: as PyTorch does.
   const integer = wanted !== null && !isFloatCode(wanted);
   const cut = (x: number): number => (integer ? Math.trunc(x) : x);
-  const given3 = numbers.length === 1 ? [0, numbers[0]!, 1] : [numbers[0]!, numbers[1]!, numbers[2] ?? 1];
-  const [start, end, step] = (wanted === Code.i64 ? given3.map(cut) : given3) as [number, number, number];
+  const [start, end, step] = numbers.length === 1 ? [0, numbers[0]!, 1] : [numbers[0]!, numbers[1]!, numbers[2] ?? 1];
   if (step === 0) throw new RangeError('arange: step must not be 0');
   if ((end - start) / step < 0)
     throw new RangeError(`arange: end ${end} can't be reached from start ${start} by step ${step}`);
@@ -318,8 +315,20 @@ export function arange(...args: unknown[]): Tensor {
   const integral = numbers.every(Number.isInteger);
   return sequence('arange', count, (i) => cut(start) + i * cut(step), options, integral ? Code.i64 : defaultFloat());
 }
+/** A number, or a tensor of no dims with one. */
+export type Bound = number | Tensor;
+function boundOf(call: string, bound: Bound): number {
+  if (!(bound instanceof Tensor)) return bound;
+  if (bound.shape.length > 0)
+    throw new TenfoldError(
+      'shape',
+      `${call}: start and end must be numbers or 0-dim tensors, got ${formatShape(bound.shape)}`,
+    );
+  return bound.item();
+}
 /** `steps` evenly spaced numbers from start to end, both included. See torch.linspace. */
-export function linspace(start: number, end: number, steps: number, options?: TensorOptions): Tensor {
+export function linspace(from: Bound, to: Bound, steps: number, options?: TensorOptions): Tensor {
+  const [start, end] = [boundOf('linspace', from), boundOf('linspace', to)];
   range('linspace', [start, end, steps]);
   if (!Number.isInteger(steps) || steps < 0)
     throw new RangeError(`linspace: steps must be a non-negative integer, got ${show(steps)}`);
@@ -341,7 +350,7 @@ export function linspace(start: number, end: number, steps: number, options?: Te
   );
 }
 /** `steps` numbers base^x for x evenly spaced from start to end. See torch.logspace. */
-export function logspace(start: number, end: number, steps: number, base = 10, options?: TensorOptions): Tensor {
+export function logspace(start: Bound, end: Bound, steps: number, base = 10, options?: TensorOptions): Tensor {
   return tensor(base).pow(linspace(start, end, steps, options));
 }
 

@@ -226,8 +226,12 @@ function padCorner(grad: Tensor, shape: Shape): Tensor {
   return out;
 }
 
+/** Gradient of a source of which an index took the corner: an index of nothing may have any number of dims. */
+const picked = (grad: Tensor, dim: number, index: Tensor, shape: Shape): Tensor =>
+  index.count === 0 ? Tensor.zeros(shape, grad.code) : padCorner(grad.gather(dim, index), shape);
+
 /**
- * Elements of self at `index` (int64) along `dim`: out[i][j][k] = self[i][index[i][j][k]][k] for dim 1. The result has the
+ * Elements of self at `index` (int64 or int32) along `dim`: out[i][j][k] = self[i][index[i][j][k]][k] for dim 1. The result has the
  * index's shape. RangeError for an index out of range. See torch.gather.
  */
 export const gather = defineOp('gather(Tensor self, int dim, Tensor index, *, bool sparseGrad=false)', (): OpDef => ({
@@ -235,8 +239,7 @@ export const gather = defineOp('gather(Tensor self, int dim, Tensor index, *, bo
     if (sparseGrad && self.requiresGrad)
       throw new TenfoldError('value', 'gather: sparse gradients do not exist here; leave sparseGrad out');
     const at = wrapDim('gather', dim, self.shape.length);
-    checkLines('gather', self, at, index, null);
-    return gatherElements('gather', self, at, index);
+    return gatherElements('gather', self, at, checkLines('gather', self, at, index, null));
   },
   backward: { self: d('index', (grad, index, call) => sumElements(grad, call.dim, index, call.self.shape)) },
 }));
@@ -245,7 +248,14 @@ export const gather = defineOp('gather(Tensor self, int dim, Tensor index, *, bo
 const sumElements = defineOp('sumElements(Tensor input, int dim, Tensor index, int[] shape)', (): OpDef => ({
   forward: (input: Tensor, dim: number, index: Tensor, shape: number[]) =>
     scattered(Tensor.zeros(shape, input.code), 'add', input, index, (out) =>
-      scatterElements('gather', 'add', out, wrapDim('gather', dim, shape.length), index, input.to(out.dtype)),
+      scatterElements(
+        'gather',
+        'add',
+        out,
+        wrapDim('gather', dim, shape.length),
+        index.to('int64'),
+        input.to(out.dtype),
+      ),
     ),
   backward: { input: d('index', (grad, index, call) => grad.gather(call.dim, index)) },
 }));
@@ -253,8 +263,8 @@ const sumElements = defineOp('sumElements(Tensor input, int dim, Tensor index, i
 const putElements = (call: string, how: Scatter, self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor => {
   const at = wrapDim(call, dim, self.shape.length);
   const one = src.shape.length === 0 && index.shape.length > 0;
-  checkLines(call, self, at, index, one ? null : src);
-  return scattered(self, how, src, index, (out) => scatterElements(call, how, out, at, index, src));
+  const places = checkLines(call, self, at, index, one ? null : src);
+  return scattered(self, how, src, index, (out) => scatterElements(call, how, out, at, places, src));
 };
 
 /**
@@ -290,7 +300,7 @@ export const scatter = defineOp(
           }
           return padCorner(grad.mul(self).gather(call.dim, index), call.src.shape);
         }
-        return padCorner(grad.gather(call.dim, index), call.src.shape);
+        return picked(grad, call.dim, index, call.src.shape);
       }),
     },
   }),
@@ -304,7 +314,7 @@ export const scatterAdd = defineOp('scatterAdd[_](Tensor self, int dim, Tensor i
   },
   backward: {
     self: d((grad) => grad),
-    src: d('index', (grad, index, call) => padCorner(grad.gather(call.dim, index), call.src.shape)),
+    src: d('index', (grad, index, call) => picked(grad, call.dim, index, call.src.shape)),
   },
 }));
 
@@ -342,11 +352,11 @@ export const scatterReduce = defineOp(
         throw new TypeError(`scatterReduce: reduce must be 'sum', 'prod', 'mean', 'amax' or 'amin', got '${reduce}'`);
       sameDtype('scatterReduce', self, 'src', src);
       const at = wrapDim('scatterReduce', dim, self.shape.length);
-      checkLines('scatterReduce', self, at, index, src);
+      const places = checkLines('scatterReduce', self, at, index, src);
       const out = scattered(self, rule.how, src, index, (x) => {
         if (!includeSelf)
-          scatterElements('scatterReduce', 'set', x, at, index, scalarLike(x, rule.identity(self.code)));
-        scatterElements('scatterReduce', rule.how, x, at, index, src.to(x.dtype));
+          scatterElements('scatterReduce', 'set', x, at, places, scalarLike(x, rule.identity(self.code)));
+        scatterElements('scatterReduce', rule.how, x, at, places, src.to(x.dtype));
       });
       if (reduce !== 'mean') return out;
       const counts = countsOf(self, dim, index, includeSelf);
@@ -360,7 +370,7 @@ export const scatterReduce = defineOp(
           const masked = self.maskedFill(self.eq(0), 1);
           out = grad.mul(masked.scatterReduce(dim, index, src, 'prod', { includeSelf })).div(masked);
         } else if (reduce === 'mean') out = grad.div(countsOf(grad, dim, index, includeSelf));
-        else if (reduce !== 'sum') out = shareOf(grad, self, index, src, result, dim).mul(self.eq(result));
+        else if (reduce !== 'sum') out = shareOf(grad, self, index, src, result, dim, includeSelf).mul(self.eq(result));
         return includeSelf ? out : out.scatter(dim, index, 0);
       }),
       src: d('self', 'index', 'src', 'result', (grad, self, index, src, result, call) => {
@@ -371,7 +381,7 @@ export const scatterReduce = defineOp(
         else if (reduce === 'mean') out = grad.div(countsOf(grad, dim, index, includeSelf)).gather(dim, index);
         else if (reduce === 'prod') out = prodGrad(grad, self, index, part, result, dim, includeSelf);
         else
-          out = shareOf(grad, self, index, part, result, dim)
+          out = shareOf(grad, self, index, part, result, dim, includeSelf)
             .gather(dim, index)
             .mul(part.eq(result.gather(dim, index)));
         return padCorner(out, call.src.shape);
@@ -387,10 +397,19 @@ function countsOf(self: Tensor, dim: number, index: Tensor, includeSelf: boolean
   const start = includeSelf ? onesLike(self) : zerosLike(self);
   return start.scatterAdd(dim, index, onesLike(index, { dtype: self.dtype })).clampMin(1);
 }
-/** Gradient of an extremum, shared among the elements that equal it. */
-function shareOf(grad: Tensor, self: Tensor, index: Tensor, src: Tensor, result: Tensor, dim: number): Tensor {
+/** Gradient of an extremum, shared among the elements that equal it; what was there before counts where it may. */
+function shareOf(
+  grad: Tensor,
+  self: Tensor,
+  index: Tensor,
+  src: Tensor,
+  result: Tensor,
+  dim: number,
+  includeSelf: boolean,
+): Tensor {
   const ties = corner(src, index.shape).eq(result.gather(dim, index)).to(self.dtype);
-  return grad.div(self.eq(result).to(self.dtype).scatterAdd(dim, index, ties));
+  const before = self.eq(result).to(self.dtype);
+  return grad.div((includeSelf ? before : before.scatter(dim, index, 0)).scatterAdd(dim, index, ties));
 }
 // d prod / d src = the product without that element: divided out, except where the element is the only 0.
 function prodGrad(

@@ -69,7 +69,9 @@ export const maskedSelect = defineOp('maskedSelect(Tensor self, Tensor mask)', (
 /** self with source's elements, in order, where the mask (bool, broadcast) holds. See torch.masked_scatter. */
 export const maskedScatter = defineOp('maskedScatter[_](Tensor self, Tensor mask, Tensor source)', (): OpDef => ({
   forward(self: Tensor, mask: Tensor, source: Tensor) {
-    const own = boolMask('maskedScatter', mask);
+    if (mask.code !== Code.bool)
+      throw new TenfoldError('dtype', `maskedScatter: the mask must be bool, got ${mask.dtype}; use mask.bool()`);
+    const own = mask;
     sameDtype('maskedScatter', self, 'source', source);
     const shape = broadcastShapes('maskedScatter', self.shape, own.shape);
     const bits = denseAs(own, shape);

@@ -1,6 +1,6 @@
 /** Vector norms. */
 import { TenfoldError, renamed, show } from '../errors.js';
-import type { DType } from '../dtype.js';
+import { Code, type DType } from '../dtype.js';
 import { kernel, type Kernel } from '../native/launch.js';
 import { formatShape, wrapDim, wrapDims } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -37,6 +37,9 @@ export const vectorNorm = defineOp(
         return run(ord > 0 ? K.maxAbs : K.minAbs);
       }
       if (ord === 0) return source.ne(0).sum(dims, keepdim).to(source.dtype);
+      // In half types the sum of powers is beyond the range where its root isn't.
+      if (source.code >= Code.f16)
+        return vectorNorm(source.float(), ord, dim, keepdim).to(source.dtype); // prettier-ignore
       return run(K.sumPow, [ord]).pow(1 / ord);
     },
     backward: {

@@ -307,7 +307,7 @@ function readRandom(
   const last = args.at(-1);
   const has = typeof last === 'object' && last !== null && !Array.isArray(last) && !(last instanceof Tensor);
   const options = has ? (last as RandomOptions) : {};
-  checkOptions(call, options, ['dtype', 'requiresGrad', 'device', 'generator', ...further]);
+  checkOptions(call, options, ['dtype', 'requiresGrad', 'generator', ...further]);
   return { rest: has ? args.slice(0, -1) : args, options };
 }
 function sizesOf(call: string, rest: readonly unknown[]): Shape {

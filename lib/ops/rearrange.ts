@@ -63,17 +63,15 @@ export const roll = defineOp('roll(Tensor self, int[] shifts, int[] dims=[])', (
         .view(self.shape as number[]);
     if (by.length !== along.length)
       throw new TenfoldError('value', `roll: ${by.length} shifts for ${along.length} dims`);
+    if (self.shape.length === 0) throw new RangeError(`roll: a 0-dim tensor has no dim ${along[0]}`);
     const dense = along.map((i) => wrapDim('roll', i, self.shape.length));
     let from = self;
     dense.forEach((dim, k) => {
-      const size = from.shape[dim] ?? 1;
+      const size = from.shape[dim]!;
       const out = Tensor.raw(from.shape, from.code);
       const shift = size === 0 ? 0 : ((by[k]! % size) + size) % size;
-      if (self.shape.length === 0) copyElements(out, from);
-      else {
-        copyElements(out.slice(dim, shift, size), from.slice(dim, 0, size - shift));
-        copyElements(out.slice(dim, 0, shift), from.slice(dim, size - shift, size));
-      }
+      copyElements(out.slice(dim, shift, size), from.slice(dim, 0, size - shift));
+      copyElements(out.slice(dim, 0, shift), from.slice(dim, size - shift, size));
       from = out;
     });
     return from;

@@ -222,8 +222,7 @@ export const aminmax = defineOp(
   (): OpDef => ({
     forward(x: Tensor, dim: number | null, keepdim: boolean) {
       notEmpty('aminmax', x, wrapDims('aminmax', dim, x.shape.length));
-      const both = [x.amin(dim, keepdim), x.amax(dim, keepdim)];
-      return named(['min', 'max'], x.shape.length === 0 && keepdim ? both.map((t) => t.reshape([1])) : both);
+      return named(['min', 'max'], [x.amin(dim, keepdim), x.amax(dim, keepdim)]);
     },
     composite: true,
   }),
@@ -254,7 +253,9 @@ const logical = (name: 'any' | 'all'): (() => OpDef) => {
     forward(x: Tensor, dim: Dims, keepdim: boolean) {
       const source = x.code === Code.bool ? x : x.to('bool');
       const id = K[name][Code.bool]!;
-      const dims = wrapDims(name, dim, x.shape.length);
+      // Unlike sum's, an empty list of dims here means none of them.
+      const none = Array.isArray(dim) && dim.length === 0;
+      const dims = none ? [] : wrapDims(name, dim, x.shape.length);
       const b = asBlock(source, dims);
       const out = Tensor.raw(reducedShape(x.shape, dims, keepdim), Code.bool);
       run(id, b.outer, b.reduce, b.inner, b.source, Code.bool, out, null);
@@ -263,10 +264,10 @@ const logical = (name: 'any' | 'all'): (() => OpDef) => {
     differentiable: false,
   });
 };
-/** Whether any element is not zero, over all or one dim. See torch.any. */
-export const any = defineOp('any(Tensor self, int? dim=null, bool keepdim=false)', logical('any'));
-/** Whether all elements are not zero, over all or one dim. See torch.all. */
-export const all = defineOp('all(Tensor self, int? dim=null, bool keepdim=false)', logical('all'));
+/** Whether any element is not zero, over all or some dims. See torch.any. */
+export const any = defineOp('any(Tensor self, int[]? dim=null, bool keepdim=false)', logical('any'));
+/** Whether all elements are not zero, over all or some dims. See torch.all. */
+export const all = defineOp('all(Tensor self, int[]? dim=null, bool keepdim=false)', logical('all'));
 
 /** Number of elements that are not zero. See torch.count_nonzero. */
 export const countNonzero = defineOp('countNonzero(Tensor self, int[]? dim=null)', (): OpDef => ({

@@ -1,6 +1,6 @@
 /** Further elementwise functions: special functions, bits, comparisons with a tolerance, fused arithmetic. */
 import { TenfoldError } from '../errors.js';
-import { Code, isFloatCode } from '../dtype.js';
+import { Code, getDefaultDtype, isFloatCode } from '../dtype.js';
 import { kernel } from '../native/launch.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, zeroGradient, type Formula, type Op, type OpDef } from '../op/define.js';
@@ -32,8 +32,11 @@ export const positive = defineOp('positive(Tensor self)', (): OpDef => ({
 /** log(x / (1 − x)); with eps, x is limited to [eps, 1 − eps] first. See torch.logit. */
 export const logit = defineOp('logit[_](Tensor self, float? eps=null)', (): OpDef => ({
   forward(x: Tensor, eps: number | null) {
-    const source = eps === null ? x : (isFloatCode(x.code) ? x : x.to('float32')).clamp(eps, 1 - eps);
-    return unary(LOGIT, 'logit', source, To.float);
+    if (eps === null) return unary(LOGIT, 'logit', x, To.float);
+    const source = isFloatCode(x.code) ? x : x.to(getDefaultDtype());
+    // Above 0.5 the lower limit is the greater one, and wins where both apply.
+    const limited = eps <= 0.5 ? source.clamp(eps, 1 - eps) : where(source.lt(eps), eps, source.clampMax(1 - eps));
+    return unary(LOGIT, 'logit', limited, To.float);
   },
   backward: {
     self: d('self', (grad, x, call) => {
@@ -125,18 +128,28 @@ export const copysign = defineOp('copysign[_](Tensor self, Tensor|Scalar other)'
   },
 }));
 const COPYSIGN = kernel('copysign');
-/** Next number after self towards other. See torch.nextafter. */
-export const nextafter = defineOp('nextafter[_](Tensor self, Tensor other)', pair('nextafter', null));
+/** Next number after self towards other. The gradient goes to self, where the two differ. See torch.nextafter. */
+export const nextafter = defineOp(
+  'nextafter[_](Tensor self, Tensor other)',
+  pair('nextafter', {
+    self: d('self', 'other', (grad, a, b) => where(a.eq(b), 0, grad)),
+    other: zeroGradient,
+  }),
+);
 
-const winner = (name: 'fmax' | 'fmin', beats: 'ge' | 'le'): (() => OpDef) =>
+const winner = (name: 'fmax' | 'fmin', beats: 'gt' | 'lt'): (() => OpDef) =>
   pair(name, {
-    self: d('self', 'other', (grad, a, b) => where(a[beats](b).logicalOr(b.isnan()), grad, 0)),
-    other: d('self', 'other', (grad, a, b) => where(a[beats](b).logicalOr(b.isnan()), 0, grad)),
+    self: d('self', 'other', (grad, a, b) =>
+      where(a[beats](b).logicalOr(b.isnan()), grad, where(a.eq(b), grad.mul(0.5), 0)),
+    ),
+    other: d('self', 'other', (grad, a, b) =>
+      where(a[beats](b).logicalOr(b.isnan()), 0, where(a.eq(b), grad.mul(0.5), grad)),
+    ),
   });
 /** Elementwise maximum; a number wins over NaN. See torch.fmax. */
-export const fmax = defineOp('fmax(Tensor self, Tensor other)', winner('fmax', 'ge'));
+export const fmax = defineOp('fmax(Tensor self, Tensor other)', winner('fmax', 'gt'));
 /** Elementwise minimum; a number wins over NaN. See torch.fmin. */
-export const fmin = defineOp('fmin(Tensor self, Tensor other)', winner('fmin', 'le'));
+export const fmin = defineOp('fmin(Tensor self, Tensor other)', winner('fmin', 'lt'));
 
 const bits = (name: string): (() => OpDef) => {
   const k = kernel(name);

@@ -321,7 +321,10 @@ export const round = defineOp('round[_](Tensor self, *, int decimals=0)', (): Op
 }));
 
 const CLAMP = kernel('clampScalar');
-/** Limits elements to [min, max]; either may be null. NaN stays. The gradient is 1 within and at the limits. See torch.clamp. */
+/**
+ * Limits elements to [min, max]; either may be null. NaN stays. Where an element is at a limit that is a number, its
+ * gradient is 0; at one that is a tensor both have half of it (the least of the subgradients). See torch.clamp.
+ */
 export const clamp = defineOp('clamp[_](Tensor self, Tensor|Scalar? min=null, Tensor|Scalar? max=null)', (): OpDef => ({
   forward(x: Tensor, min: Operand | null, max: Operand | null) {
     if (min === null && max === null) throw new TenfoldError('value', 'clamp: give min or max, both are null');
@@ -345,19 +348,42 @@ export const clamp = defineOp('clamp[_](Tensor self, Tensor|Scalar? min=null, Te
     return elementwise(CLAMP, 'clamp', [x], code, code, [low, high]);
   },
   backward: {
-    self: d('self', 'min', 'max', (grad, x, min, max) => where(inside(x, min, max), grad, 0)),
-    min: d('self', 'min', 'max', (grad, x, min, max) =>
-      where(max === null ? x.lt(min) : x.lt(min).logicalAnd(min.lt(max)), grad, 0),
-    ),
-    max: d('self', 'min', 'max', (grad, x, min, max) =>
-      where(min === null ? x.gt(max) : x.gt(max).logicalOr(max.le(min)), grad, 0),
-    ),
+    self: d('self', 'min', 'max', (grad, x, min, max) => {
+      if (!(min instanceof Tensor) && !(max instanceof Tensor)) return where(between(x, min, max), grad, 0);
+      const [low, high] = [boundLike(x, min), boundLike(x, max)];
+      if (low === null || high === null) return extremeGrad(grad, x, (low ?? high)!, low !== null);
+      const inside = x.lt(low).logicalOr(x.gt(high)).logicalNot();
+      return where(inside, where(atLimit(x, low, high), grad.mul(0.5), grad), 0);
+    }),
+    min: d('self', 'min', 'max', (grad, x, min, max) => {
+      const high = boundLike(x, max);
+      if (high === null) return extremeGrad(grad, min, x, true);
+      const half = where(x.eq(min).logicalAnd(min.lt(high)), grad.mul(0.5), 0);
+      return where(x.lt(min).logicalAnd(min.le(high)), grad, half);
+    }),
+    max: d('self', 'min', 'max', (grad, x, min, max) => {
+      const low = boundLike(x, min);
+      if (low === null) return extremeGrad(grad, max, x, false);
+      const half = where(x.eq(max).logicalAnd(low.lt(max)), grad.mul(0.5), 0);
+      return where(x.gt(max).logicalAnd(low.le(max)).logicalOr(max.lt(low)), grad, half);
+    }),
   },
 }));
-function inside(x: Tensor, min: Operand | null, max: Operand | null): Tensor {
-  if (min === null) return x.le(max!);
-  const above = x.ge(min);
-  return max === null ? above : above.logicalAnd(x.le(max));
+/** Strictly between two numbers. */
+function between(x: Tensor, min: Operand | null, max: Operand | null): Tensor {
+  if (min === null) return x.lt(max!);
+  const above = x.gt(min);
+  return max === null ? above : above.logicalAnd(x.lt(max));
+}
+/** A bound as a tensor, also where it is a number. */
+const boundLike = (x: Tensor, bound: Operand | null): Tensor | null =>
+  bound === null || bound instanceof Tensor ? bound : Tensor.zeros([], x.code).add(Number(bound));
+const atLimit = (x: Tensor, low: Tensor, high: Tensor): Tensor =>
+  x.eq(low).logicalOr(x.eq(high)).logicalAnd(low.lt(high));
+/** Gradient of `a` in the greater of a and b (else the smaller), as of maximum and minimum. */
+function extremeGrad(grad: Tensor, a: Tensor, b: Tensor, greater: boolean): Tensor {
+  const loses = greater ? a.lt(b) : a.gt(b);
+  return where(loses, 0, where(a.eq(b), grad.mul(0.5), grad));
 }
 /** clamp(min, null). See torch.clamp_min. */
 export const clampMin = defineOp('clampMin[_](Tensor self, Tensor|Scalar min)', (): OpDef => ({

@@ -1,9 +1,11 @@
 /** Views: other sizes and strides over the same memory; nothing here crosses to native code. */
-import { TenfoldError } from '../errors.js';
+import { TenfoldError, show } from '../errors.js';
+import { Code, isFloatCode } from '../dtype.js';
 import { checkSizes, formatShape, inferSize, viewStrides, wrapDim, wrapDims, type Shape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, direct, type OpDef } from '../op/define.js';
 import { gradOfStrided } from '../op/inplace.js';
+import type { Scalar } from '../op/schema.js';
 
 /**
  * The same elements as another shape; one size may be -1. A view where strides allow it, else a copy. See torch.reshape.
@@ -197,8 +199,15 @@ export const sliceOp = defineOp(
 );
 
 /** `length` indices of a dim from `start` on. See torch.narrow. */
-export const narrow = defineOp('narrow(Tensor self, int dim, int start, int length)', (): OpDef => ({
-  forward(self: Tensor, dim: number, start: number, length: number) {
+export const narrow = defineOp('narrow(Tensor self, int dim, Tensor|Scalar start, int length)', (): OpDef => ({
+  forward(self: Tensor, dim: number, from: Tensor | Scalar, length: number) {
+    if (from instanceof Tensor && (from.shape.length > 0 || isFloatCode(from.code) || from.code === Code.bool)) {
+      throw new TypeError(
+        `narrow: 'start' must be an integer or a 0-dim tensor of one, got ${from.dtype} of shape ${formatShape(from.shape)}`,
+      );
+    }
+    const start = Number(from instanceof Tensor ? from.item() : from);
+    if (!Number.isInteger(start)) throw new TypeError(`narrow: 'start' must be an integer, got ${show(from)}`);
     if (self.shape.length === 0) throw new RangeError('narrow: a 0-dim tensor has no dim to narrow');
     const at = wrapDim('narrow', dim, self.shape.length);
     const size = self.shape[at]!;

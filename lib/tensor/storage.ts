@@ -5,6 +5,7 @@
  * See docs/architecture.md, "Memory".
  */
 import { TenfoldError } from '../errors.js';
+import { SIZE, type Code } from '../dtype.js';
 import { address, adviseHuge, collected, launches, unwatch, watch } from '../native/launch.js';
 import { collectYoung } from './collect.js';
 
@@ -284,6 +285,13 @@ export function allocate(bytes: number): Storage {
   if (allocations !== null) allocations.push(storage);
   if (scopeLog !== null) scopeLog.push(storage);
   return storage;
+}
+
+/** Refuses a result that no memory can hold, before any work goes into it. */
+export function checkRoom(call: string, shape: readonly number[], code: Code): void {
+  const bytes = shape.reduce((n, size) => n * size, SIZE[code]!);
+  if (!(bytes <= MAX_BYTES))
+    throw new TenfoldError('memory', `${call}: out of memory: a tensor of ${bytes} bytes; the largest is ${MAX_BYTES}`);
 }
 
 /** Memory of its own, for what outlives a step (parameters, optimizer state): it must not pin a slab. */

@@ -2,7 +2,7 @@
  * Tensor: shape, strides and dtype over a storage, and its place in the graph. Operators are added to it by the blocks in
  * lib/ops; here is only what they stand on.
  */
-import { TenfoldError, checkOptions, naming, show } from '../errors.js';
+import { TenfoldError, checkDevice, checkOptions, naming, show } from '../errors.js';
 import { Code, DTYPES, SIZE, isFloatCode, type DType } from '../dtype.js';
 import { mode } from '../autograd/mode.js';
 import { runBackward, type RunOptions } from '../autograd/engine.js';
@@ -210,6 +210,16 @@ export class Tensor {
   /** Always 'cpu'. */
   get device(): string {
     return 'cpu';
+  }
+  /** The tensor itself, which is in the processor's memory already. */
+  cpu(): this {
+    return this;
+  }
+  /** Not here: says so. @throws TenfoldError 'value'. */
+  cuda(device: string | number | null = null): never {
+    void device;
+    checkDevice('cuda', 'cuda');
+    throw new Error('unreachable');
   }
   /** Number of dimensions. */
   get ndim(): number {

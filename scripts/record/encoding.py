@@ -45,6 +45,8 @@ def number(value):
 
 def elements(tensor):
     flat = tensor.detach().contiguous().reshape(-1)
+    if torch._is_zerotensor(flat):
+        flat = torch.zeros_like(flat)
     if tensor.dtype == torch.bool:
         return [int(x) for x in flat.tolist()]
     if tensor.dtype == torch.float64 or not tensor.dtype.is_floating_point:

@@ -7,24 +7,6 @@ import torch
 import torch.nn.functional as F
 
 
-def rms_norm(input, normalized_shape, weight=None, eps=None):
-    """As documented for PyTorch 2.4, which brought it."""
-    dims = tuple(range(-len(normalized_shape), 0))
-    out = input * torch.rsqrt(input.pow(2).mean(dims, keepdim=True) + (torch.finfo(input.dtype).eps if eps is None else eps))
-    return out if weight is None else out * weight
-
-
-def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None):
-    """As documented for PyTorch 2.0, which made it public."""
-    scores = query @ key.transpose(-2, -1) * (query.size(-1) ** -0.5 if scale is None else scale)
-    if is_causal:
-        allowed = torch.ones(query.size(-2), key.size(-2), dtype=torch.bool).tril()
-        scores = scores.masked_fill(~allowed, float('-inf'))
-    if attn_mask is not None:
-        scores = scores.masked_fill(~attn_mask, float('-inf')) if attn_mask.dtype == torch.bool else scores + attn_mask
-    return scores.softmax(-1) @ value
-
-
 def channel_shuffle(input, groups):
     """As documented: this PyTorch has no derivative of its own."""
     if input.dim() > 2 and groups > 0 and input.size(1) % groups == 0:
@@ -33,10 +15,14 @@ def channel_shuffle(input, groups):
     return F.channel_shuffle(input, groups)  # says what is wrong
 
 
+def cholesky(input, upper=False):
+    """As PyTorch had it until 2.14."""
+    return torch.linalg.cholesky(input, upper=upper)
+
+
 REFERENCES = {
+    'cholesky': (cholesky, ['function', 'method']),
     'nn.functional.channel_shuffle': (channel_shuffle, ['function']),
-    'nn.functional.rms_norm': (rms_norm, ['function']),
-    'nn.functional.scaled_dot_product_attention': (scaled_dot_product_attention, ['function']),
 }
 
 FLOATS = (torch.float64, torch.float32)

@@ -213,14 +213,17 @@ const hardtanhBackward = derivative('hardtanhBackward', ['minVal', 'maxVal']);
 export const hardtanh = defineOp(
   'hardtanh(Tensor input, float minVal=-1, float maxVal=1, bool inplace=false)',
   (): OpDef => ({
-    forward: (x: Tensor, minVal: number, maxVal: number) => limit('hardtanh', x, minVal, maxVal),
+    forward(x: Tensor, minVal: number, maxVal: number) {
+      if (minVal > maxVal)
+        throw new TenfoldError('value', `hardtanh: minVal must not be above maxVal, got ${minVal} and ${maxVal}`);
+      return limit('hardtanh', x, minVal, maxVal);
+    },
     backward: { input: d('input', (grad, x, call) => hardtanhBackward(grad, x, call.minVal, call.maxVal)) },
   }),
 );
 const HARDTANH = kernel('hardtanh');
 const limit = (call: string, x: Tensor, min: number, max: number): Tensor => {
-  // As everywhere in PyTorch, max wins where min is above it.
-  if (x.isFloatingPoint()) return unary(HARDTANH, call, x, To.same, [Math.min(min, max), max]);
+  if (x.isFloatingPoint()) return unary(HARDTANH, call, x, To.same, [min, max]);
   if (x.dtype === 'bool') throw new TenfoldError('dtype', `${call}: not defined for bool`);
   return x.clamp(Math.trunc(min), Math.trunc(max));
 };

@@ -90,6 +90,7 @@ export const tripletMarginLoss = defineOp(
       reduction: string,
     ) {
       checkReduction('tripletMarginLoss', reduction);
+      checkMargin('tripletMarginLoss', margin);
       if (a.shape.length !== pos.shape.length || a.shape.length !== neg.shape.length) {
         const shapes = [a, pos, neg].map((t) => formatShape(t.shape)).join(', ');
         throw new TenfoldError(
@@ -107,6 +108,9 @@ export const tripletMarginLoss = defineOp(
 /** A measure of how far apart two tensors are. */
 export type Distance = (x1: Tensor, x2: Tensor) => Tensor;
 
+function checkMargin(call: string, margin: number): void {
+  if (!(margin > 0)) throw new TenfoldError('value', `${call}: margin must be greater than 0, got ${margin}`);
+}
 /** By how much less than `margin` the negative is farther off than the positive; `swap`: from the nearer of the other two. */
 function tripletLoss(distance: Distance, a: Tensor, pos: Tensor, neg: Tensor, margin: number, swap: boolean): Tensor {
   const near = distance(a, pos);
@@ -144,6 +148,7 @@ export const tripletMarginWithDistanceLoss: (
       reduction: string,
     ) {
       checkReduction('tripletMarginWithDistanceLoss', reduction);
+      checkMargin('tripletMarginWithDistanceLoss', margin);
       const given =
         distanceFunction ??
         ((x1: Tensor, x2: Tensor) => renamed('tripletMarginWithDistanceLoss', () => pairwiseDistance(x1, x2)));

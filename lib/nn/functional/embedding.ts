@@ -1,5 +1,5 @@
 /** Rows of a table looked up by class: embedding, bags of embeddings, one-hot vectors. */
-import { TenfoldError } from '../../errors.js';
+import { TenfoldError, renamed } from '../../errors.js';
 import { Code, isFloatCode } from '../../dtype.js';
 import { formatShape } from '../../tensor/shape.js';
 import { elementsOf } from '../../tensor/elements.js';
@@ -9,6 +9,7 @@ import { d, defineOp, type OpDef } from '../../op/define.js';
 import { gatherRows } from '../../op/indexed.js';
 import { sumRows } from '../../op/rows.js';
 import { onesLike } from '../../ops/creation.js';
+import { vectorNorm } from '../../ops/norm.js';
 
 function classes(call: string, input: Tensor): Tensor {
   if (input.code !== Code.i64 && input.code !== Code.i32) {
@@ -63,16 +64,11 @@ function renorm(input: Tensor, weight: Tensor, maxNorm: number, normType: number
     const index = Tensor.raw([seen.length], Code.i64);
     (elementsOf(index) as BigInt64Array).set(seen);
     const rows = weight.indexSelect(0, index);
-    const norms =
-      normType === Infinity
-        ? rows.abs().amax(1, true)
-        : rows
-            .abs()
-            .pow(normType)
-            .sum(1, true)
-            .pow(1 / normType);
-    const factor = norms.add(1e-7).reciprocal().mul(maxNorm);
-    weight.indexCopy_(0, index, rows.mul(factor.maskedFill(norms.le(maxNorm), 1)));
+    const norms = renamed('embedding', () =>
+      vectorNorm(rows.code >= Code.f16 ? rows.float() : rows, normType, 1, true),
+    );
+    const factor = norms.add(1e-7).reciprocal().mul(maxNorm).maskedFill(norms.le(maxNorm), 1); // prettier-ignore
+    weight.indexCopy_(0, index, rows.mul(factor).to(weight.dtype));
   } finally {
     mode.grad = before;
   }
@@ -125,7 +121,7 @@ function bagEnds(input: Tensor, offsets: Tensor, includeLastOffset: boolean): nu
   const bad = ends.find((at, i) => at > input.count || (i === 0 ? at !== 0 : at < ends[i - 1]!));
   if (bad !== undefined) {
     throw new RangeError(
-      `embeddingBag: offsets must begin with 0, not fall, and end within the ${input.count} classes; got ${bad}`,
+      `embeddingBag: offsets must begin with 0, not fall, and end within the input's ${input.count} indices; got ${bad}`,
     );
   }
   return includeLastOffset ? ends : [...ends, input.count];
@@ -195,7 +191,9 @@ export const embeddingBag = defineOp(
       const last = bags === 0 ? 0 : ends[bags]!;
       const inside = (t: Tensor): Tensor => kept(t).narrow(0, 0, counted === null ? last : kept(t).count);
       const bag = inside(bagOf);
-      let part = embedding(inside(flat), weight, null, maxNorm, normType, scaleGradByFreq);
+      // The padding row, too, is scaled down where it is named.
+      if (maxNorm !== null) renorm(index, weight, maxNorm, normType);
+      let part = embedding(inside(flat), weight, null, null, 2, scaleGradByFreq);
       if (perSampleWeights !== null) part = part.mul(inside(perSampleWeights.reshape(-1)).unsqueeze(-1));
 
       const empty = Tensor.zeros([bags, weight.shape[1]!], weight.code);

@@ -6,9 +6,11 @@ import { TenfoldError } from '../../errors.js';
 import { getDefaultDtype, isFloatCode, type Code } from '../../dtype.js';
 import { kernel, type Kernel } from '../../native/launch.js';
 import { broadcastShapes, formatShape, numelOf, sameShape } from '../../tensor/shape.js';
-import { type Tensor } from '../../tensor/tensor.js';
+import { Tensor } from '../../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { elementwise, promote } from '../../op/elementwise.js';
+import type { Scalar } from '../../op/schema.js';
+import { fullLike } from '../../ops/creation.js';
 import { where } from '../../ops/index.js';
 import { logsigmoid } from './activation.js';
 
@@ -381,18 +383,18 @@ export const poissonNllLoss = defineOp(
 
 /** Negative log-likelihood of a normal distribution of mean input and variance var. See torch.nn.functional.gaussian_nll_loss. */
 export const gaussianNllLoss = defineOp(
-  "gaussianNllLoss(Tensor input, Tensor target, Tensor var, bool full=false, float eps=1e-6, string reduction='mean')",
+  "gaussianNllLoss(Tensor input, Tensor target, Tensor|Scalar var, bool full=false, float eps=1e-6, string reduction='mean')",
   (): OpDef => ({
-    forward(input: Tensor, target: Tensor, variance: Tensor, full: boolean, eps: number, reduction: string) {
+    forward(input: Tensor, target: Tensor, variance: Tensor | Scalar, full: boolean, eps: number, reduction: string) {
       checkReduction('gaussianNllLoss', reduction);
-      let v = variance;
+      if (!(eps > 0)) throw new TenfoldError('value', `gaussianNllLoss: eps must be positive, got ${eps}`);
+      let v = variance instanceof Tensor ? variance : fullLike(input, Number(variance));
       if (!sameShape(v.shape, input.shape)) {
         if (sameShape(v.shape, input.shape.slice(0, -1))) v = v.unsqueeze(-1);
-        else if (!(
-          v.shape.length === input.shape.length &&
-          v.shape.at(-1) === 1 &&
-          sameShape(v.shape.slice(0, -1), input.shape.slice(0, -1))
-        )) {
+        else if (
+          v.shape.length !== input.shape.length ||
+          v.shape.reduce((sum, size, i) => (size === input.shape[i] ? sum : sum + size), 0) !== 1
+        ) {
           throw new TenfoldError(
             'shape',
             `gaussianNllLoss: var ${formatShape(v.shape)} doesn't fit input ${formatShape(input.shape)}`,

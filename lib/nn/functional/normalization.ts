@@ -229,6 +229,8 @@ export const groupNorm = defineOp(
       if (shape.length < 2)
         throw new TenfoldError('shape', `groupNorm: input must be [n, c, …], got ${formatShape(shape)}`);
       const channels = shape[1]!;
+      if (channels === 0 || shape.slice(2).includes(0))
+        throw new TenfoldError('shape', `groupNorm: only the batch may be empty, got ${formatShape(shape)}`);
       if (numGroups < 1 || channels % numGroups !== 0) {
         throw new TenfoldError('shape', `groupNorm: ${channels} channels can't form ${numGroups} groups`);
       }
@@ -368,8 +370,10 @@ export const batchNorm = defineOp(
       eps: number,
     ): Tensor {
       const { shape } = input;
-      if (shape.length < 2)
+      if (shape.length < 2) {
+        if (shape[0] === 0) return input.clone(); // as PyTorch
         throw new TenfoldError('shape', `batchNorm: input must be [n, c, …], got ${formatShape(shape)}`);
+      }
       if (!isFloatCode(input.code))
         throw new TenfoldError('dtype', `batchNorm: needs a floating-point dtype, got ${input.dtype}`);
       const channels = shape[1]!;

@@ -42,8 +42,25 @@ const maxGeometry = (image: Ints, size: Ints, w: MaxWindows): number[][] => [
   three(w.dilation, 1),
 ];
 
+/** Integers as float64, which the kernels take and which holds them. */
+function comparable(call: string, input: Tensor): Tensor {
+  if (isFloatCode(input.code) || input.code === Code.bool) return input;
+  const wide = input.to('float64');
+  if (
+    input.code === Code.i64 &&
+    wide
+      .abs()
+      .gt(2 ** 53)
+      .any()
+      .item<boolean>()
+  )
+    // prettier-ignore
+    throw new TenfoldError('value', `${call}: integers beyond 2^53 can't be compared here`);
+  return wide;
+}
+
 function runMaxPool(call: string, input: Tensor, size: Ints, windows: MaxWindows, withPlaces: boolean): Tensor[] {
-  const { t, id } = computed(call, MAX_POOL, input);
+  const { t, id } = computed(call, MAX_POOL, comparable(call, input));
   const values = Tensor.raw(resized(input.shape, size), t.code);
   const places = withPlaces ? Tensor.raw(values.shape, placesCode(t)) : null;
   const n = size.length;

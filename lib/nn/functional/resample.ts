@@ -7,6 +7,7 @@ import { COMPUTE, Code, DTYPES, isFloatCode } from '../../dtype.js';
 import { run } from '../../launch/run.js';
 import { kernel, type Kernel } from '../../native/launch.js';
 import { formatShape } from '../../tensor/shape.js';
+import { checkRoom } from '../../tensor/storage.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { fillElements } from '../../tensor/copy.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
@@ -49,6 +50,12 @@ function mapOf(
   }
   return map;
 }
+/** Refuses a result that is too large, before its maps are made. */
+function checkResult(call: string, input: Tensor, to: Ints): void {
+  const large = to.find((size) => size > MAX_TAPS);
+  if (large !== undefined) throw new TenfoldError('memory', `${call}: out of memory: a dim of ${large} elements`);
+  checkRoom(call, resized(input.shape, to), input.code);
+}
 const identity = (size: number): Map1 => mapOf(size, size, 1, (o, set) => set(0, o, 1));
 
 function runResample(k: Kernel, x: Tensor, maps: readonly Map1[], forward: boolean): Tensor {
@@ -86,6 +93,25 @@ export const resample = defineOp('resample(Tensor input, any maps)', (): OpDef =
   backward: { input: d((grad, c) => resampleTransposed(grad, c.maps)) },
   gradName: 'UpsampleBackward0',
 }));
+/**
+ * Images of bytes: one dim after the other, the last one first, each result rounded to a byte, the weights as integers of
+ * as many bits as 16 hold. So PyTorch does (and Pillow), and its values are found only so.
+ */
+function resampleBytes(input: Tensor, maps: readonly Map1[]): Tensor {
+  const size = [...spatial(input.shape, maps.length)];
+  let x = input;
+  for (let dim = maps.length - 1; dim >= 0; dim--) {
+    const map = maps[dim]!;
+    const greatest = map.weight.reduce((a, b) => Math.max(a, b), 0);
+    let bits = 0;
+    while (bits < 22 && 0.5 + greatest * 2 ** (bits + 1) < 2 ** 15) bits++;
+    const weight = map.weight.map((w) => Math.trunc(w * 2 ** bits + Math.sign(w) / 2));
+    const sum = resample(x.to('int64'), size.map((s, i) => (i === dim ? { ...map, weight } : identity(s)))); // prettier-ignore
+    x = sum.add(2 ** (bits - 1)).bitwiseRightShift(bits).clamp(0, 255).to('uint8'); // prettier-ignore
+    size[dim] = map.to;
+  }
+  return x;
+}
 /** The transpose of `resample`. */
 const resampleTransposed = defineOp('resampleTransposed(Tensor grad, any maps)', (): OpDef => ({
   forward: (grad: Tensor, maps: Map1[]) => runResample(RESAMPLE_TRANSPOSED, grad, maps, false),
@@ -240,11 +266,14 @@ export const interpolate = defineOp(
         );
       }
       if (recompute === true) scales = null;
-      if (!isFloatCode(input.code) && !mode.startsWith('nearest')) {
+      checkResult(call, input, to);
+      const bytes = input.code === Code.u8 && (mode === 'bilinear' || mode === 'bicubic');
+      if (!isFloatCode(input.code) && !mode.startsWith('nearest') && !bytes) {
         throw new TenfoldError('dtype', `${call}: mode '${mode}' needs a floating-point dtype, got ${input.dtype}`);
       }
       if (!map) return [adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d][n - 1]!(input, to);
       const maps = to.map((s, i) => map(image[i]!, s, scales?.[i] ?? null, alignCorners ?? false));
+      if (bytes) return resampleBytes(input, maps);
       if (!antialias) return resample(input, maps);
       // Many taps: one dim after the other.
       const across = resample(input, [identity(image[0]!), maps[1]]);
@@ -357,6 +386,7 @@ export const pad = defineOp("pad(Tensor input, int[] pad, string mode='constant'
           `pad: mode '${mode}' needs elements in each padded dim, got ${formatShape(input.shape)} to ${formatShape(to)}`,
         );
     });
+    checkResult('pad', input, to);
     const maps = sizes.map((s, i) => {
       const [before, behind] = amountsOf(i);
       return mapOf(s, to[i]!, 1, (o, set) => set(0, place(o, s, before, behind), 1));

@@ -1,6 +1,6 @@
 /** Functions of images: sampling at points, patches as columns, channels as pixels. */
 import { TenfoldError, show } from '../../errors.js';
-import { isFloatCode } from '../../dtype.js';
+import { Code, isFloatCode } from '../../dtype.js';
 import { noGrad } from '../../autograd/mode.js';
 import { run } from '../../launch/run.js';
 import { kernel, type Kernel } from '../../native/launch.js';
@@ -132,7 +132,8 @@ export const unfold = defineOp(
       }
       const p = patchingOf('unfold', input.shape.slice(-2), kernelSize, dilation, padding, stride);
       const x = dims === 4 ? input : input.unsqueeze(0);
-      const y = patchesToColumns(x, p.places, p.kernelSize, p.dilation, p.padding, p.stride);
+      const own = x.code === Code.bool ? x.to('uint8') : x;
+      const y = patchesToColumns(own, p.places, p.kernelSize, p.dilation, p.padding, p.stride).to(x.dtype);
       return dims === 4 ? y : y.squeeze(0);
     },
     composite: true,

@@ -128,7 +128,11 @@ export interface NormOptions {
   /** Whether running statistics are kept for evaluation. */
   trackRunningStats?: boolean;
   dtype?: DType | null;
+  /** Only 'cpu' exists. */
+  device?: string | null;
 }
+
+type Settings = Required<Omit<NormOptions, 'device'>>;
 
 /** What batch and instance normalization have in common: channels, weight and bias, running statistics. */
 abstract class ChannelNorm extends Module {
@@ -148,7 +152,7 @@ abstract class ChannelNorm extends Module {
 
   constructor(
     readonly numFeatures: number,
-    defaults: Required<NormOptions>,
+    defaults: Settings,
     given: readonly unknown[],
   ) {
     super();
@@ -194,7 +198,7 @@ const normCall = signature(
   'Norm(float? eps=null, float? momentum=null, bool? affine=null, bool? trackRunningStats=null, *, dtype? dtype=null)',
 );
 /** Options by position or by name; a momentum of null is a value of its own. */
-function readOptions(call: string, defaults: Required<NormOptions>, given: readonly unknown[]): Required<NormOptions> {
+function readOptions(call: string, defaults: Settings, given: readonly unknown[]): Settings {
   const last = given.at(-1);
   const named = typeof last === 'object' && last !== null ? (last as NormOptions) : {};
   checkOptions(call, named, Object.keys(defaults));
