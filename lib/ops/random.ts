@@ -1,5 +1,5 @@
 /** Random numbers, equal to those of PyTorch's CPU generator for a seed (native/random). */
-import { TenfoldError, checkOptions, show } from '../errors.js';
+import { TenfoldError, checkDevice, checkOptions, show } from '../errors.js';
 import { Code, DTYPES, codeOf, defaultFloat, isFloatCode } from '../dtype.js';
 import { run } from '../launch/run.js';
 import { kernel, type Kernel } from '../native/launch.js';
@@ -307,7 +307,8 @@ function readRandom(
   const last = args.at(-1);
   const has = typeof last === 'object' && last !== null && !Array.isArray(last) && !(last instanceof Tensor);
   const options = has ? (last as RandomOptions) : {};
-  checkOptions(call, options, ['dtype', 'requiresGrad', 'generator', ...further]);
+  checkOptions(call, options, ['dtype', 'requiresGrad', 'device', 'generator', ...further]);
+  checkDevice(call, options.device);
   return { rest: has ? args.slice(0, -1) : args, options };
 }
 function sizesOf(call: string, rest: readonly unknown[]): Shape {
