@@ -8,6 +8,7 @@ import { Gate } from './batching/gate.js';
 import { accessCheck, originHeaders, preflightHeaders } from './http/access.js';
 import { compress } from './http/body.js';
 import { asServeError, failure, type Incoming, type Outgoing } from './http/exchange.js';
+import { LoopDelay } from './metrics/prometheus.js';
 import { Registry } from './models/registry.js';
 import { Repository } from './models/repository.js';
 import { GivenModels, type ModelSource } from './models/source.js';
@@ -24,6 +25,7 @@ export class Service {
   readonly started: Promise<void>;
   /** When the service began, in milliseconds since 1970. */
   readonly since = Date.now();
+  readonly loop = new LoopDelay();
   private isStarted = false;
   private isClosing = false;
   private active = 0;
@@ -118,6 +120,7 @@ export class Service {
   async close(deadline: number): Promise<void> {
     this.isClosing = true;
     this.source.close();
+    this.loop.close();
     const idle = new Promise<void>((resolve) => {
       this.whenIdle.push(resolve);
       if (this.active === 0) resolve();
