@@ -1,5 +1,4 @@
 /** The paths of the Open Inference Protocol and of its extensions, each with what answers it. */
-import { version as nodeVersion } from 'node:process';
 import { ServeError, badRequest } from './errors.js';
 import { readBody } from './http/body.js';
 import { json, type Incoming, type Outgoing } from './http/exchange.js';
@@ -89,8 +88,8 @@ export const serverMetadata = (service: Service): object => ({
   version: VERSION,
   extensions: EXTENSIONS,
 });
-/** Of the protocol's implementation here. */
-export const VERSION = `1 (node ${nodeVersion})`;
+/** Of the protocol's implementation here; what else runs is nobody's business. */
+const VERSION = '1';
 
 // ---- models --------------------------------------------------------------------------------------------------------
 

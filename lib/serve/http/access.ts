@@ -24,7 +24,7 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 export function accessCheck(
   options: AccessOptions,
   loopbackOnly: boolean,
-): (incoming: Incoming, path: string) => Promise<void> {
+): (incoming: Pick<Incoming, 'method' | 'url' | 'header'>, path: string) => Promise<void> {
   const tokens = options.token === undefined ? [] : [options.token].flat().map(digest);
   const origins = new Set(options.allowedOrigins ?? []);
   const hosts = new Set((options.allowedHosts ?? []).map((host) => host.toLowerCase()));
