@@ -115,6 +115,9 @@ export function renamed<T>(call: string, run: () => T): T {
   }
 }
 
+/** How tensors of this copy of the library are told from another one's; set by tensor.ts, which imports this file. */
+export const ownTensors = { are: (_: unknown): boolean => false };
+
 /** A value as an error message shows it: short, with its kind. */
 export function show(value: unknown, depth = 0): string {
   if (value === null) return 'null';
@@ -128,8 +131,10 @@ export function show(value: unknown, depth = 0): string {
   }
   if (typeof value === 'object') {
     const kind = value.constructor?.name ?? 'Object';
-    const shape = (value as { shape?: unknown }).shape;
-    return kind === 'Object' ? 'an object' : Array.isArray(shape) ? `a ${kind} of shape [${shape}]` : `a ${kind}`;
+    const { shape, isTensor } = value as { shape?: unknown; isTensor?: unknown };
+    if (kind === 'Object' || !Array.isArray(shape)) return kind === 'Object' ? 'an object' : `a ${kind}`;
+    const copy = isTensor === true && !ownTensors.are(value) ? ' of another copy of tenfold' : '';
+    return `a ${kind}${copy} of shape [${shape}]${copy && '; import and require, or two versions, are mixed: its toTypedArray() and shape travel'}`;
   }
   return String(value);
 }

@@ -172,7 +172,7 @@ class Run {
     const outer = recordAllocations(null);
     const total = tensorOps.add(a, b);
     recordAllocations(outer);
-    if (this.recycle && total.storage.piece !== null) (this.owned ??= new Set()).add(total.storage);
+    if (this.recycle && total.storage.owned) (this.owned ??= new Set()).add(total.storage);
     this.ref(total);
     this.unref(a);
     if (b.storage.engineRefs === 0 && this.owned?.delete(b.storage)) release(b.storage);

@@ -1,7 +1,7 @@
 /** Derivatives against finite differences. */
 import { TenfoldError, checkOptions, show } from '../errors.js';
 import { Code } from '../dtype.js';
-import { Tensor, checkIsTensor } from '../tensor/tensor.js';
+import { Tensor, checkIsTensor, storageBuffer } from '../tensor/tensor.js';
 import { grad } from './gradients.js';
 import { enableGrad, noGrad } from './mode.js';
 
@@ -142,7 +142,7 @@ function elementsOf(t: Tensor): { memory: Float64Array; positions: number[] } {
     const steps = Array.from({ length: size }, (_, i) => i * t.strides[dim]!);
     positions = positions.flatMap((at) => steps.map((step) => at + step));
   });
-  const memory = new Float64Array(t.storageBuffer(), t.byteStart(t.offset), 1 + Math.max(-1, ...positions));
+  const memory = new Float64Array(storageBuffer(t), t.byteStart(t.offset), 1 + Math.max(-1, ...positions));
   return { memory, positions };
 }
 

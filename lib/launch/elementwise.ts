@@ -20,7 +20,7 @@ import {
   launch,
 } from '../native/launch.js';
 import { broadcastStrides, sameShape, type Shape } from '../tensor/shape.js';
-import { Tensor } from '../tensor/tensor.js';
+import { Tensor, storageBuffer } from '../tensor/tensor.js';
 import { addressOf } from './run.js';
 import { watching } from './watch.js';
 
@@ -32,7 +32,7 @@ export const exact = (x: Operand): Operand =>
   typeof x === 'bigint' && !Number.isSafeInteger(Number(x)) ? bigScalar(x) : x;
 function bigScalar(x: bigint): Tensor {
   const t = Tensor.raw([], Code.i64, true);
-  new BigInt64Array(t.storage.buffer, t.storage.byteOffset, 1)[0] = x;
+  new BigInt64Array(storageBuffer(t), t.byteStart(t.offset), 1)[0] = x;
   return t;
 }
 

@@ -5,8 +5,7 @@
  *
  * To launch a kernel: `run(KERNEL[code]!, rows, n, x, weight, out, eps)`. To declare one: declaration.ts.
  */
-import type { Tensor } from '../tensor/tensor.js';
-import { SIZE } from '../dtype.js';
+import { Tensor } from '../tensor/tensor.js';
 import { TenfoldError } from '../errors.js';
 import { frame, launch } from '../native/launch.js';
 import { checkStorage, type Storage } from '../tensor/storage.js';
@@ -19,11 +18,7 @@ export type Memory = Tensor | Storage | null;
 export type Argument = number | boolean | Memory | readonly number[] | AddressTable;
 
 /** Address of a tensor's first element; refuses freed and detached memory. Good until its next allocation only. */
-export function addressOf(t: Tensor): number {
-  const { storage } = t;
-  if (storage.guarded) checkStorage(storage);
-  return storage.address + t.offset * SIZE[t.code]!;
-}
+export const addressOf = (t: Tensor): number => Tensor.addressOf(t);
 
 function isList(x: object): x is readonly number[] {
   return Array.isArray(x);

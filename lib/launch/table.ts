@@ -2,7 +2,7 @@
  * Addresses in a table in memory, for kernels that work on any number of tensors at once: a row of numbers and addresses for
  * each. What is behind the addresses is kept until `clear`, which its user calls after the launch.
  */
-import { allocateOwn, type Storage } from '../tensor/storage.js';
+import { allocateOwn, bufferOf, type Storage } from '../tensor/storage.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { addressOf } from './run.js';
 
@@ -18,7 +18,7 @@ export class AddressTable {
   ) {
     this.storage = allocateOwn(8 * rows * columns);
     this.operands = new Array<Tensor | null>(rows * columns).fill(null);
-    this.numbers = new Float64Array(this.storage.buffer, this.storage.byteOffset, rows * columns);
+    this.numbers = new Float64Array(bufferOf(this.storage), this.storage.byteOffset, rows * columns);
   }
 
   /** Writes the address of a tensor. */

@@ -2,10 +2,8 @@
 import { TenfoldError, naming, show } from '../errors.js';
 import { DTYPES, codeOf, defaultFloat, isFloatCode, type DType } from '../dtype.js';
 import { formatTensor } from '../tensor/format.js';
-import { Tensor } from '../tensor/tensor.js';
+import { Tensor, standForGone } from '../tensor/tensor.js';
 import { checkSizes, type Shape } from '../tensor/shape.js';
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
  * A tensor that a module finds among its own properties and counts among its parameters. It shares the memory of `data`.
@@ -58,8 +56,7 @@ export class Parameter extends Tensor {
         `Parameter.data: a parameter that requires grad can't become ${DTYPES[value.code]!}`,
       );
     }
-    const { storage, offset, shape, strides, code, count, dense } = value;
-    Object.assign(this as Mutable<Parameter>, { storage, offset, shape, strides, code, count, dense });
+    this.become(value);
   }
 
   override toString(): string {
@@ -70,3 +67,4 @@ export class Parameter extends Tensor {
     return this.toString();
   }
 }
+standForGone(Parameter.prototype);

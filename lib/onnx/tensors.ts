@@ -5,7 +5,7 @@ import { show } from '../errors.js';
 import { Code, DTYPES, SIZE, codeOf, type DType } from '../dtype.js';
 import { numelOf } from '../tensor/shape.js';
 import { expose } from '../tensor/storage.js';
-import { Tensor } from '../tensor/tensor.js';
+import { Tensor, storageBuffer } from '../tensor/tensor.js';
 import type { SparseMessage, TensorMessage } from './messages.js';
 import { Source, varints, type Refuse } from './wire.js';
 
@@ -90,7 +90,7 @@ export class Payloads {
     // What doesn't fit its payload is refused before memory is taken for it.
     this.checkSize(message, name, count, code);
     const t = Tensor.raw(dims, code, true);
-    const bytes = new Uint8Array(t.storageBuffer(), t.byteStart(t.offset), count * SIZE[code]!);
+    const bytes = new Uint8Array(storageBuffer(t), t.byteStart(t.offset), count * SIZE[code]!);
     if (message.dataLocation === 1) this.external(message, name, bytes);
     else if (message.rawData !== undefined) this.gather(message.rawData as { at: number; length: number }[], bytes);
     else this.typed(message, name, t, bytes);
@@ -279,6 +279,6 @@ function fieldOf(
 export function tensorMessage(t: Tensor, name: string): TensorMessage {
   const dense = t.detach().rawDense();
   expose(dense.storage);
-  const rawData = new Uint8Array(dense.storageBuffer(), dense.byteStart(dense.offset), dense.count * SIZE[dense.code]!);
+  const rawData = new Uint8Array(storageBuffer(dense), dense.byteStart(dense.offset), dense.count * SIZE[dense.code]!);
   return { name, dims: [...t.shape], dataType: elementOf(t.dtype), rawData };
 }

@@ -6,7 +6,7 @@ import { TenfoldError } from '../errors.js';
 import { Code, DTYPES, SIZE } from '../dtype.js';
 import { run } from '../launch/run.js';
 import { kernel, type Kernel } from '../native/launch.js';
-import { formatShape, numelOf, viewStrides, type Shape } from '../tensor/shape.js';
+import { copyOf, formatShape, numelOf, viewStrides, type Shape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { takeTarget } from './inplace.js';
 
@@ -147,7 +147,7 @@ function rowLines(
   const { outer, inner } = rowsOf(x.shape, dims, size);
   const at = outer.length;
   const flat = index.rawDense();
-  const stepY = viewStrides(size, y.strides.slice(at, at + size.length), [numelOf(size)])![0]!;
+  const stepY = viewStrides(size, copyOf(y.strides).slice(at, at + size.length), [numelOf(size)])![0]!;
   return {
     outer: pick(x.shape, outer),
     j: numelOf(size),
@@ -158,7 +158,7 @@ function rowLines(
     label,
     index: { t: flat, j: 1, outer: zeros(outer.length), inner: zeros(inner.length) },
     x: { t: x, j: 0, outer: pick(x.strides, outer), inner: pick(x.strides, inner) },
-    y: { t: y, j: stepY, outer: y.strides.slice(0, at), inner: y.strides.slice(at + size.length) },
+    y: { t: y, j: stepY, outer: copyOf(y.strides).slice(0, at), inner: copyOf(y.strides).slice(at + size.length) },
   };
 }
 
@@ -196,7 +196,8 @@ export function scatterRows(
   }
   let full = sameCode(y, x).expand(shape);
   const at = rowsOf(x.shape, dims, size).outer.length;
-  if (viewStrides(size, full.strides.slice(at, at + size.length), [numelOf(size)]) === null) full = full.rawClone();
+  if (viewStrides(size, copyOf(full.strides).slice(at, at + size.length), [numelOf(size)]) === null)
+    full = full.rawClone();
   const [id, bytes] = scatterKernel(call, how, x.code);
   launchLines(call, id, bytes, rowLines(x, dims, index, full, size, label, wrap));
 }
@@ -258,13 +259,13 @@ function elementLines(x: Tensor, dim: number, index: Tensor, y: Tensor): Lines {
   const walk = (t: Tensor): Walk => ({
     t,
     j: t.strides[dim]!,
-    outer: t.strides.slice(0, dim),
-    inner: t.strides.slice(behind),
+    outer: copyOf(t.strides).slice(0, dim),
+    inner: copyOf(t.strides).slice(behind),
   });
   return {
-    outer: index.shape.slice(0, dim),
+    outer: copyOf(index.shape).slice(0, dim),
     j: index.shape[dim]!,
-    inner: index.shape.slice(behind),
+    inner: copyOf(index.shape).slice(behind),
     sizes: [x.shape[dim]!],
     strides: [x.strides[dim]!],
     wrap: false,

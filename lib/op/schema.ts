@@ -14,8 +14,8 @@
  */
 import { TenfoldError, checkOptions, show } from '../errors.js';
 import type { DType } from '../dtype.js';
-import type { Tensor } from '../tensor/tensor.js';
-import type { Generator } from '../random/generator.js';
+import { isTensor, type Tensor } from '../tensor/tensor.js';
+import { isGenerator, type Generator } from '../random/generator.js';
 import type { Index } from '../ops/indexing.js';
 
 // ---- types ---------------------------------------------------------------------------------------------------------
@@ -139,6 +139,8 @@ export interface Parameter {
   readonly optional: boolean;
   readonly keywordOnly: boolean;
   readonly default: unknown;
+  /** Whether it takes lists, which are copied. */
+  readonly list: boolean;
   readonly accepts: (value: unknown) => boolean;
 }
 
@@ -153,9 +155,7 @@ export interface Signature {
   readonly schema: string;
 }
 
-/** How Tensor is recognised here, without importing it (it imports us). */
-export const isTensor = (value: unknown): value is Tensor =>
-  value !== null && typeof value === 'object' && (value as { isTensor?: unknown }).isTensor === true;
+export { isTensor };
 
 const isScalar = (v: unknown): boolean => typeof v === 'number' || typeof v === 'boolean' || typeof v === 'bigint';
 const isNumberList = (v: unknown): boolean => Array.isArray(v) && v.every((x) => typeof x === 'number');
@@ -181,7 +181,7 @@ const ACCEPTS: Record<string, (v: unknown) => boolean> = {
   string: (v) => typeof v === 'string',
   'string|function': (v) => typeof v === 'string' || typeof v === 'function',
   dtype: (v) => typeof v === 'string',
-  generator: (v) => typeof v === 'object' && v !== null && 'manualSeed' in v,
+  generator: isGenerator,
   'index[]': (v) => Array.isArray(v),
   any: () => true,
 };
@@ -243,6 +243,7 @@ function parseParameter(text: string, schema: string, known: Map<string, Paramet
     optional: p[4] !== undefined,
     keywordOnly: known === KEYWORD_ONLY,
     default: p[4] === undefined ? undefined : readDefault(p[4]),
+    list: p[1]!.includes('[]') || p[1] === 'int...',
     accepts,
   };
   known.set(text, parameter);
@@ -282,9 +283,14 @@ export function parseArguments(sig: Signature, args: readonly unknown[], call = 
   for (let i = 0; i < params.length; i++) {
     const p = params[i]!;
     let value: unknown;
+    let own = !p.list; // whether it is ours alone
     if (p.kind === 'int...' && !p.keywordOnly) {
+      own = !(count - at === 1 && Array.isArray(args[at]));
       value = count - at === 1 && Array.isArray(args[at]) ? args[at] : args.slice(at, count);
-      if (options && p.name in options) value = options[p.name];
+      if (options && p.name in options) {
+        value = options[p.name];
+        own = false;
+      }
       at = count;
     } else if (!p.keywordOnly && at < count) {
       value = args[at++];
@@ -304,6 +310,8 @@ export function parseArguments(sig: Signature, args: readonly unknown[], call = 
       if (!p.nullable && !p.optional) badArgument(call, p, value);
       out[i] = p.nullable ? null : p.default;
     } else {
+      // A list is read once: one with accessors might answer otherwise after the check.
+      if (!own && Array.isArray(value)) value = ownList(call, p, value);
       if (!p.accepts(value)) badArgument(call, p, value);
       out[i] = value;
     }
@@ -312,6 +320,17 @@ export function parseArguments(sig: Signature, args: readonly unknown[], call = 
     throw new TypeError(`${call}: takes at most ${positional} arguments, got ${count}; ${sig.schema}`);
   }
   return out;
+}
+
+/** Longest list of numbers that a call takes: no op walks one of its own accord. */
+const MAX_LIST = 2 ** 24;
+function ownList(call: string, p: Parameter, list: readonly unknown[]): unknown[] {
+  const { length } = list;
+  if (length > MAX_LIST)
+    throw new RangeError(`${call}: '${p.name}' may have ${MAX_LIST} elements, got a list of ${length}`);
+  const copy: unknown[] = [];
+  for (let i = 0; i < length; i++) copy.push(list[i]);
+  return copy;
 }
 
 function badArgument(call: string, p: Parameter, value: unknown): never {

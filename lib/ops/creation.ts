@@ -176,8 +176,7 @@ export function fromTypedArray(array: ArrayBufferView, shape?: readonly number[]
   if (!ArrayBuffer.isView(array)) throw new TypeError(`fromTypedArray: expected a typed array, got ${show(array)}`);
   const code = arrayCode('fromTypedArray', array);
   const { length } = array as unknown as TypedArray;
-  const size = shape ?? [length];
-  checkSizes('fromTypedArray', size);
+  const size = checkSizes('fromTypedArray', shape ?? [length]);
   if (numelOf(size) !== length) {
     throw new TenfoldError(
       'shape',
@@ -197,8 +196,7 @@ function readSizes(call: string, args: readonly unknown[]): { shape: Shape; opti
     rest = args.slice(0, -1);
   } else if (last === null || last === undefined) rest = args.slice(0, -1);
   const shape = rest.length === 1 && Array.isArray(rest[0]) ? (rest[0] as number[]) : (rest as number[]);
-  checkSizes(call, shape);
-  return { shape, options };
+  return { shape: checkSizes(call, shape), options };
 }
 
 type Sizes =
@@ -237,9 +235,9 @@ export function empty(...args: Sizes): Tensor {
 /** A shape filled with a value: float32 for a number, bool for a boolean, int64 for a bigint. See torch.full. */
 export function full(size: readonly number[], fillValue: Scalar, options?: TensorOptions): Tensor {
   if (!Array.isArray(size)) throw new TypeError(`full: size must be a list of integers, got ${show(size)}`);
-  checkSizes('full', size as number[]);
+  const shape = checkSizes('full', size as number[]);
   checkScalar('full', fillValue);
-  return filled('full', size, fillValue, options, valueCode(fillValue));
+  return filled('full', shape, fillValue, options, valueCode(fillValue));
 }
 const valueCode = (v: Scalar): Code =>
   typeof v === 'boolean' ? Code.bool : typeof v === 'bigint' ? Code.i64 : defaultFloat();
@@ -385,8 +383,10 @@ export function eye(n: number, m?: number | TensorOptions | null, options?: Tens
 }
 
 /** A 0-dim tensor of a number. See torch.scalar_tensor. */
-export const scalarTensor = (value: Scalar, options?: TensorOptions): Tensor =>
-  filled('scalarTensor', [], value, options, defaultFloat());
+export function scalarTensor(value: Scalar, options?: TensorOptions): Tensor {
+  checkScalar('scalarTensor', value);
+  return filled('scalarTensor', [], value, options, defaultFloat());
+}
 
 const news =
   (call: string, value: Scalar) =>
@@ -401,8 +401,8 @@ const creationMethods = {
   newEmpty: news('newEmpty', 0),
   newFull: (self: Tensor, size: readonly number[], fillValue: Scalar, options?: TensorOptions): Tensor => {
     checkScalar('newFull', fillValue);
-    checkSizes('newFull', size);
-    return filled('newFull', size, fillValue, options, self.code);
+    const shape = checkSizes('newFull', size);
+    return filled('newFull', shape, fillValue, options, self.code);
   },
   newTensor: (self: Tensor, data: TensorData, options?: TensorOptions): Tensor =>
     tensor(data, { dtype: self.dtype, ...options }),

@@ -3,7 +3,7 @@ import { TenfoldError, checkDevice, checkOptions, show } from '../errors.js';
 import { Code, DTYPES, codeOf, defaultFloat, isFloatCode } from '../dtype.js';
 import { run } from '../launch/run.js';
 import { kernel, type Kernel } from '../native/launch.js';
-import { type Generator, defaultGenerator, halves } from '../random/generator.js';
+import { type Generator, defaultGenerator, halves, isGenerator } from '../random/generator.js';
 import { checkSizes, type Shape } from '../tensor/shape.js';
 import { Tensor, checkIsTensor } from '../tensor/tensor.js';
 import { defineOp, type OpDef } from '../op/define.js';
@@ -306,9 +306,12 @@ function readRandom(
 ): { rest: readonly unknown[]; options: RandomOptions } {
   const last = args.at(-1);
   const has = typeof last === 'object' && last !== null && !Array.isArray(last) && !(last instanceof Tensor);
-  const options = has ? (last as RandomOptions) : {};
-  checkOptions(call, options, ['dtype', 'requiresGrad', 'device', 'generator', ...further]);
+  if (has) checkOptions(call, last, ['dtype', 'requiresGrad', 'device', 'generator', ...further]);
+  const options = has ? { ...(last as RandomOptions) } : {};
   checkDevice(call, options.device);
+  const { generator = null } = options;
+  if (generator !== null && !isGenerator(generator))
+    throw new TypeError(`${call}: 'generator' must be a Generator, got ${show(generator)}`);
   return { rest: has ? args.slice(0, -1) : args, options };
 }
 function sizesOf(call: string, rest: readonly unknown[]): Shape {

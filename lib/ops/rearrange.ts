@@ -1,7 +1,7 @@
 /** The same elements in another order or shape: flips and rolls, dims moved, grids, windows. */
 import { TenfoldError, checkOptions, renamed, show } from '../errors.js';
 import { Code } from '../dtype.js';
-import { broadcastShapes, formatShape, numelOf, wrapDim, wrapDims, type Shape } from '../tensor/shape.js';
+import { broadcastShapes, copyOf, formatShape, numelOf, wrapDim, wrapDims, type Shape } from '../tensor/shape.js';
 import { elementsOf } from '../tensor/elements.js';
 import { copyElements } from '../tensor/copy.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -20,7 +20,7 @@ export const flip = defineOp('flip(Tensor self, int... dims)', (): OpDef => ({
       copyElements(out, self);
       return out;
     }
-    const strides = [...self.strides];
+    const strides = copyOf(self.strides);
     let { offset } = self;
     for (const i of wrapDims('flip', dims, self.shape.length)) {
       offset += (self.shape[i]! - 1) * strides[i]!;

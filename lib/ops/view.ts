@@ -1,7 +1,16 @@
 /** Views: other sizes and strides over the same memory; nothing here crosses to native code. */
 import { TenfoldError, show } from '../errors.js';
 import { Code, isFloatCode } from '../dtype.js';
-import { checkSizes, formatShape, inferSize, viewStrides, wrapDim, wrapDims, type Shape } from '../tensor/shape.js';
+import {
+  checkSizes,
+  copyOf,
+  formatShape,
+  inferSize,
+  viewStrides,
+  wrapDim,
+  wrapDims,
+  type Shape,
+} from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, direct, type OpDef } from '../op/define.js';
 import { gradOfStrided } from '../op/inplace.js';
@@ -98,8 +107,8 @@ export const transpose = defineOp('transpose[_](Tensor self, int dim0, int dim1)
     const a = wrapDim('transpose', dim0, self.shape.length);
     const b = wrapDim('transpose', dim1, self.shape.length);
     if (self.shape.length === 0) return self.stridedView([], [], self.offset);
-    const shape = [...self.shape];
-    const strides = [...self.strides];
+    const shape = copyOf(self.shape);
+    const strides = copyOf(self.strides);
     [shape[a], shape[b]] = [shape[b]!, shape[a]!];
     [strides[a], strides[b]] = [strides[b]!, strides[a]!];
     return self.stridedView(shape, strides, self.offset);
@@ -113,7 +122,7 @@ export const t = defineOp('t[_](Tensor self)', (): OpDef => ({
   forward(self: Tensor) {
     if (self.shape.length > 2)
       throw new TenfoldError('shape', `t: needs at most 2 dims, got ${formatShape(self.shape)}; use transpose or mT`);
-    return self.stridedView([...self.shape].reverse(), [...self.strides].reverse(), self.offset);
+    return self.stridedView(copyOf(self.shape).reverse(), copyOf(self.strides).reverse(), self.offset);
   },
   turns: true,
   backward: { self: d((grad) => grad.t()) },
@@ -124,8 +133,8 @@ export const t = defineOp('t[_](Tensor self)', (): OpDef => ({
 export const unsqueeze = defineOp('unsqueeze[_](Tensor self, int dim)', (): OpDef => ({
   forward(self: Tensor, dim: number) {
     const at = wrapDim('unsqueeze', dim, self.shape.length + 1);
-    const shape = [...self.shape];
-    const strides = [...self.strides];
+    const shape = copyOf(self.shape);
+    const strides = copyOf(self.strides);
     strides.splice(at, 0, at < shape.length ? shape[at]! * strides[at]! : 1);
     shape.splice(at, 0, 1);
     return self.stridedView(shape, strides, self.offset);
@@ -164,7 +173,11 @@ export const select = defineOp('select(Tensor self, int dim, int index)', (): Op
   },
   backward: { self: d((grad, call) => intoZeros(grad, call.self.shape, (z) => z.select(call.dim, call.index))) },
 }));
-const without = (list: readonly number[], at: number): number[] => [...list.slice(0, at), ...list.slice(at + 1)];
+function without(list: readonly number[], at: number): number[] {
+  const rest: number[] = [];
+  for (let i = 0; i < list.length; i++) if (i !== at) rest.push(list[i]!);
+  return rest;
+}
 
 /** Gradient of a part: zeros of the whole with the gradient in its place. */
 function intoZeros(grad: Tensor, shape: Shape, part: (zeros: Tensor) => Tensor): Tensor {
@@ -184,8 +197,8 @@ export const sliceOp = defineOp(
       const cut = (i: number): number => Math.min(Math.max(i < 0 ? i + size : i, 0), size);
       const first = start === null ? 0 : cut(start);
       const last = Math.max(end === null ? size : cut(end), first);
-      const shape = [...self.shape];
-      const strides = [...self.strides];
+      const shape = copyOf(self.shape);
+      const strides = copyOf(self.strides);
       shape[at] = Math.ceil((last - first) / step);
       strides[at] = strides[at]! * step;
       return self.stridedView(shape, strides, self.offset + first * self.strides[at]!);

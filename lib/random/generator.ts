@@ -6,7 +6,7 @@ import { Code } from '../dtype.js';
 import { show, TenfoldError } from '../errors.js';
 import { run } from '../launch/run.js';
 import { entropy, kernel } from '../native/launch.js';
-import { wrapMemory } from '../tensor/storage.js';
+import { wrapMemory, type Storage } from '../tensor/storage.js';
 
 // GeneratorState of native/random/generator.h: what stands at which byte.
 const STATE_BYTES = 2536;
@@ -31,6 +31,9 @@ export function halves(value: bigint): [high: number, low: number] {
   return [Number(bits >> 32n), Number(bits & 0xffffffffn)];
 }
 
+/** Whether a value is a generator, made by its class. */
+export let isGenerator: (x: unknown) => x is Generator;
+
 /**
  * A source of random numbers, which gives for a seed the very numbers that PyTorch gives on CPU
  * ([torch.Generator](https://pytorch.org/docs/stable/generated/torch.Generator.html)). Functions that draw take one as
@@ -45,14 +48,22 @@ export function halves(value: bigint): [high: number, low: number] {
  */
 export class Generator {
   readonly device = 'cpu';
-  private readonly memory = new DataView(new ArrayBuffer(STATE_BYTES));
-  /** The state, which every kernel that draws takes first. @internal */
-  readonly state = wrapMemory(this.memory);
+  // Private, as kernels write wherever it says.
+  readonly #memory = new DataView(new ArrayBuffer(STATE_BYTES));
+  readonly #state = wrapMemory(this.#memory);
 
   /** @throws TypeError for a device other than 'cpu'. */
   constructor(device: 'cpu' = 'cpu') {
     if (device !== 'cpu') throw new TypeError(`Generator: expected device 'cpu', got ${show(device)}`);
     this.manualSeed(DEFAULT_SEED);
+  }
+
+  /** The state, which every kernel that draws takes first. @internal */
+  get state(): Storage {
+    return this.#state;
+  }
+  static {
+    isGenerator = (x): x is Generator => typeof x === 'object' && x !== null && #memory in x;
   }
 
   /**
@@ -81,13 +92,13 @@ export class Generator {
 
   /** The seed that the sequence began with; a bigint from 2^53 on, where a number isn't exact. */
   initialSeed(): number | bigint {
-    const seed = this.memory.getBigUint64(AT.seed, LITTLE_ENDIAN);
+    const seed = this.#memory.getBigUint64(AT.seed, LITTLE_ENDIAN);
     return seed <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(seed) : seed;
   }
 
   /** The state as the 5056 bytes of `torch.Generator.get_state()`, so that it travels to PyTorch and back. */
   getState(): Uint8Array<ArrayBuffer> {
-    const from = this.memory;
+    const from = this.#memory;
     const bytes = new Uint8Array(SAVED_BYTES);
     const to = new DataView(bytes.buffer);
     to.setBigUint64(SAVED.seed, from.getBigUint64(AT.seed, LITTLE_ENDIAN), LITTLE_ENDIAN);
@@ -110,11 +121,11 @@ export class Generator {
 
   /** The state as it lies in memory, for `restore` in the same process. @internal */
   snapshot(): Uint8Array {
-    return new Uint8Array(this.memory.buffer.slice(0));
+    return new Uint8Array(this.#memory.buffer.slice(0));
   }
   /** Goes on from a snapshot. @internal */
   restore(state: Uint8Array): void {
-    new Uint8Array(this.memory.buffer).set(state);
+    new Uint8Array(this.#memory.buffer).set(state);
   }
 
   /**
@@ -133,7 +144,7 @@ export class Generator {
     if (from.getInt32(SAVED.seeded, LITTLE_ENDIAN) !== 1 || left < 1 || next + left - 1 > MT_WORDS) {
       throw new TenfoldError('state', `setState: these bytes are no state of mt19937 (left ${left}, next ${next})`);
     }
-    const to = this.memory;
+    const to = this.#memory;
     to.setBigUint64(AT.seed, from.getBigUint64(SAVED.seed, LITTLE_ENDIAN), LITTLE_ENDIAN);
     to.setInt32(AT.left, left, LITTLE_ENDIAN);
     to.setUint32(AT.seeded, 1, LITTLE_ENDIAN);

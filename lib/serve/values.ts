@@ -4,7 +4,7 @@
  */
 import { DTYPES, type Code, codeOf, type DType } from '../dtype.js';
 import { TenfoldError, checkOptions, show } from '../errors.js';
-import { Tensor } from '../tensor/tensor.js';
+import { Tensor, storageBuffer } from '../tensor/tensor.js';
 import { badRequest } from './errors.js';
 
 /** Strings in the shape of a tensor, row by row: what the protocol calls BYTES. */
@@ -93,7 +93,7 @@ export const fits = (shape: readonly number[], port: Port): boolean =>
 /** A tensor of these bytes, copied: they may start anywhere. */
 export function tensorOfBytes(bytes: Uint8Array, shape: readonly number[], code: Code): Tensor {
   const t = Tensor.raw(shape, code);
-  new Uint8Array(t.storageBuffer(), t.byteStart(t.offset), bytes.length).set(bytes);
+  new Uint8Array(storageBuffer(t), t.byteStart(t.offset), bytes.length).set(bytes);
   return t;
 }
 

@@ -1,8 +1,8 @@
 /** Typed-array views of a tensor's memory, and the reading and writing of single elements. */
 import { TenfoldError } from '../errors.js';
 import { Code, SIZE } from '../dtype.js';
-import { checkStorage, type Storage } from './storage.js';
-import type { Tensor } from './tensor.js';
+import { bufferOf, checkStorage, type Storage } from './storage.js';
+import { storageBuffer, type Tensor } from './tensor.js';
 
 export type TypedArray =
   Float32Array | Float64Array | BigInt64Array | Int32Array | Uint8Array | Int8Array | Int16Array | Uint16Array;
@@ -24,7 +24,9 @@ export const ARRAY_OF: readonly ArrayKind[] = [
 
 /** A dense tensor's elements, sharing its memory. */
 export function elementsOf(t: Tensor): TypedArray {
-  return new ARRAY_OF[t.code]!(t.storageBuffer(), t.byteStart(t.offset), t.count);
+  // What has no elements may begin anywhere, also behind its memory.
+  if (t.count === 0) return new ARRAY_OF[t.code]!(new ArrayBuffer(0), 0, 0);
+  return new ARRAY_OF[t.code]!(storageBuffer(t), t.byteStart(t.offset), t.count);
 }
 
 // Views over whole buffers, kept for the buffer used last: a loop that reads one loss per step makes no garbage.
@@ -33,7 +35,7 @@ let views: (TypedArray | null)[] = [];
 
 function viewOf(storage: Storage, code: Code): TypedArray {
   if (storage.guarded) checkStorage(storage);
-  const { buffer } = storage;
+  const buffer = bufferOf(storage);
   if (lastBuffer !== buffer) {
     lastBuffer = buffer;
     views = [];
@@ -45,8 +47,7 @@ function viewOf(storage: Storage, code: Code): TypedArray {
 export function readElement(t: Tensor, element: number): number | boolean {
   const start = t.byteStart(element);
   const size = SIZE[t.code]!;
-  if (start % size !== 0) return readUnaligned(t, start);
-  const value = viewOf(t.storage, t.code)[start / size]!;
+  const value = start % size === 0 ? viewOf(t.storage, t.code)[start / size]! : readUnaligned(t, start);
   switch (t.code) {
     case Code.bool:
       return value !== 0;
@@ -70,10 +71,9 @@ export function readElement(t: Tensor, element: number): number | boolean {
 }
 
 // A buffer that the user gave may start anywhere.
-function readUnaligned(t: Tensor, start: number): number | boolean {
-  const bytes = new Uint8Array(t.storageBuffer(), start, SIZE[t.code]!).slice();
-  const value = new ARRAY_OF[t.code]!(bytes.buffer, 0, 1)[0]!;
-  return typeof value === 'bigint' ? Number(value) : t.code === Code.bool ? value !== 0 : value;
+function readUnaligned(t: Tensor, start: number): number | bigint {
+  const bytes = new Uint8Array(storageBuffer(t), start, SIZE[t.code]!).slice();
+  return new ARRAY_OF[t.code]!(bytes.buffer, 0, 1)[0]!;
 }
 
 const bits = new Uint32Array(1);

@@ -5,7 +5,7 @@
 import { checkOptions, show } from '../errors.js';
 import { Code, DTYPES, getDefaultDtype, isFloatCode } from '../dtype.js';
 import { readElement } from './elements.js';
-import type { Tensor } from './tensor.js';
+import { storageBuffer, type Tensor } from './tensor.js';
 
 /** How tensors print. */
 export interface PrintOptions {
@@ -165,7 +165,7 @@ function* finiteLengths(values: readonly number[], print: (v: number) => string)
 }
 
 function readAt(t: Tensor, element: number): Element {
-  if (t.code === Code.i64) return new BigInt64Array(t.storageBuffer(), t.byteStart(element), 1)[0]!;
+  if (t.code === Code.i64) return new BigInt64Array(storageBuffer(t), t.byteStart(element), 1)[0]!;
   return readElement(t, element);
 }
 

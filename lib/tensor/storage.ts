@@ -20,37 +20,107 @@ const POOL_BYTES = 512 << 20;
 /** Largest storage: addresses and sizes must be exact as doubles and fit an ArrayBuffer. */
 const MAX_BYTES = 2 ** 33;
 
-// structuredClone() and postMessage() refuse what holds a symbol, and name it; without, they would make a lookalike that is
-// no tensor. Seen in what they throw.
-const NOT_CLONABLE = Symbol(
-  'a tensor: send t.toTypedArray() and t.shape, and make it anew there by fromTypedArray(array, shape)',
-);
+/** A storage's buffer, for who has looked at `guarded`. */
+export let bufferOf: (storage: Storage) => ArrayBufferLike;
+/** The address of memory that is there: it stays as it is until a launch has been. */
+export let takeAddress: (storage: Storage) => number;
+interface Place {
+  buffer: ArrayBufferLike;
+  byteOffset: number;
+  address: number;
+}
+/** The private parts of a storage, for this file. */
+let parts: {
+  /** What release() hands on. */
+  piece(s: Storage): Piece | null;
+  /** The slab that a small storage is cut from. */
+  slab(s: Storage): Slab | null;
+  /** Where the garbage collector is watched for it, so that its memory can be had again; -1: nowhere. */
+  slot(s: Storage): number;
+  setSlot(s: Storage, slot: number): void;
+  giveUp(s: Storage): void;
+  guard(s: Storage): void;
+  move(s: Storage, to: Place): void;
+};
 
-/** Memory of one or more tensors that alias each other. */
+/**
+ * Memory of one or more tensors that alias each other. What says where it lies is private to this file: whoever could
+ * assign it could read and write anywhere.
+ */
 export class Storage {
-  readonly clonable = NOT_CLONABLE;
   /** Raised by every in-place change; backward compares it with what it was when a tensor was saved. */
   version = 0;
-  /** Set where `address` may not be used without a look: freed, or memory that the user can transfer or resize. */
-  guarded = false;
   /** Number of pending gradients of a running backward that use this memory; see autograd/engine.ts. */
   engineRefs = 0;
   /** Outlives the running scope; see scope.ts. */
   kept = false;
-  /** Where the garbage collector is watched for this object, so that its memory can be had again; -1: nowhere. */
-  slot = -1;
-  /** The slab that a small storage is cut from. */
-  slab: Slab | null = null;
+  #guarded = false;
+  #slot = -1;
+  #slab: Slab | null = null;
+  #buffer: ArrayBufferLike;
+  #byteOffset: number;
+  readonly #nbytes: number;
+  #address: number;
+  #piece: Piece | null;
   constructor(
-    public buffer: ArrayBufferLike,
-    public byteOffset: number,
-    public readonly nbytes: number,
-    public address: number,
-    /** What release() hands on: the memory is this storage's alone, and nobody but tensors has ever seen it. */
-    public piece: Piece | null,
-  ) {}
-}
+    buffer: ArrayBufferLike,
+    byteOffset: number,
+    nbytes: number,
+    address: number,
+    piece: Piece | null,
+    guarded = false,
+    slab: Slab | null = null,
+  ) {
+    this.#buffer = buffer;
+    this.#byteOffset = byteOffset;
+    this.#nbytes = nbytes;
+    this.#address = address;
+    this.#piece = piece;
+    this.#guarded = guarded;
+    this.#slab = slab;
+  }
+  get byteOffset(): number {
+    return this.#byteOffset;
+  }
+  get nbytes(): number {
+    return this.#nbytes;
+  }
+  get address(): number {
+    return this.#address;
+  }
+  /** Set where `address` may not be used without a look: freed, or memory that the user can transfer or resize. */
+  get guarded(): boolean {
+    return this.#guarded;
+  }
+  /** Whether release() hands memory on: it is this storage's alone, and nobody but tensors has ever seen it. */
+  get owned(): boolean {
+    return this.#piece !== null;
+  }
 
+  static {
+    bufferOf = (s) => s.#buffer;
+    takeAddress = (s) => {
+      if (s.#guarded) checkStorage(s);
+      addressedAt = launches;
+      return s.#address;
+    };
+    parts = {
+      piece: (s) => s.#piece,
+      slab: (s) => s.#slab,
+      slot: (s) => s.#slot,
+      setSlot: (s, slot) => (s.#slot = slot),
+      giveUp: (s) => (s.#piece = null),
+      guard: (s) => (s.#guarded = true),
+      move(s, { buffer, byteOffset, address }) {
+        s.#piece = null;
+        s.#slab = null;
+        s.#buffer = buffer;
+        s.#byteOffset = byteOffset;
+        s.#address = address;
+      },
+    };
+  }
+}
 /**
  * A piece that small storages are cut from, or its later part. Each of them refers to it, so that it is collected when
  * they all are.
@@ -67,7 +137,7 @@ function newSlab(): void {
   if (lentSince >= budget) reclaim();
   const piece = takePiece(SLAB_BYTES);
   slab = new Slab(piece);
-  lend(slab, piece);
+  slab.slot = lend(slab, piece);
   slabTop = 0;
   slabEnd = SLAB_BYTES;
 }
@@ -77,7 +147,7 @@ function newSlab(): void {
 function startPart(): void {
   if (slabEnd < 0) return;
   slab = new Slab(slab.piece);
-  lend(slab, slab.piece);
+  slab.slot = lend(slab, slab.piece);
 }
 
 // Buffer.allocUnsafeSlow skips the clearing where Node lets it (Node 20, 22): 4 MB then cost 8 µs instead of 295.
@@ -274,14 +344,14 @@ export function allocate(bytes: number): Storage {
     const at = slabTop;
     slabTop += room;
     const { buffer, byteOffset, address } = slab.piece;
-    const storage = new Storage(buffer, byteOffset + at, bytes, address + at, null);
-    storage.slab = slab;
+    const storage = new Storage(buffer, byteOffset + at, bytes, address + at, null, false, slab);
     if (scopeLog !== null) scopeLog.push(storage);
     return storage;
   }
   if (lentSince >= budget) reclaim();
   const storage = allocateOwn(bytes);
-  lend(storage, storage.piece!);
+  const piece = parts.piece(storage)!;
+  parts.setSlot(storage, lend(storage, piece));
   if (allocations !== null) allocations.push(storage);
   if (scopeLog !== null) scopeLog.push(storage);
   return storage;
@@ -305,9 +375,12 @@ export function allocateOwn(bytes: number): Storage {
 
 /** Somebody else sees the memory from now on: it is the garbage collector's alone. */
 export function expose(storage: Storage): void {
-  storage.piece = null;
-  const owner = storage.slab ?? storage;
-  if (owner.slot >= 0) unlend(owner);
+  parts.giveUp(storage);
+  const slab = parts.slab(storage);
+  if (slab !== null) {
+    if (slab.slot >= 0) unlend(slab.slot);
+    slab.slot = -1;
+  } else endWatch(storage);
 }
 
 /**
@@ -316,32 +389,41 @@ export function expose(storage: Storage): void {
  */
 export function handOut(storage: Storage): void {
   if (storage.guarded) return;
-  const { buffer, byteOffset, nbytes } = storage;
-  if (storage.slab === null) expose(storage);
+  if (parts.slab(storage) === null) expose(storage);
   else {
+    const { byteOffset, nbytes } = storage;
     const own = rawBuffer(Math.max(nbytes, 8) + ALIGN);
-    new Uint8Array(own.buffer, own.byteOffset, nbytes).set(new Uint8Array(buffer, byteOffset, nbytes));
-    storage.slab = null;
-    storage.buffer = own.buffer;
-    storage.byteOffset = own.byteOffset;
-    storage.address = own.address;
+    new Uint8Array(own.buffer, own.byteOffset, nbytes).set(new Uint8Array(bufferOf(storage), byteOffset, nbytes));
+    parts.move(storage, own);
   }
-  storage.guarded = true;
+  parts.guard(storage);
 }
 
-function lend(owner: Storage | Slab, piece: Piece): void {
-  owner.slot = watch(owner);
-  lent[owner.slot] = piece;
+/** A second storage over handed-out memory, with a version of its own. */
+export function secondStorage(storage: Storage): Storage {
+  handOut(storage);
+  return new Storage(bufferOf(storage), storage.byteOffset, storage.nbytes, storage.address, null, true);
+}
+
+/** Watches the owner of a piece; the slot. */
+function lend(owner: Storage | Slab, piece: Piece): number {
+  const slot = watch(owner);
+  lent[slot] = piece;
   if (piece.owners++ === 0) lentSince += piece.size;
+  return slot;
 }
 
 /** Ends the watching of an owner. Its piece isn't used again until the caller gives it to the pool. */
-function unlend(owner: Storage | Slab): void {
-  const { slot } = owner;
-  owner.slot = -1;
+function unlend(slot: number): void {
   lentSince -= lent[slot]!.size;
   lent[slot] = undefined;
   unwatch(slot);
+}
+function endWatch(storage: Storage): void {
+  const slot = parts.slot(storage);
+  if (slot < 0) return;
+  parts.setSlot(storage, -1);
+  unlend(slot);
 }
 
 /**
@@ -350,18 +432,16 @@ function unlend(owner: Storage | Slab): void {
  */
 export function release(storage: Storage): void {
   if (storage.guarded && storage.address === 0) return;
-  if (storage.slot >= 0) unlend(storage);
-  if (storage.piece !== null) {
-    storage.piece.owners = 0;
-    toPool(storage.piece);
+  endWatch(storage);
+  const piece = parts.piece(storage);
+  if (piece !== null) {
+    piece.owners = 0;
+    toPool(piece);
   }
-  storage.piece = null;
-  storage.slab = null;
-  storage.buffer = EMPTY;
-  storage.address = 0;
-  storage.guarded = true;
+  parts.move(storage, NOWHERE);
+  parts.guard(storage);
 }
-const EMPTY = new ArrayBuffer(0);
+const NOWHERE: Place = { buffer: new ArrayBuffer(0), byteOffset: 0, address: 0 };
 
 /** Gives the memory that the pool holds back to the system. */
 export function emptyCache(): void {
@@ -382,9 +462,8 @@ export function wrapMemory(view: ArrayBufferView): Storage {
   } catch (cause) {
     throw new TenfoldError('freed', "fromTypedArray: the array's ArrayBuffer was transferred away", { cause });
   }
-  const storage = new Storage(view.buffer, view.byteOffset, view.byteLength, address(bytes), null);
-  storage.guarded = true; // the user may transfer the buffer away, or make it smaller
-  return storage;
+  // Guarded: the user may transfer the buffer away, or make it smaller. (0 is the address of what is gone, and of nothing.)
+  return new Storage(view.buffer, view.byteOffset, view.byteLength, address(bytes) || ALIGN, null, true);
 }
 
 /** Throws where a guarded storage is freed, or its buffer has gone or shrunk. */
@@ -392,7 +471,7 @@ export function checkStorage(storage: Storage): void {
   if (storage.address === 0) {
     throw new TenfoldError('freed', 'tensor used after it was freed (by dispose(), or when its scope ended)');
   }
-  if (storage.buffer.byteLength < storage.byteOffset + storage.nbytes) {
+  if (bufferOf(storage).byteLength < storage.byteOffset + storage.nbytes) {
     throw new TenfoldError(
       'freed',
       'tensor used after its ArrayBuffer was taken away (transferred to another thread, or made smaller)',

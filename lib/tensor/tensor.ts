@@ -2,7 +2,7 @@
  * Tensor: shape, strides and dtype over a storage, and its place in the graph. Operators are added to it by the blocks in
  * lib/ops; here is only what they stand on.
  */
-import { TenfoldError, checkDevice, checkOptions, naming, show } from '../errors.js';
+import { TenfoldError, checkDevice, checkOptions, naming, ownTensors, show } from '../errors.js';
 import { Code, DTYPES, SIZE, isFloatCode, type DType } from '../dtype.js';
 import { mode } from '../autograd/mode.js';
 import { runBackward, type RunOptions } from '../autograd/engine.js';
@@ -11,16 +11,26 @@ import type { Hook, Node } from '../autograd/graph.js';
 import type { Methods } from '../op/schema.js';
 import type * as ops from '../ops/index.js';
 import type { OverloadedMethods } from '../ops/reduction.js';
-import { addressOf } from '../launch/run.js';
-import { addressing, allocate, allocateOwn, checkStorage, handOut, release, Storage, wrapMemory } from './storage.js';
+import {
+  Storage,
+  addressing,
+  allocate,
+  allocateOwn,
+  bufferOf,
+  checkStorage,
+  handOut,
+  release,
+  secondStorage,
+  takeAddress,
+  wrapMemory,
+} from './storage.js';
 import {
   SCALAR_SHAPE,
   broadcastShapes,
-  denseStrides,
-  internShape,
+  internStrides,
   isDense,
+  layoutOf,
   liesWithin,
-  numelOf,
   sameShape,
   wrapDim,
   type Shape,
@@ -44,8 +54,27 @@ export interface BackwardOptions {
 
 let nextHook = 1;
 
+// structuredClone() and postMessage() refuse what holds a symbol, and name it; without, they would make a lookalike that is
+// no tensor. Seen in what they throw.
+const NOT_CLONABLE = Symbol(
+  'a tensor: send t.toTypedArray() and t.shape, and make it anew there by fromTypedArray(array, shape)',
+);
+
+/** Whether a value is a tensor of this copy of the library: made by its class, not by one that looks like it. */
+export let isTensor: (x: unknown) => x is Tensor;
+/** Refuses a tensor of which somebody has redefined what its memory is read by. */
+let checkOwn: (t: Tensor) => void;
+
+const notMade = (got: unknown): TypeError =>
+  new TypeError(`Tensor: tensors are made by tensor(data), zeros(2, 3), …; got new Tensor(${show(got)})`);
+
+/** What a tensor begins as: a new object, but for a prototype that becomes a tensor itself; see standForGone(). */
+class Stamped {}
+
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- the ops' methods; see lib/op/define.ts
-export class Tensor {
+export class Tensor extends Stamped {
+  /** @internal */
+  readonly clonable = NOT_CLONABLE;
   /** The function that made this tensor, where it is part of a graph; use `gradFn`. @internal */
   node: Node | null = null;
   /** Which output of `node` this is. @internal */
@@ -56,36 +85,93 @@ export class Tensor {
   meta: AutogradMeta | null = null;
   /** Version of the storage that `node` was made for, of a view. @internal */
   viewVersion = 0;
-  /** @internal */
-  readonly dense: boolean;
+  // What memory safety rests on is private: no assignment from outside reaches it. (Private fields cost what others do.)
+  #storage: Storage;
+  #offset: number;
+  #shape: Shape;
+  #strides: readonly number[];
+  #code: Code;
+  #count: number;
+  #dense: boolean;
+  #base: Tensor | null;
 
   /** Not for users: `tensor()`, `zeros()`, … make tensors. */
   constructor(
-    /** @internal */ public storage: Storage,
-    /** @internal */ public readonly offset: number,
-    public readonly shape: Shape,
-    /** @internal */ public readonly strides: readonly number[],
-    /** @internal */ public readonly code: Code,
-    /** @internal */ public readonly count: number,
+    storage: Storage,
+    offset: number,
+    shape: Shape,
+    strides: readonly number[],
+    code: Code,
+    count: number,
     dense: boolean,
-    /** The tensor that this is a view of. @internal */
-    public readonly base: Tensor | null,
+    base: Tensor | null,
   ) {
+    super();
     // `new torch.Tensor([1, 2])` is a habit that must not make a tensor without memory.
-    if (shape === undefined) {
-      throw new TypeError(`Tensor: tensors are made by tensor(data), zeros(2, 3), …; got new Tensor(${show(storage)})`);
-    }
-    this.dense = dense;
+    if (shape === undefined || !(storage instanceof Storage)) throw notMade(storage);
+    this.#storage = storage;
+    this.#offset = offset;
+    this.#shape = shape;
+    this.#strides = strides;
+    this.#code = code;
+    this.#count = count;
+    this.#dense = dense;
+    this.#base = base;
+  }
+  /** @internal */
+  get storage(): Storage {
+    return this.#storage;
+  }
+  /** @internal */
+  get offset(): number {
+    return this.#offset;
+  }
+  /** Sizes, one for each dim; frozen. */
+  get shape(): Shape {
+    return this.#shape;
+  }
+  /** In elements; frozen. @internal */
+  get strides(): readonly number[] {
+    return this.#strides;
+  }
+  /** @internal */
+  get code(): Code {
+    return this.#code;
+  }
+  /** Number of elements. @internal */
+  get count(): number {
+    return this.#count;
+  }
+  /** Whether elements lie row-major without gaps. @internal */
+  get dense(): boolean {
+    return this.#dense;
+  }
+  /** The tensor that this is a view of. @internal */
+  get base(): Tensor | null {
+    return this.#base;
+  }
+  static {
+    isTensor = (x): x is Tensor => typeof x === 'object' && x !== null && #storage in x;
+    checkOwn = (t) => {
+      // An object may get properties of these names of its own, which ops then read instead.
+      if (
+        t.shape !== t.#shape ||
+        t.strides !== t.#strides ||
+        t.count !== t.#count ||
+        t.code !== t.#code ||
+        t.dense !== t.#dense
+      )
+        throw new TypeError("tensor: a tensor's shape, strides and dtype can't be redefined");
+    };
   }
 
   // ---- making --------------------------------------------------------------------------------------------------------
 
   /** A dense tensor with memory that is not cleared. @internal */
   static raw(shape: Shape, code: Code, own = false): Tensor {
-    const size = internShape(shape);
-    const count = numelOf(size);
+    const { shape: size, strides, count } = layoutOf(shape);
     const storage = own ? allocateOwn(count * SIZE[code]!) : allocate(count * SIZE[code]!);
-    return new Tensor(storage, 0, size, denseStrides(size), code, count, true, null);
+    return new Tensor(storage, 0, size, strides, code, count, true, null);
   }
   /** raw() for a call that users make: an error names it. @internal */
   static rawFor(call: string, shape: Shape, code: Code): Tensor {
@@ -95,18 +181,16 @@ export class Tensor {
       throw naming(call, error);
     }
   }
+  /** Address of a tensor's first element; refuses freed and detached memory. @internal */
+  static addressOf(t: Tensor): number {
+    // An object may get properties of these names of its own, which ops then have read instead.
+    checkOwn(t);
+    return takeAddress(t.#storage) + t.#offset * SIZE[t.#code]!;
+  }
   /** A dense tensor of the shape and strides of a dense one. @internal */
   static rawLike(t: Tensor, code: Code): Tensor {
-    return new Tensor(
-      allocate(t.count * SIZE[code]!),
-      0,
-      t.shape,
-      t.dense ? t.strides : denseStrides(t.shape),
-      code,
-      t.count,
-      true,
-      null,
-    );
+    const strides = t.#dense ? t.#strides : layoutOf(t.#shape).strides;
+    return new Tensor(allocate(t.#count * SIZE[code]!), 0, t.#shape, strides, code, t.#count, true, null);
   }
   /** @internal */
   static zeros(shape: Shape, code: Code): Tensor {
@@ -116,15 +200,15 @@ export class Tensor {
   }
   /** A tensor over a typed array's own memory. @internal */
   static wrap(array: ArrayBufferView, shape: Shape, code: Code): Tensor {
-    const size = internShape(shape);
-    const count = numelOf(size);
+    const { shape: size, strides, count } = layoutOf(shape);
     if (!(count * SIZE[code]! <= array.byteLength))
       throw new RangeError(`Tensor.wrap: shape [${size}] needs more than the array's ${array.byteLength} bytes`);
-    return new Tensor(wrapMemory(array), 0, size, denseStrides(size), code, count, true, null);
+    return new Tensor(wrapMemory(array), 0, size, strides, code, count, true, null);
   }
   /** A view: other sizes and strides over the same memory. Strides and offset in elements of the storage. @internal */
-  stridedView(shape: Shape, strides: readonly number[], offset: number): Tensor {
-    const size = internShape(shape);
+  stridedView(shape: Shape, steps: readonly number[], offset: number): Tensor {
+    const { shape: size, count } = layoutOf(shape);
+    const strides = internStrides(steps);
     const { storage } = this;
     if (!liesWithin(size, strides, offset, storage.nbytes / SIZE[this.code]!))
       throw new RangeError(`stridedView: shape [${size}] at ${offset} with strides [${strides}] leaves the memory`);
@@ -134,7 +218,7 @@ export class Tensor {
       size,
       strides,
       this.code,
-      numelOf(size),
+      count,
       isDense(size, strides),
       this.leafGrad ? this : (this.base ?? this),
     );
@@ -150,20 +234,39 @@ export class Tensor {
     return view;
   }
   /** Takes a view's sizes and strides, and its place in the graph: t_(). @internal */
-  turnInto({ offset, shape, strides, count, dense, node, nr }: Tensor): this {
-    Object.assign(this, { offset, shape, strides, count, dense });
+  turnInto(view: Tensor): this {
+    checkIsTensor('turnInto', 'view', view);
+    if (view.storage !== this.storage || view.code !== this.code)
+      throw new TenfoldError('inplace', 'turnInto: a tensor turns into views of its own memory only');
+    const { offset, shape, strides, count, dense, node, nr } = view;
+    this.#offset = offset;
+    this.#shape = shape;
+    this.#strides = strides;
+    this.#count = count;
+    this.#dense = dense;
     this.storage.version++;
     if (this.base !== null)
       this.viewVersion = -1; // its node is made anew from the base
     else if (node !== null) this.setNode(node, nr);
     return this;
   }
+  /** Takes another tensor's memory, sizes and dtype: whoever holds this one sees that from now on. @internal */
+  become(other: Tensor): void {
+    checkIsTensor('become', 'other', other);
+    this.#storage = other.#storage;
+    this.#offset = other.#offset;
+    this.#shape = other.#shape;
+    this.#strides = other.#strides;
+    this.#code = other.#code;
+    this.#count = other.#count;
+    this.#dense = other.#dense;
+  }
   /**
    * A result that is a view, but not of one of its op's operands, is no view any more: it shows memory taken in the op, and the
    * history is its own, not that of a base which nobody has. @internal
    */
   standAlone(operands: readonly unknown[]): void {
-    if (!showsOneOf(this, operands)) (this as { base: Tensor | null }).base = null;
+    if (!showsOneOf(this, operands)) this.#base = null;
   }
   /** The same memory as another tensor, outside any graph. @internal */
   alias(): Tensor {
@@ -435,12 +538,7 @@ export class Tensor {
   /** The same memory outside the graph, with in-place changes that backward doesn't notice. Prefer detach(). */
   get data(): Tensor {
     const view = this.alias();
-    const { storage } = this;
-    handOut(storage);
-    view.storage = Object.assign(Object.create(Object.getPrototypeOf(storage) as object) as Storage, storage, {
-      version: 0,
-      piece: null,
-    });
+    view.#storage = secondStorage(this.storage);
     return view;
   }
 
@@ -453,14 +551,14 @@ export class Tensor {
   item(): number;
   item<T extends number | boolean>(): T;
   item(): number | boolean {
-    if (this.count !== 1) {
+    if (this.#count !== 1) {
       throw new TenfoldError(
         'shape',
         `item: a tensor of ${this.count} elements has no single value; shape [${this.shape}]`,
       );
     }
-    checkTensor('item', this);
-    return readElement(this, this.offset);
+    if (this.#storage.guarded) checkTensor('item', this);
+    return readElement(this, this.#offset);
   }
   /** Value of an int64 tensor with one element, exactly. */
   itemBigInt(): bigint {
@@ -472,7 +570,7 @@ export class Tensor {
     }
     checkTensor('itemBigInt', this);
     return this.code === Code.i64
-      ? new BigInt64Array(this.storageBuffer(), this.byteStart(this.offset), 1)[0]!
+      ? new BigInt64Array(storageBuffer(this), this.byteStart(this.offset), 1)[0]!
       : BigInt(this.item());
   }
   /** Elements as nested arrays; a number for a 0-dim tensor. */
@@ -518,7 +616,7 @@ export class Tensor {
     return this.shape.length === 0 ? 0 : this.shape[0]!;
   }
   /** What PyTorch prints. */
-  toString(): string {
+  override toString(): string {
     checkTensor('toString', this);
     return formatTensor(this);
   }
@@ -549,54 +647,45 @@ export class Tensor {
   [Symbol.dispose](): void {
     this.dispose();
   }
-  /** The memory, to be looked at while the tensor is in use. A view that may outlive it needs `expose` or `handOut` (storage.ts). @internal */
-  storageBuffer(): ArrayBufferLike {
-    if (this.storage.guarded) checkStorage(this.storage);
-    addressing();
-    return this.storage.buffer;
-  }
   /** Byte position, in the buffer, of an element of the storage. @internal */
   byteStart(element: number): number {
-    return this.storage.byteOffset + element * SIZE[this.code]!;
+    return this.#storage.byteOffset + element * SIZE[this.#code]!;
   }
 }
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging
 export interface Tensor extends Methods<typeof ops>, OverloadedMethods {}
 
-// The prototype stands for a tensor that is gone: debuggers and mocking libraries read all its properties, and the getters
-// find what they look for.
-const gone = new Storage(new ArrayBuffer(0), 0, SIZE[Code.f32]!, 0, null);
-release(gone);
-for (const [name, value] of Object.entries({
-  storage: gone,
-  offset: 0,
-  shape: SCALAR_SHAPE,
-  strides: [],
-  code: Code.f32,
-  count: 1,
-  base: null,
-  dense: true,
-  node: null,
-  nr: 0,
-  leafGrad: false,
-  meta: null,
-  viewVersion: 0,
-})) {
-  Object.defineProperty(Tensor.prototype, name, { value, writable: true, configurable: true });
+/**
+ * Makes the prototype of a class of tensors one itself, whose memory is gone: debuggers and mocking libraries read all its
+ * properties, and the getters find what they look for.
+ */
+export function standForGone(prototype: Tensor): void {
+  function Returns(): Tensor {
+    return prototype;
+  }
+  Object.setPrototypeOf(Tensor, Returns);
+  const gone = new Storage(new ArrayBuffer(0), 0, SIZE[Code.f32]!, 0, null);
+  release(gone);
+  new Tensor(gone, 0, SCALAR_SHAPE, SCALAR_SHAPE, Code.f32, 1, true, null);
+  Object.setPrototypeOf(Tensor, Stamped);
+  for (const name of Object.keys(prototype)) Object.defineProperty(prototype, name, { enumerable: false });
 }
+standForGone(Tensor.prototype);
 
 // What describes a tensor can't be assigned: JavaScript would ignore it, or not say what would do.
 const INSTEAD: Record<string, string> = {
   dtype: "; to('float64') gives a tensor of another dtype",
   data: '; copy_() within noGrad() changes its elements',
+  shape: '; reshape() gives a tensor of another shape',
 };
 for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(Tensor.prototype))) {
   if (descriptor.get === undefined || descriptor.set !== undefined) continue;
   descriptor.set = () => {
     throw new TypeError(`${name}: a tensor's ${name} can't be assigned${INSTEAD[name] ?? ''}`);
   };
-  Object.defineProperty(Tensor.prototype, name, descriptor);
+  // `data` is overridden by Parameter; the rest stays as it is.
+  Object.defineProperty(Tensor.prototype, name, { ...descriptor, configurable: false });
 }
 
 /** Whether a tensor shares the memory of one in a list, or in lists within it. */
@@ -606,6 +695,17 @@ function showsOneOf(t: Tensor, list: readonly unknown[]): boolean {
     if (x instanceof Tensor ? x.storage === t.storage : Array.isArray(x) && showsOneOf(t, x)) return true;
   }
   return false;
+}
+
+/** Address of a tensor's first element; refuses freed and detached memory. */
+export const addressOf = (t: Tensor): number => Tensor.addressOf(t);
+
+/** The memory, to be looked at while the tensor is in use. A view that may outlive it needs `expose` or `handOut` (storage.ts). */
+export function storageBuffer(t: Tensor): ArrayBufferLike {
+  checkOwn(t);
+  if (t.storage.guarded) checkStorage(t.storage);
+  addressing();
+  return bufferOf(t.storage);
 }
 
 /** Refuses what isn't a tensor, for calls without a schema, whose arguments JavaScript doesn't check. */
@@ -619,6 +719,7 @@ const isData = (x: unknown): boolean => Array.isArray(x) || ArrayBuffer.isView(x
 
 /** Refuses freed and detached memory, in the name of a call. */
 export function checkTensor(call: string, t: Tensor): void {
+  checkOwn(t);
   if (t.storage.guarded) {
     try {
       checkStorage(t.storage);
@@ -688,6 +789,7 @@ export function rootGradient(call: string, root: Tensor, gradient: Tensor | null
 }
 
 tensorOps.isTensor = (x): x is Tensor => x instanceof Tensor;
+ownTensors.are = isTensor;
 tensorOps.alias = (t) => t.alias();
 tensorOps.clone = (t) => (mode.grad ? t.clone() : t.rawClone());
 tensorOps.cast = (t, code) => t.to(DTYPES[code]!);

@@ -3,7 +3,7 @@ import { Code, DTYPES, SIZE, holds, isFloatCode } from '../../dtype.js';
 import { show } from '../../errors.js';
 import { elementsOf } from '../../tensor/elements.js';
 import { expose } from '../../tensor/storage.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { Tensor, storageBuffer } from '../../tensor/tensor.js';
 import { badRequest } from '../errors.js';
 import { withoutRecording } from '../models/recording.js';
 import { DATATYPES, Strings, tensorOfBytes, type Value } from '../values.js';
@@ -123,7 +123,7 @@ export function toBytes(value: Value): Uint8Array {
   if (value instanceof Tensor) {
     const t = value.rawDense();
     expose(t.storage);
-    return new Uint8Array(t.storageBuffer(), t.byteStart(t.offset), t.count * SIZE[t.code]!);
+    return new Uint8Array(storageBuffer(t), t.byteStart(t.offset), t.count * SIZE[t.code]!);
   }
   const pieces = value.data.flatMap((s) => {
     const text = Buffer.from(s, 'utf8');

@@ -1,6 +1,6 @@
 /** Batches between threads: tensors' memory is handed over, not copied again. */
 import type { Code } from '../../dtype.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { Tensor, storageBuffer } from '../../tensor/tensor.js';
 
 /** A tensor under way. */
 class Sent {
@@ -28,7 +28,7 @@ export function pack(value: unknown): Parcel {
     if (v instanceof Tensor) {
       const t = v.rawClone();
       const buffer = new ArrayBuffer(t.count * t.elementSize());
-      new Uint8Array(buffer).set(new Uint8Array(t.storageBuffer(), t.byteStart(t.offset), buffer.byteLength));
+      new Uint8Array(buffer).set(new Uint8Array(storageBuffer(t), t.byteStart(t.offset), buffer.byteLength));
       transfer.push(buffer);
       return new Sent(buffer, v.shape, v.code);
     }
