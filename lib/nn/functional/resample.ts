@@ -10,6 +10,7 @@ import { formatShape } from '../../tensor/shape.js';
 import { checkRoom } from '../../tensor/storage.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { fillElements } from '../../tensor/copy.js';
+import { cat } from '../../ops/index.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { back, planesOf, resized } from './planes.js';
 import { adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d } from './pooling.js';
@@ -42,12 +43,13 @@ function mapOf(
 ): Map1 {
   if (to * taps > MAX_TAPS) throw new TenfoldError('memory', `out of memory: a dim of ${to} elements`);
   const map = { from, to, taps, index: new Int32Array(to * taps), weight: new Float64Array(to * taps) };
-  for (let o = 0; o < to; o++) {
-    fill(o, (t, i, w) => {
-      map.index[o * taps + t] = Math.min(Math.max(i, 0), from - 1);
-      map.weight[o * taps + t] = w;
-    });
-  }
+  const { index, weight } = map;
+  let first = 0;
+  const set = (t: number, i: number, w: number): void => {
+    index[first + t] = Math.min(Math.max(i, 0), from - 1);
+    weight[first + t] = w;
+  };
+  for (let o = 0; o < to; o++, first += taps) fill(o, set);
   return map;
 }
 /** Refuses a result that is too large, before its maps are made. */
@@ -74,7 +76,7 @@ function runResample(k: Kernel, x: Tensor, maps: readonly Map1[], forward: boole
     const tables = all.flatMap(({ index, weight }) => [
       Tensor.wrap(index, [index.length], Code.i32),
       Tensor.wrap(
-        code === Code.f32 ? Float32Array.from(weight) : code === Code.f64 ? weight : BigInt64Array.from(weight, BigInt),
+        code === Code.f32 ? new Float32Array(weight) : code === Code.f64 ? weight : BigInt64Array.from(weight, BigInt),
         [weight.length],
         code,
       ),
@@ -333,6 +335,27 @@ const constantPad = defineOp('constantPad(Tensor input, int[] amounts, float val
   gradName: 'ConstantPadNdBackward0',
 }));
 
+/** One dim padded: its elements, cut off where amounts are negative, between the ones that are found for places outside. */
+function joinedEdges(
+  x: Tensor,
+  dim: number,
+  before: number,
+  behind: number,
+  place: (o: number, size: number, before: number, behind: number) => number,
+): Tensor {
+  const size = x.shape[dim]!;
+  const [head, tail] = [Math.max(before, 0), Math.max(behind, 0)];
+  const cut = Math.max(-before, 0);
+  const kept = x.narrow(dim, cut, size - cut - Math.max(-behind, 0));
+  const edge = (first: number, count: number): Tensor[] => {
+    if (count === 0) return [];
+    const at = BigInt64Array.from({ length: count }, (_, o) => BigInt(place(first + o, size, before, behind)));
+    return [x.indexSelect(dim, Tensor.wrap(at, [count], Code.i64))];
+  };
+  const parts = [...edge(0, head), kept, ...edge(head + kept.shape[dim]!, tail)];
+  return parts.length === 1 ? parts[0]!.clone() : cat(parts, dim);
+}
+
 /**
  * Adds elements around a tensor: `pad` is [before, behind] of the last dim, then of the one before it, …; negative amounts
  * cut off. `mode`: 'constant' (`value`, 0 by default), 'reflect', 'replicate' or 'circular', these for the last one to
@@ -387,6 +410,10 @@ export const pad = defineOp("pad(Tensor input, int[] pad, string mode='constant'
         );
     });
     checkResult('pad', input, to);
+    // A map takes longer to make than to use where there are few planes that it serves.
+    if (input.count < 16 * to.reduce((a, b) => a + b, 0)) {
+      return sizes.reduce((x, _, i) => joinedEdges(x, dims - n + i, ...amountsOf(i), place), input);
+    }
     const maps = sizes.map((s, i) => {
       const [before, behind] = amountsOf(i);
       return mapOf(s, to[i]!, 1, (o, set) => set(0, place(o, s, before, behind), 1));
