@@ -1,4 +1,5 @@
 /** Activation functions, softmax and dropout. */
+import { Code } from '../../dtype.js';
 import * as F from '../../nn/functional/index.js';
 import { full, zerosLike } from '../../ops/creation.js';
 import { where } from '../../ops/index.js';
@@ -29,6 +30,16 @@ function alongAxis(
   return f(x.reshape([rows, rows === 0 ? 0 : x.count / rows]), 1).reshape([...x.shape]);
 }
 
+/**
+ * Softmax; of halves in the steps that ONNX defines it by, each rounded. In float32 it would be more exact, and differ from other
+ * implementations.
+ */
+export function softmax(x: Tensor, dim: number): Tensor {
+  if (x.code !== Code.f16 && x.code !== Code.bf16) return x.softmax(dim);
+  const e = x.sub(x.amax(dim, true)).exp();
+  return e.div(e.sum(dim, true));
+}
+
 /** x σ(α x). */
 const swish = (x: Tensor, alpha: number): Tensor => x.mul(alpha === 1 ? x.sigmoid() : x.mul(alpha).sigmoid());
 
@@ -57,7 +68,7 @@ export const ACTIVATION = table(
   operator('ThresholdedRelu(Tensor X; float alpha=1)', (a, x: Tensor) => F.threshold(x, a.alpha, 0)),
   operator('Swish(Tensor X; float alpha=1)', (a, x: Tensor) => swish(x, a.alpha)),
   operator('SwiGLU(Tensor A, Tensor B; float alpha=1)', (a, x: Tensor, y: Tensor) => swish(x, a.alpha).mul(y)),
-  operator('Softmax(Tensor input; int? axis)', (a, x: Tensor) => alongAxis(a, x, (y, dim) => y.softmax(dim))),
+  operator('Softmax(Tensor input; int? axis)', (a, x: Tensor) => alongAxis(a, x, softmax)),
   operator('LogSoftmax(Tensor input; int? axis)', (a, x: Tensor) => alongAxis(a, x, (y, dim) => y.logSoftmax(dim))),
   operator('Hardmax(Tensor input; int? axis)', (a, x: Tensor) =>
     alongAxis(a, x, (y, dim) => zerosLike(y).scatter(dim, y.argmax(dim, true), 1)),

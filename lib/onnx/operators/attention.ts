@@ -7,6 +7,7 @@ import * as F from '../../nn/functional/index.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { operator, operators, table } from '../signature.js';
 import { dtypeFor } from '../tensors.js';
+import { softmax } from './activation.js';
 
 interface Attention {
   is_causal: number;
@@ -77,8 +78,9 @@ function attention(a: Attention, inputs: AttentionInputs): Tensor[] {
   const value = inputs.pastValue === null ? newValue : cat([inputs.pastValue, newValue], 2);
   const [batch, count, queries] = q.shape as [number, number, number];
   const keys = key.shape[2]!;
-  const scale = Math.sqrt(a.scale ?? 1 / Math.sqrt(q.shape[3]!));
-  const product = q.mul(scale).to(q.dtype).matmul(shared(key, count).mul(scale).to(q.dtype).transpose(2, 3));
+  // Rounded to the operands' dtype, as the operator's definition by others does.
+  const scale = full([], Math.sqrt(a.scale ?? 1 / Math.sqrt(q.shape[3]!)), { dtype: q.dtype });
+  const product = q.mul(scale).matmul(shared(key, count).mul(scale).to(q.dtype).transpose(2, 3));
   const capped = a.softcap ? product.div(a.softcap).tanh().mul(a.softcap).to(q.dtype) : product;
   let scores = capped;
   let { mask } = inputs;
@@ -89,7 +91,7 @@ function attention(a: Attention, inputs: AttentionInputs): Tensor[] {
   const seen = visible(a, inputs, queries, keys);
   if (seen !== null) scores = where(seen, scores, full([], -Infinity, { dtype: scores.dtype }));
   const exact = a.softmax_precision === null ? scores : scores.to(dtypeFor('Attention', a.softmax_precision));
-  let weights = exact.softmax(-1).to(q.dtype);
+  let weights = softmax(exact, -1).to(q.dtype);
   // A query that sees no key gets zeros.
   if (seen !== null || mask !== null)
     weights = where(scores.eq(-Infinity).to('uint8').amin(-1, true).to('bool'), zerosLike(weights), weights);
