@@ -35,13 +35,14 @@ export type Refuse = (what: string) => never;
 
 /** The most that a message may be nested in others: real models stay below 30. */
 const DEEPEST = 100;
-/** Bytes of a file held at a time. */
-const WINDOW = 1 << 18;
+/** Bytes of a file held at a time; what lies between large weights is small. */
+const WINDOW = 1 << 14;
 
 /** The bytes of a model: in memory, or those of an open file, of which a window is held. */
 export class Source {
   private window: Uint8Array;
   private start = 0;
+  private room: Uint8Array | null = null;
   constructor(
     private readonly from: Uint8Array | number,
     readonly length: number,
@@ -62,7 +63,8 @@ export class Source {
   }
   private fill(at: number, count: number): void {
     const size = Math.min(this.length - at, Math.max(WINDOW, count));
-    this.window = this.read(at, new Uint8Array(size));
+    const room = size <= WINDOW ? (this.room ??= new Uint8Array(WINDOW)).subarray(0, size) : new Uint8Array(size);
+    this.window = this.read(at, room);
     this.start = at;
   }
   /** Copies bytes from a place that the caller knows to lie inside. */
