@@ -248,15 +248,18 @@ export const jobs = () => Math.max(1, Math.min(availableParallelism(), Math.floo
 
 const packageVersion = (name) => json(at('node_modules', name, 'package.json'))?.version;
 
-/** Every instruction set that kernels are compiled for beside the baseline; see cmake/targets.cmake. */
-const ALL_SETS = 'avx512;avx2';
+/** What kernels are compiled for, as options of CMake: every instruction set beside the baseline (cmake/targets.cmake) … */
+const ALL_SETS = ['-DTENFOLD_TARGETS=avx512;avx2', '-DTENFOLD_BASELINE=x86-64-v2'];
+const only = (set, baseline) => [`-DTENFOLD_TARGETS=${set}`, `-DTENFOLD_BASELINE=${baseline}`];
 
-/** The best of them that this processor has, which is all that running needs: half the compiler's time. */
+/** … or the best that this processor has, alone, which is all that running needs: a third of the compiler's time. */
 function ownSet() {
   if (process.platform !== 'linux' || process.arch !== 'x64') return ALL_SETS;
   const flags = new Set(/^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1].split(' '));
-  if (['avx512f', 'avx512dq', 'avx512cd', 'avx512bw', 'avx512vl'].every((f) => flags.has(f))) return 'avx512';
-  return ['avx2', 'fma', 'bmi1', 'bmi2', 'f16c'].every((f) => flags.has(f)) ? 'avx2' : 'none';
+  if (['avx512f', 'avx512dq', 'avx512cd', 'avx512bw', 'avx512vl'].every((f) => flags.has(f)))
+    return only('avx512', 'x86-64-v4');
+  const avx2 = ['avx2', 'fma', 'bmi1', 'bmi2', 'f16c', 'movbe', 'abm'].every((f) => flags.has(f));
+  return avx2 ? only('avx2', 'x86-64-v3') : only('none', 'x86-64-v2');
 }
 
 /** Builds one target of CMakeLists.txt, with `sets` or more of the instruction sets; all targets share the kernels. */
@@ -284,7 +287,7 @@ function buildNative(target, output, sets) {
       const cmakeJs = (command, ...args) =>
         run(process.execPath, [bin('cmake-js'), command, '--log-level', 'warn', '--out', 'build/cmake', ...args]);
       const done =
-        cmakeJs('configure', '--CDTENFOLD_TESTS=ON', `--CDTENFOLD_TARGETS=${compiled}`) &&
+        cmakeJs('configure', '--CDTENFOLD_TESTS=ON', ...compiled.map((option) => option.replace('-D', '--CD'))) &&
         cmakeJs('build', '--target', target, '--parallel', String(jobs()));
       if (!done) throw new SetupError(`${output} didn't build; the compiler's message is above`);
     },

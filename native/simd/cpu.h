@@ -12,9 +12,10 @@ namespace tenfold {
 
 // The targets a binary may hold, best first. A target is one of Highway's HWY_* bits. supports() is false for those
 // that the build left out.
-#if defined(__x86_64__) || defined(_M_X64)
+#if (defined(__x86_64__) || defined(_M_X64)) && HWY_STATIC_TARGET == HWY_SSE4
+#define TENFOLD_SEVERAL_TARGETS 1
 constexpr int64_t kTargets[] = {HWY_AVX3, HWY_AVX2, HWY_SSE4};
-#else
+#else  // one for all: arm64, and a build for the machine's own processor only
 constexpr int64_t kTargets[] = {HWY_STATIC_TARGET};
 #endif
 constexpr int kTargetCount = sizeof(kTargets) / sizeof(kTargets[0]);
@@ -30,7 +31,7 @@ const char* targetName(int64_t target);
 
 // TENFOLD_FOR_TARGET(target, NAME): pointer to the NAME of that target's namespace; for use under HWY_ONCE, in
 // namespace tenfold, after a source was compiled for each target. A target that was left out is never asked for.
-#if defined(__x86_64__) || defined(_M_X64)
+#ifdef TENFOLD_SEVERAL_TARGETS
 #if HWY_ENABLED(HWY_AVX3)
 #define TENFOLD_N_AVX3 N_AVX3
 #else
