@@ -42,6 +42,7 @@ const pytorch = (): string[] | null => {
 /** Command line of each peer; null where it can't run here. */
 export const PEERS: Record<string, () => string[] | null> = {
   tenfold: () => [process.execPath, ...tsx, at('peers/tenfold.ts')],
+  'tenfold compiled': () => [process.execPath, ...tsx, at('peers/tenfold.ts')],
   pytorch,
   'torch.compile': pytorch,
   tfjs: () => (found('tfjs') ? [process.execPath, ...tsx, at('peers/tfjs.ts')] : null),
@@ -66,7 +67,7 @@ export class Child {
   /** Starts a peer with so many threads; a string says why it can't run. */
   static async start(peer: string, command: readonly string[], threads: number): Promise<[Child, About] | string> {
     const n = String(threads);
-    const env = { ...process.env, BENCH_THREADS: n, TENFOLD_NUM_THREADS: n, OMP_NUM_THREADS: n, BENCH_COMPILE: peer === 'torch.compile' ? '1' : '0' }; // prettier-ignore
+    const env = { ...process.env, BENCH_THREADS: n, TENFOLD_NUM_THREADS: n, OMP_NUM_THREADS: n, BENCH_COMPILE: /compile/.test(peer) ? '1' : '0' }; // prettier-ignore
     const child = new Child(spawn(command[0]!, command.slice(1), { env, stdio: ['pipe', 'pipe', 'inherit'] }), peer);
     const { about, absent } = await child.read();
     return about ? [child, about] : (absent ?? 'did not start');

@@ -28,6 +28,7 @@ export * as special from './special.js';
 export * as onnx from './onnx/index.js';
 export * as masked from './ops/masked.js';
 export * as signal from './signal.js';
+export { compile, explain, Plan, AsyncOptions, type Compiled, type CompileOptions, type Explanation, type PlanLaunch } from './compile/index.js'; // prettier-ignore
 export * as optim from './optim/index.js';
 export * as utils from './utils/index.js';
 export {

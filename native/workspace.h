@@ -5,7 +5,7 @@
 namespace tenfold {
 
 // Panels of a matrix product; images, results and turned operands of a convolution; panels and factors of a
-// factorization.
+// factorization; tiles of a chain.
 enum class Workspace : int {
   left,
   right,
@@ -17,6 +17,7 @@ enum class Workspace : int {
   panel,
   negated,
   factors,
+  chain,
   count
 };
 

@@ -48,6 +48,7 @@ describe('lib/', () => {
     // A tensor has a node of the graph, and a node has tensors. A launch takes tensors, which are copied by launches.
     ['lib/tensor', 'lib/autograd', 'lib/launch'],
     ['lib/random'],
+    ['lib/compile'],
     ['lib/op'],
     ['lib/ops'],
     ['lib/nn/functional'],
@@ -88,7 +89,9 @@ describe('lib/', () => {
     const uses = (file: string, pattern: RegExp): boolean => pattern.test(read(file));
     const outside = files.filter((file) => !file.startsWith('lib/launch/') && !file.startsWith('lib/native/'));
     // A storage knows its address, and dataPtr() tells users theirs.
-    const KNOWING = ['lib/tensor/storage.ts', 'lib/tensor/tensor.ts'];
+    // A plan binds memory to the frames of launches that were recorded.
+    const PLANS = ['lib/compile/entry.ts', 'lib/compile/plan.ts', 'lib/compile/recording.ts'];
+    const KNOWING = [...PLANS, 'lib/tensor/storage.ts', 'lib/tensor/tensor.ts'];
     const LAUNCHING = /import \{[^}]*\b(frame|launch)\b[^}]*\} from '[./]*native\/launch\.js'/;
     expect(outside.filter((file) => uses(file, LAUNCHING))).toEqual([]);
     expect(outside.filter((file) => uses(file, /\baddressOf\b|\.address\b(?!\()/))).toEqual(KNOWING);
@@ -113,7 +116,8 @@ describe('native/', () => {
     ['native/dtype.h', 'native/kernel.h', 'native/workspace.h', 'native/workspace.cc', 'native/simd', 'native/threads'],
     ['native/loops'],
     ['native/gemm'],
-    ['native/random', 'native/kernels'],
+    // A chain is a kernel, and looks others up.
+    ['native/random', 'native/kernels', 'native/plan'],
     ['native/node', 'native/test'],
   ];
   const EXCEPTIONS: Exceptions = {};

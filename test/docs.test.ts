@@ -7,7 +7,6 @@ import { format } from 'node:util';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import * as tenfold from '../lib/index.js';
-import * as serving from '../lib/serve/index.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const pages = [
@@ -39,8 +38,7 @@ async function run(code: string): Promise<string> {
   const printed: string[] = [];
   const console = { log: (...args: unknown[]) => printed.push(format(...args)) };
   const nodes = createRequire(import.meta.url);
-  const own: Record<string, unknown> = { tenfold, 'tenfold/serve': serving };
-  const require = (name: string): unknown => own[name] ?? nodes(name);
+  const require = (name: string): unknown => (name === 'tenfold' ? tenfold : nodes(name));
   const body = new Function('require', 'exports', 'console', `return (async () => {${outputText}\n})()`);
   await (body as (...args: unknown[]) => Promise<void>)(require, {}, console);
   return printed.join('\n');

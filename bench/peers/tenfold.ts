@@ -1,5 +1,5 @@
 /** Tenfold's side: the code that a user would write, through the public interface. */
-import { getNumThreads, noGrad } from 'tenfold';
+import { compile, getNumThreads, noGrad } from 'tenfold';
 import { MEMORY, residentDuring } from '../memory.js';
 import { type Loop, type Subject } from '../task.js';
 import { attention } from '../tasks/attention.js';
@@ -20,17 +20,22 @@ const tasks = {
   ...models, ...limits,
 }; // prettier-ignore
 
+/** Whether this is the column of compiled iterations: the same code, each task's whole iteration compiled. */
+const COMPILES = process.env.BENCH_COMPILE === '1';
+
 /** A subject's iterations, without recording where it asks for that. */
-const loopOf =
-  (subject: Subject): Loop =>
-  (count) => {
-    const { step } = subject;
+const loopOf = (subject: Subject): Loop => {
+  let step: (() => unknown) | null = null;
+  return (count) => {
+    step ??= COMPILES ? compile(() => subject.step()) : () => subject.step();
+    const run = step;
     const loop = (): void => {
-      for (let i = 0; i < count; i++) step();
+      for (let i = 0; i < count; i++) run();
     };
     if (subject.forwardOnly) noGrad(loop);
     else loop();
   };
+};
 
 await serve({ node: process.version, threads: getNumThreads() }, tasks, loopOf, (task, warmUp, steps) =>
   residentDuring(MEMORY[task]!.subject(), warmUp, steps),

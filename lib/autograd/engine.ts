@@ -8,6 +8,7 @@
  * Function.
  */
 import { TenfoldError, show } from '../errors.js';
+import { capture } from '../tensor/capture.js';
 import { recordAllocations, release, type Storage } from '../tensor/storage.js';
 import { sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -49,6 +50,7 @@ class Run {
 
   run(roots: readonly Tensor[], grads: readonly Tensor[]): (Tensor | null)[] {
     const { inputs } = this.options;
+    if (capture !== null) capture.backward();
     if (inputs) this.findWanted(roots, inputs);
     roots.forEach((root, i) => this.send(edgeOf(root), grads[i]!));
     const before = mode.grad;
@@ -129,7 +131,10 @@ class Run {
       }
     }
     // A node that saved no tensor can run again, as in PyTorch: what two losses share may be a mere sum.
-    if (!this.options.retainGraph && node.saved?.some(isObject)) node.saved = null;
+    if (!this.options.retainGraph && node.saved?.some(isObject)) {
+      node.saved = null;
+      if (rule.done !== undefined) rule.done();
+    }
   }
 
   private leadsOn(node: Node, nr: number): boolean {
@@ -355,6 +360,7 @@ function fitGradient(node: Node, edge: Edge, grad: Tensor): Tensor {
 /** Puts a gradient into a tensor's `.grad`. Returns whether it took the gradient's own memory. */
 function accumulateGrad(leaf: Tensor, grad: Tensor, createGraph: boolean, steal: boolean): boolean {
   const meta = leafMeta(leaf);
+  if (capture !== null) capture.gradient(leaf, 'add');
   const before = meta.grad;
   if (before === null) {
     // Under createGraph others hold this tensor as well: a second leaf, a formula, whoever gave backward its gradient.

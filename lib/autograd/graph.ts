@@ -14,6 +14,8 @@ export interface BackwardRule {
    * One gradient per input (null where there is none), given one per output. `needs[i]` says whether input i's is wanted.
    */
   backward(node: Node, grads: (Tensor | null)[], needs: readonly boolean[]): (Tensor | null)[];
+  /** Called when the node has run for the last time and what it saved is given up. */
+  done?(): void;
 }
 
 let nextId = 1;

@@ -5,7 +5,9 @@
  */
 import type { Code } from '../dtype.js';
 import { TenfoldError, type ErrorCode } from '../errors.js';
-import { loadAddon } from './load.js';
+import { loadAddon, type NativePlan } from './load.js';
+
+export type { NativePlan };
 
 const addon = loadAddon();
 
@@ -87,6 +89,20 @@ function translate(error: Error & { code?: string }): Error {
   if (code === 'TypeError') return new TypeError(message);
   return new TenfoldError((code ?? 'native') as ErrorCode, message);
 }
+
+/** Plans (native/node/plan.cc), and the modules that are alive. */
+export const { planCreate, planRun, planTime, planAsync, noteModule, livingModules } = addon;
+/** dtypes of an elementwise kernel's result and inputs; null for another kernel. */
+export function tileTypes(id: number): { output: Code; inputs: readonly Code[] } | null {
+  let types = tiles.get(id);
+  if (types === undefined) {
+    const list = addon.tileTypes(id);
+    types = list === null ? null : { output: list[0]!, inputs: list.slice(1) };
+    tiles.set(id, types);
+  }
+  return types;
+}
+const tiles = new Map<number, { output: Code; inputs: readonly Code[] } | null>();
 
 export const address = addon.address;
 export const adviseHuge = addon.adviseHuge;

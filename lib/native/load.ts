@@ -11,6 +11,11 @@ import { here, type Host } from './host.js';
 import { type Libc } from './libc.js';
 
 /** What tenfold.node exports; see native/node/addon.cc. */
+/** A plan, as the addon holds it. */
+export interface NativePlan {
+  readonly plan: unique symbol;
+}
+
 export interface Addon {
   /** Every kernel as `name,dtype code;`; the place in the list is its id. */
   kernels(): string;
@@ -24,6 +29,20 @@ export interface Addon {
   setFrame(frame: Float64Array): void;
   /** Runs the kernel whose id is in frame[0]. What is passed lives until it has ended, and is not looked at. */
   launch(...held: unknown[]): void;
+  /** A plan of frames, which begin at `starts`; `frames` must be kept by the caller. */
+  planCreate(frames: Float64Array, starts: Int32Array): NativePlan;
+  /** Runs launches `begin` to `end`. */
+  planRun(plan: NativePlan, begin: number, end: number): void;
+  /** Runs all launches and writes how many nanoseconds each took. */
+  planTime(plan: NativePlan, nanoseconds: Float64Array): void;
+  /** Runs all launches on one of `threads` threads beside JavaScript's; stops where cancelled[0] isn't 0. */
+  planAsync(plan: NativePlan, cancelled: Float64Array, threads: number, done: (error?: Error) => void): void;
+  /** dtype codes of an elementwise kernel's result and of its inputs; null for another kernel. */
+  tileTypes(id: number): number[] | null;
+  /** Takes note of a module, without keeping it alive. */
+  noteModule(module: object): void;
+  /** Those noted that are alive. */
+  livingModules(): object[];
   /** Address of the first byte of a buffer that doesn't move. */
   address(bytes: ArrayBufferLike | Uint8Array): number;
   /** Asks for huge pages for this memory, where the system has them. */

@@ -9,6 +9,9 @@ import { TenfoldError, checkDevice, checkOptions, didYouMean, isDevice, show } f
 import { DTYPES, codeOf, isFloatCode, type DType } from '../dtype.js';
 import { leafMeta } from '../autograd/meta.js';
 import { mode } from '../autograd/mode.js';
+import { compile, type CompileOptions, type Compiled } from '../compile/index.js';
+import { noteModule } from '../native/launch.js';
+import { capture } from '../tensor/capture.js';
 import { sameShape, formatShape } from '../tensor/shape.js';
 import { Tensor, checkTensor } from '../tensor/tensor.js';
 import {
@@ -26,13 +29,29 @@ export type StateDict = Record<string, Tensor>;
 
 // Beside the modules, not on them: every name but those of the methods is free for what a subclass consists of.
 const hooksOfModule = new WeakMap<Module, ModuleHooks>();
+/** The recorded forward of modules that were compiled. */
+const compiledForward = new WeakMap<Module, Compiled<(...args: unknown[]) => unknown>>();
 /** Registered buffers: property, and whether the state dict holds it. */
 const buffersOfModule = new WeakMap<Module, Map<string, boolean>>();
 
+// Behind an accessor, so that a recording hears who asks.
+const TRAINING = Symbol('training');
+
 /** Base class of all networks and layers. See torch.nn.Module. */
 export class Module {
+  /** @internal */
+  [TRAINING] = true;
+  constructor() {
+    noteModule(this);
+  }
   /** Whether the module trains (dropout drops, batch norm averages) or evaluates; set by train() and eval(). */
-  training = true;
+  get training(): boolean {
+    if (capture !== null) capture.mode(this, this[TRAINING]);
+    return this[TRAINING];
+  }
+  set training(value: boolean) {
+    this[TRAINING] = value;
+  }
 
   /** What the module computes. Every subclass has its own; call it as `module.forward(x)`. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a module takes and returns what it likes
@@ -344,6 +363,30 @@ export class Module {
     return copyModule(this, new Map()) as this;
   }
 
+  // ---- compiling -----------------------------------------------------------------------------------------------------
+
+  /**
+   * From now on `forward` is recorded once for each kind of arguments and replayed natively (see compile), also where this module
+   * is a part of another. Returns the module. See torch.nn.Module.compile.
+   */
+  compile(options: CompileOptions = {}): this {
+    const compiled = compile(this.forward.bind(this), options);
+    Object.defineProperty(this, 'forward', { value: compiled, configurable: true, writable: true, enumerable: false });
+    compiledForward.set(this, compiled);
+    return this;
+  }
+  /**
+   * `forward` on a thread beside JavaScript's, without gradients: the event loop goes on. The arguments may be changed at once;
+   * parameters may not until the promise has settled. Compiles the module's forward where compile() hasn't. TenfoldError
+   * 'capture' for a forward that changes tensors (batch norm in training mode, dropout) or looks at values.
+   */
+  forwardAsync(...args: Parameters<this['forward']>): Promise<ReturnType<this['forward']>> {
+    let compiled = compiledForward.get(this);
+    if (compiled === undefined)
+      compiledForward.set(this, (compiled = compile((...x) => this.forward(...x) as unknown)));
+    return compiled.async(...args) as Promise<ReturnType<this['forward']>>;
+  }
+
   // ---- hooks ---------------------------------------------------------------------------------------------------------
 
   /** Calls `hook(module, args)` before every forward; what it returns replaces the arguments. */
@@ -504,6 +547,8 @@ function copyModule(module: Module, copies: Map<object, unknown>): Module {
   if (known !== undefined) return known as Module;
   const copy = Object.create(Object.getPrototypeOf(module) as object) as Module;
   copies.set(module, copy);
+  copy[TRAINING] = module[TRAINING];
+  noteModule(copy);
   for (const property of Object.keys(module)) {
     (copy as unknown as Record<string, unknown>)[property] = copyValue(
       (module as unknown as Record<string, unknown>)[property],

@@ -4,6 +4,7 @@ import { DTYPES, isFloatCode, Code } from '../dtype.js';
 import { Node, type BackwardRule, type Edge } from '../autograd/graph.js';
 import { edgeOf } from '../autograd/engine.js';
 import { gradFnOf, tensorOps } from '../autograd/meta.js';
+import { checkWritable } from '../tensor/storage.js';
 import { sameShape, formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 
@@ -42,6 +43,7 @@ export function checkLeaf(call: string, self: Tensor): void {
 /** Refuses an in-place change that autograd or the memory layout forbids, before anything is written. */
 export function checkInplace(call: string, self: Tensor, gradEnabled: boolean): void {
   if (gradEnabled) checkLeaf(call, self);
+  if (self.storage.readers > 0) checkWritable(call, self.storage);
   for (let i = 0; i < self.shape.length; i++) {
     if (self.strides[i] === 0 && self.shape[i]! > 1) {
       throw new TenfoldError(

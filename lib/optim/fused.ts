@@ -10,7 +10,9 @@ import { Code, DTYPES } from '../dtype.js';
 import { run } from '../launch/run.js';
 import { AddressTable } from '../launch/table.js';
 import { kernel, type Kernel } from '../native/launch.js';
+import { capture } from '../tensor/capture.js';
 import { fillElements } from '../tensor/copy.js';
+import { checkWritable } from '../tensor/storage.js';
 import { Tensor } from '../tensor/tensor.js';
 import { Optimizer, type ParamGroup, type ParamState } from './optimizer.js';
 
@@ -24,6 +26,8 @@ const enum Column {
   step = 6,
   muProduct = 7,
 }
+/** Where the numbers that may change from step to step begin in a frame: lr, weightDecay, maximize, the rule's own. */
+const LIVE = 3;
 /** What a group's step runs. */
 export interface StepRule {
   readonly kernel: Kernel;
@@ -80,6 +84,7 @@ export abstract class FusedOptimizer<O extends FusedOptions> extends Optimizer<O
 
   private launch(group: ParamGroup<O>, code: Code, table: Table): void {
     const { count, rows } = table;
+    if (capture !== null) capture.live((frame) => frame.set(this.numbers(group), LIVE));
     const maximize = group.maximize === true;
     const id = this.rule(group).kernel[code]!;
     run(id, count, rows, group.lr, group.weightDecay, maximize, ...this.scalars(group));
@@ -89,6 +94,12 @@ export abstract class FusedOptimizer<O extends FusedOptions> extends Optimizer<O
       for (const copy of table.copies) copy();
       table.copies = [];
     }
+  }
+
+  /** What a recording reads anew at each replay. */
+  private numbers(group: ParamGroup<O>): number[] {
+    const { lr, weightDecay, maximize } = group;
+    return [lr, weightDecay, maximize === true, ...this.scalars(group)].map(Number);
   }
 
   private prepare(g: number): void {
@@ -103,8 +114,10 @@ export abstract class FusedOptimizer<O extends FusedOptions> extends Optimizer<O
     const { params } = group;
     for (let i = 0; i < params.length; i++) {
       const p = params[i]!;
+      if (capture !== null) capture.gradient(p, 'read');
       const grad = p.meta === null ? null : p.meta.grad;
       if (grad === null) continue;
+      if (p.storage.readers > 0) checkWritable(`${this.constructor.name}.step`, p.storage);
       const code = p.code === Code.f64 ? Code.f64 : Code.f32;
       let table = tables[code];
       if (!table || table.rows.rows < params.length) table = this.grow(tables, code, params.length);
@@ -135,6 +148,7 @@ export abstract class FusedOptimizer<O extends FusedOptions> extends Optimizer<O
       let s = state[name] as Tensor | undefined | null;
       if (s === undefined || s === null) {
         fresh = 1;
+        if (capture !== null) capture.unsettled(); // it is made in the first step only
         s = Tensor.raw(p.shape, p.code, true);
         if (rule.step === 'fresh') {
           // Holds nothing until the launch has filled it.
@@ -173,6 +187,7 @@ export function counter(state: ParamState, name: string, start: number): Tensor 
   let value = state[name];
   if (!(value instanceof Tensor && value.code === Code.f32 && value.count === 1)) {
     // A checkpoint may hold a plain number, or a tensor of another dtype.
+    if (capture !== null) capture.unsettled();
     const from = value instanceof Tensor ? value.item() : typeof value === 'number' ? value : start;
     value = Tensor.raw([], Code.f32, true);
     fillElements(value as Tensor, from);

@@ -7,6 +7,7 @@ import { DTYPES, isFloatCode } from '../dtype.js';
 import { mode, enableGrad } from '../autograd/mode.js';
 import { fillElements } from '../tensor/copy.js';
 import { sameShape } from '../tensor/shape.js';
+import { capture } from '../tensor/capture.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /** Parameters that share options. Options are live: `group.lr = 0.01` counts from the next step on. */
@@ -205,6 +206,7 @@ export abstract class Optimizer<O extends object = AnyOptions> {
       for (let i = 0; i < params.length; i++) {
         const p = params[i]!;
         const grad = p.meta === null ? null : p.meta.grad;
+        if (capture !== null && setToNone) capture.gradient(p, 'drop');
         if (grad === null) continue;
         if (setToNone) p.dropGrad();
         else if (grad.requiresGrad) {

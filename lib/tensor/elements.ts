@@ -1,6 +1,7 @@
 /** Typed-array views of a tensor's memory, and the reading and writing of single elements. */
 import { TenfoldError } from '../errors.js';
 import { Code, SIZE } from '../dtype.js';
+import { capture } from './capture.js';
 import { bufferOf, checkStorage, type Storage } from './storage.js';
 import { storageBuffer, type Tensor } from './tensor.js';
 
@@ -24,6 +25,7 @@ export const ARRAY_OF: readonly ArrayKind[] = [
 
 /** A dense tensor's elements, sharing its memory. */
 export function elementsOf(t: Tensor): TypedArray {
+  if (capture !== null) capture.touches(t.storage);
   // What has no elements may begin anywhere, also behind its memory.
   if (t.count === 0) return new ARRAY_OF[t.code]!(new ArrayBuffer(0), 0, 0);
   return new ARRAY_OF[t.code]!(storageBuffer(t), t.byteStart(t.offset), t.count);
@@ -45,6 +47,7 @@ function viewOf(storage: Storage, code: Code): TypedArray {
 
 /** Element at a position of the storage: a number, or a boolean for bool. */
 export function readElement(t: Tensor, element: number): number | boolean {
+  if (capture !== null) capture.touches(t.storage);
   const start = t.byteStart(element);
   const size = SIZE[t.code]!;
   const value = start % size === 0 ? viewOf(t.storage, t.code)[start / size]! : readUnaligned(t, start);

@@ -7,6 +7,7 @@
 import { TenfoldError } from '../errors.js';
 import { SIZE, type Code } from '../dtype.js';
 import { address, adviseHuge, collected, launches, unwatch, watch } from '../native/launch.js';
+import { capture } from './capture.js';
 import { collectYoung } from './collect.js';
 
 const SLAB_BYTES = 256 << 10;
@@ -50,6 +51,8 @@ let parts: {
 export class Storage {
   /** Raised by every in-place change; backward compares it with what it was when a tensor was saved. */
   version = 0;
+  /** Number of plans that read this memory on a thread of their own; nobody may write to it meanwhile. */
+  readers = 0;
   /** Number of pending gradients of a running backward that use this memory; see autograd/engine.ts. */
   engineRefs = 0;
   /** Outlives the running scope; see scope.ts. */
@@ -78,6 +81,7 @@ export class Storage {
     this.#piece = piece;
     this.#guarded = guarded;
     this.#slab = slab;
+    if (capture !== null) capture.made(this);
   }
   get byteOffset(): number {
     return this.#byteOffset;
@@ -388,6 +392,8 @@ export function expose(storage: Storage): void {
  * of a slab moves to a buffer of its own first, or its neighbours would go with it.
  */
 export function handOut(storage: Storage): void {
+  if (capture !== null) capture.touches(storage);
+  checkWritable('asTypedArray', storage);
   if (storage.guarded) return;
   if (parts.slab(storage) === null) expose(storage);
   else {
@@ -403,6 +409,24 @@ export function handOut(storage: Storage): void {
 export function secondStorage(storage: Storage): Storage {
   handOut(storage);
   return new Storage(bufferOf(storage), storage.byteOffset, storage.nbytes, storage.address, null, true);
+}
+
+/** A thread begins to read the memory. */
+export function hold(storage: Storage): void {
+  storage.readers++;
+}
+/** A thread has ended reading it. */
+export function letGo(storage: Storage): void {
+  storage.readers--;
+}
+/** Refuses a change of memory that a thread reads. */
+export function checkWritable(call: string, storage: Storage): void {
+  if (storage.readers > 0) {
+    throw new TenfoldError(
+      'inplace',
+      `${call}: an asynchronous call of a compiled function still reads this tensor; await it before the tensor is changed`,
+    );
+  }
 }
 
 /** Watches the owner of a piece; the slot. */

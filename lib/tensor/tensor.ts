@@ -18,6 +18,7 @@ import {
   allocateOwn,
   bufferOf,
   checkStorage,
+  checkWritable,
   handOut,
   release,
   secondStorage,
@@ -35,6 +36,7 @@ import {
   wrapDim,
   type Shape,
 } from './shape.js';
+import { capture } from './capture.js';
 import { copyElements, fillElements } from './copy.js';
 import { formatTensor } from './format.js';
 import { elementsOf, readElement, type TypedArray } from './elements.js';
@@ -418,6 +420,7 @@ export class Tensor extends Stamped {
   /** Gradient gathered by backward(); null where none was. */
   get grad(): Tensor | null {
     if (this.meta === null) return null;
+    if (capture !== null) capture.gradient(this, 'read');
     this.meta.gradExposed = true;
     return this.meta.grad;
   }
@@ -436,6 +439,7 @@ export class Tensor extends Stamped {
     if (value.code !== this.code) {
       throw new TenfoldError('dtype', `grad: a ${value.dtype} gradient for a ${this.dtype} tensor`);
     }
+    if (capture !== null) capture.gradient(this, 'drop');
     const meta = leafMeta(this);
     meta.grad = value;
     meta.gradExposed = true;
@@ -443,6 +447,7 @@ export class Tensor extends Stamped {
   /** Forgets the gradient, and gives its memory back where nobody has seen it. @internal */
   dropGrad(): void {
     const { meta } = this;
+    if (capture !== null) capture.gradient(this, 'drop');
     if (meta === null || meta.grad === null) return;
     if (!meta.gradExposed) release(meta.grad.storage);
     meta.grad = null;
@@ -569,6 +574,7 @@ export class Tensor extends Stamped {
       );
     }
     checkTensor('itemBigInt', this);
+    if (capture !== null) capture.touches(this.storage);
     return this.code === Code.i64
       ? new BigInt64Array(storageBuffer(this), this.byteStart(this.offset), 1)[0]!
       : BigInt(this.item());
@@ -642,6 +648,7 @@ export class Tensor extends Stamped {
 
   /** Frees the memory at once, for this tensor and all that share it; using one of them later is an error. */
   dispose(): void {
+    checkWritable('dispose', this.storage);
     release(this.storage);
   }
   [Symbol.dispose](): void {

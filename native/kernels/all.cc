@@ -1,5 +1,8 @@
 #include "kernels/all.h"
 
+#include "plan/chain.h"
+#include "simd/cpu.h"
+
 namespace tenfold {
 namespace {
 
@@ -9,6 +12,7 @@ void runNothing(const Kernel&, Frame) {}
 const Kernel kDriver[] = {
     {"nop", DType::f32, runNothing, ""},
     {"copy", DType::f32, nullptr, nullptr, nullptr, 1},
+    {"chain", DType::f32, runChain, kChainFrame},
 };
 
 }  // namespace
@@ -45,6 +49,11 @@ std::vector<Kernel> allKernels(int64_t target) {
   std::vector<Kernel> all;
   for (const KernelTable& table : tables) all.insert(all.end(), table.kernels, table.kernels + table.count);
   return all;
+}
+
+const std::vector<Kernel>& kernelTable() {
+  static const std::vector<Kernel> table = allKernels(chosenTarget());
+  return table;
 }
 
 }  // namespace tenfold

@@ -35,6 +35,8 @@ KernelTable resampleKernels(int64_t target);    // interpolation, padding by ref
 
 // Every kernel for one instruction set; the index is the id that a frame begins with.
 std::vector<Kernel> allKernels(int64_t target);
+// The same for the target that was chosen, made once: what plans and chains look kernels up in.
+const std::vector<Kernel>& kernelTable();
 CastTileFn castTileFor(int64_t target);  // cast.cc
 
 }  // namespace tenfold

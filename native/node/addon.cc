@@ -16,6 +16,7 @@
 #include "gemm/blas.h"
 #include "kernels/all.h"
 #include "loops/elementwise.h"
+#include "node/plan.h"
 #include "simd/cpu.h"
 #include "threads/pool.h"
 #ifdef __linux__
@@ -301,7 +302,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     error.Set("code", "UnsupportedTarget");
     throw error;
   }
-  state->kernels = tenfold::allKernels(state->target);
+  state->kernels = tenfold::kernelTable();
   state->cast = tenfold::castTileFor(state->target);
 
   const auto addRaw = [&](const char* name, napi_callback fn) {
@@ -325,6 +326,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("setNumThreads", setNumThreads);
   add("getNumThreads", getNumThreads);
   add("info", describe);
+  tenfold::addPlans(env, exports);
   return exports;
 }
 

@@ -22,16 +22,13 @@ export async function readBody(incoming: Incoming, limits: BodyLimits): Promise<
       headers: { 'accept-encoding': 'gzip, deflate' },
     });
   }
-  const tooLarge = (): ServeError => bodyTooLarge(limits);
+  const tooLarge = (): ServeError => new ServeError(413, `the body is larger than ${limits.maxBodyBytes} bytes`);
   if (Number(incoming.header('content-length') ?? 0) > limits.maxBodyBytes) throw tooLarge();
   if (incoming.body === null) return Buffer.alloc(0);
   const bytes = await inTime(collect(incoming.body, limits.maxBodyBytes, tooLarge), limits.bodyTimeout);
   if (encoding === 'identity' || bytes.length === 0) return bytes;
-  return decompress(bytes, encoding === 'deflate' ? createInflate() : createGunzip(), limits);
+  return decompress(bytes, encoding === 'deflate' ? createInflate() : createGunzip(), limits, tooLarge);
 }
-
-const bodyTooLarge = ({ maxBodyBytes }: Pick<BodyLimits, 'maxBodyBytes'>): ServeError =>
-  new ServeError(413, `the body is larger than ${maxBodyBytes} bytes`);
 
 async function collect(pieces: AsyncIterable<Uint8Array>, limit: number, tooLarge: () => ServeError): Promise<Buffer> {
   const all: Uint8Array[] = [];
@@ -63,11 +60,11 @@ async function inTime<T>(work: Promise<T>, milliseconds: number): Promise<T> {
 /** Small bodies may be compressed as well as they like: a thousand zeros is no attack. */
 const FREE_BYTES = 1 << 20;
 
-/** Bytes decompressed by a stream of node:zlib, no more than is allowed. */
-export function decompress(
+function decompress(
   bytes: Buffer,
   stream: ReturnType<typeof createGunzip> | ReturnType<typeof createInflate>,
   limits: BodyLimits,
+  tooLarge: () => ServeError,
 ): Promise<Buffer> {
   const ratioLimit = Math.max(FREE_BYTES, bytes.length * limits.maxCompressionRatio);
   return new Promise((resolve, reject) => {
@@ -79,7 +76,7 @@ export function decompress(
     };
     stream.on('data', (piece: Buffer) => {
       size += piece.length;
-      if (size > limits.maxBodyBytes) fail(bodyTooLarge(limits));
+      if (size > limits.maxBodyBytes) fail(tooLarge());
       else if (size > ratioLimit)
         fail(new ServeError(413, `the body is compressed by more than ${limits.maxCompressionRatio} times`));
       else all.push(piece);
