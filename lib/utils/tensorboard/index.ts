@@ -1,0 +1,2 @@
+/** What PyTorch keeps in torch.utils.tensorboard. */
+export { SummaryWriter, type HparamValue, type SummaryWriterOptions } from './writer.js';
