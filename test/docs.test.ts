@@ -7,6 +7,7 @@ import { format } from 'node:util';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import * as tenfold from '../lib/index.js';
+import * as serving from '../lib/serve/index.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const pages = [
@@ -38,7 +39,8 @@ async function run(code: string): Promise<string> {
   const printed: string[] = [];
   const console = { log: (...args: unknown[]) => printed.push(format(...args)) };
   const nodes = createRequire(import.meta.url);
-  const require = (name: string): unknown => (name === 'tenfold' ? tenfold : nodes(name));
+  const own: Record<string, unknown> = { tenfold, 'tenfold/serve': serving };
+  const require = (name: string): unknown => own[name] ?? nodes(name);
   const body = new Function('require', 'exports', 'console', `return (async () => {${outputText}\n})()`);
   await (body as (...args: unknown[]) => Promise<void>)(require, {}, console);
   return printed.join('\n');

@@ -19,7 +19,7 @@ import type { Payloads } from './tensors.js';
  */
 export const OPSETS: Readonly<Record<string, readonly [oldest: number, newest: number]>> = { '': [1, 28] };
 /** The most nodes of a model, functions written out at each call. */
-const MOST_NODES = 200_000;
+const MOST_NODES = 100_000;
 /** The most that functions and subgraphs may be nested. */
 const DEEPEST = 64;
 

@@ -11,6 +11,7 @@ model.safetensors, and name/config.json where there is something to set.
 
   --host HOST            interface to listen on (127.0.0.1: this machine only)
   --port PORT            port (8000; 0: the system chooses)
+  --grpc-port PORT       a second port, for gRPC
   --poll MS              milliseconds between looks for changed models (1000; 0: none)
   --model-control        clients may load and unload models
   --token-file FILE      clients must send the bearer token in FILE; TENFOLD_TOKEN in the environment does the same
@@ -25,6 +26,7 @@ model.safetensors, and name/config.json where there is something to set.
 const OPTIONS = {
   host: { type: 'string' },
   port: { type: 'string' },
+  'grpc-port': { type: 'string' },
   poll: { type: 'string' },
   'model-control': { type: 'boolean' },
   'token-file': { type: 'string' },
@@ -67,6 +69,7 @@ export function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): 
   const given = {
     host: values.host,
     port: integer('port', values.port),
+    grpcPort: integer('grpc-port', values['grpc-port']),
     pollInterval: integer('poll', values.poll),
     maxConcurrency: integer('max-concurrency', values['max-concurrency']),
     modelControl: values['model-control'],

@@ -1,10 +1,12 @@
 /** The paths of the Open Inference Protocol and of its extensions, each with what answers it. */
-import { version as nodeVersion } from 'node:process';
 import { ServeError, badRequest } from './errors.js';
 import { readBody } from './http/body.js';
 import { json, type Incoming, type Outgoing } from './http/exchange.js';
 import type { LoadedModel } from './models/definition.js';
+import { metricsPage } from './metrics/prometheus.js';
 import { statisticsOf } from './metrics/stats.js';
+import { STATUS_PAGE, STATUS_PAGE_HEADERS } from './page/html.js';
+import { statusOf } from './page/status.js';
 import { isObject, own, parseJson } from './protocol/json.js';
 import { readRequest } from './protocol/request.js';
 import { selectOutputs, writeResponse } from './protocol/response.js';
@@ -44,12 +46,24 @@ export function routeOf(path: string, visit: Visit): Route | null {
   const parts = segments(path);
   if (parts === null) return null;
   const [first, second, third, ...rest] = parts;
-  if (first !== 'v2') return null;
+  if (first !== 'v2') return second === undefined ? ownRoute(first, visit.service) : null;
   if (second === undefined) return { GET: () => json(serverMetadata(visit.service)) };
   if (second === 'health' && rest.length === 0) return healthRoute(third, visit.service);
   if (second === 'models') return modelRoute(third, rest, visit);
   if (second === 'repository') return repositoryRoute(third, rest, visit);
   return null;
+}
+
+/** The status page, its data, and the metrics, unless they are switched off. */
+function ownRoute(name: string | undefined, service: Service): Route | null {
+  const { statusPage = true, metrics = true } = service.options;
+  if (name === undefined && statusPage)
+    return { GET: () => ({ status: 200, headers: { ...STATUS_PAGE_HEADERS }, body: [Buffer.from(STATUS_PAGE)] }) };
+  if (name === 'status.json' && statusPage) return { GET: () => json(statusOf(service)) };
+  if (name !== 'metrics' || !metrics) return null;
+  const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
+  const page = (): string => metricsPage(service.registry.loaded, service.loop);
+  return { GET: () => ({ status: 200, headers: { ...headers }, body: [Buffer.from(page())] }) };
 }
 
 function segments(path: string): string[] | null {
@@ -74,8 +88,8 @@ export const serverMetadata = (service: Service): object => ({
   version: VERSION,
   extensions: EXTENSIONS,
 });
-/** Of the protocol's implementation here. */
-export const VERSION = `1 (node ${nodeVersion})`;
+/** Of the protocol's implementation here; what else runs is nobody's business. */
+const VERSION = '1';
 
 // ---- models --------------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import { createServer as createHttpsServer, type ServerOptions as TlsOptions } f
 import type { AddressInfo, Socket } from 'node:net';
 import { TenfoldError, checkOptions, show } from '../errors.js';
 import { duration } from './batching/options.js';
+import { listenGrpc, type GrpcServer } from './grpc/server.js';
 import { handlerOf } from './handler.js';
 import { HANDLER_OPTIONS, checkHandlerOptions, type HandlerOptions } from './options.js';
 import { Service } from './service.js';
@@ -14,7 +15,9 @@ export interface ServeOptions extends HandlerOptions {
   host?: string;
   /** 8000, as it starts; 0 lets the system choose. */
   port?: number;
-  /** HTTPS: `cert`, `key`, `ca`, … as node:https has them. */
+  /** A second port, for gRPC: the protocol's GRPCInferenceService. None, as it starts; 0 lets the system choose. */
+  grpcPort?: number;
+  /** HTTPS, and TLS for gRPC: `cert`, `key`, `ca`, … as node:https has them. */
   tls?: TlsOptions;
   /** Largest head of a request in bytes. 16,384, as it starts. */
   maxHeaderSize?: number;
@@ -32,6 +35,7 @@ export interface ServeOptions extends HandlerOptions {
 const OWN_OPTIONS = [
   'host',
   'port',
+  'grpcPort',
   'tls',
   'maxHeaderSize',
   'headersTimeout',
@@ -46,6 +50,8 @@ export interface ServerHandle {
   /** Where it listens, such as 'http://127.0.0.1:8000'. */
   readonly url: string;
   readonly port: number;
+  /** The port for gRPC, where one was asked for. */
+  readonly grpcPort: number | null;
   /** Not ready any more, finishes what was begun within the deadline, then closes all connections. */
   close(options?: { deadline?: number }): Promise<void>;
 }
@@ -71,16 +77,19 @@ export async function serve(options: ServeOptions): Promise<ServerHandle> {
   checkHandlerOptions('serve', options, [...HANDLER_OPTIONS, ...OWN_OPTIONS]);
   const { host = '127.0.0.1', port = 8000, shutdownDeadline = 30_000 } = options;
   if (typeof host !== 'string' || host === '') throw new TypeError(`serve: host must be a string, got ${show(host)}`);
-  if (!Number.isInteger(port) || port < 0 || port > 65535)
-    throw new RangeError(`serve: port must be an integer from 0 to 65535, got ${show(port)}`);
+  checkPort('port', port);
+  if (options.grpcPort !== undefined) checkPort('grpcPort', options.grpcPort);
   duration('serve', 'shutdownDeadline', shutdownDeadline);
   const local = isLoopback(host);
   const service = new Service('serve', { ...options, exposeErrors: options.exposeErrors ?? local }, local);
   const server = makeServer(options, service);
+  let grpc: GrpcServer | null = null;
   try {
     await service.started;
     await listen(server, host, port);
+    if (options.grpcPort !== undefined) grpc = await listenGrpc(service, host, options.grpcPort, options.tls);
   } catch (error) {
+    server.close();
     await service.close(0);
     throw error;
   }
@@ -89,10 +98,16 @@ export async function serve(options: ServeOptions): Promise<ServerHandle> {
   let closed: Promise<void> | undefined;
   const close = (closing: { deadline?: number } = {}): Promise<void> => {
     checkOptions('close', closing, ['deadline']);
-    return (closed ??= shutDown(server, service, closing.deadline ?? shutdownDeadline));
+    return (closed ??= shutDown(server, grpc, service, closing.deadline ?? shutdownDeadline));
   };
   if (options.handleSignals) onSignals(close);
-  return { url: `${options.tls ? 'https' : 'http'}://${shown}:${bound}`, port: bound, close };
+  const url = `${options.tls ? 'https' : 'http'}://${shown}:${bound}`;
+  return { url, port: bound, grpcPort: grpc?.port ?? null, close };
+}
+
+function checkPort(name: string, port: unknown): void {
+  if (!Number.isInteger(port) || (port as number) < 0 || (port as number) > 65535)
+    throw new RangeError(`serve: ${name} must be an integer from 0 to 65535, got ${show(port)}`);
 }
 
 function makeServer(options: ServeOptions, service: Service): Server {
@@ -139,13 +154,13 @@ function listen(server: Server, host: string, port: number): Promise<void> {
   });
 }
 
-async function shutDown(server: Server, service: Service, deadline: number): Promise<void> {
+async function shutDown(server: Server, grpc: GrpcServer | null, service: Service, deadline: number): Promise<void> {
   // The port stays open until all is answered, so that a load balancer sees that the server is not ready any more.
   await service.close(deadline);
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
   const timer = setTimeout(() => server.closeAllConnections(), 1000);
-  await closed;
+  await Promise.all([closed, grpc?.close()]);
   clearTimeout(timer);
 }
 

@@ -8,6 +8,7 @@ import { Gate } from './batching/gate.js';
 import { accessCheck, originHeaders, preflightHeaders } from './http/access.js';
 import { compress } from './http/body.js';
 import { asServeError, failure, type Incoming, type Outgoing } from './http/exchange.js';
+import { LoopDelay } from './metrics/prometheus.js';
 import { Registry } from './models/registry.js';
 import { Repository } from './models/repository.js';
 import { GivenModels, type ModelSource } from './models/source.js';
@@ -24,11 +25,13 @@ export class Service {
   readonly started: Promise<void>;
   /** When the service began, in milliseconds since 1970. */
   readonly since = Date.now();
+  readonly loop = new LoopDelay();
   private isStarted = false;
   private isClosing = false;
   private active = 0;
   private whenIdle: (() => void)[] = [];
-  private readonly check: ReturnType<typeof accessCheck>;
+  /** A ServeError where a request may not come in. */
+  readonly checkAccess: ReturnType<typeof accessCheck>;
   private readonly log: ((entry: LogEntry) => void) | null;
 
   constructor(
@@ -39,7 +42,7 @@ export class Service {
   ) {
     this.limits = readLimits(call, options.limits);
     this.gate = new Gate(options.maxConcurrency ?? availableParallelism());
-    this.check = accessCheck(options, loopbackOnly);
+    this.checkAccess = accessCheck(options, loopbackOnly);
     const { log } = options;
     this.log = typeof log === 'function' ? log : log === true ? writeLine : null;
     this.source = sourceOf(call, options, this.registry, this.gate);
@@ -61,10 +64,9 @@ export class Service {
     const begun = performance.now();
     const [path = '/', query = ''] = incoming.url.split('?', 2);
     const visit: Visit = { incoming, service: this, query: new URLSearchParams(query), begun, notes: {} };
-    this.active++;
     let outgoing: Outgoing;
     try {
-      const found = await this.answer(path, visit);
+      const found = await this.during(() => this.answer(path, visit));
       if (found === null) return null;
       outgoing = await compress(found, incoming.header('accept-encoding'));
     } catch (error) {
@@ -72,8 +74,6 @@ export class Service {
       visit.notes.error = cause instanceof Error ? (cause.stack ?? cause.message) : message;
       visit.ended?.(status);
       outgoing = failure(error, this.options.exposeErrors ?? false);
-    } finally {
-      this.left();
     }
     Object.assign(outgoing.headers, SAFE_HEADERS, originHeaders(incoming, this.options));
     this.logRequest(visit, path, outgoing.status);
@@ -84,7 +84,7 @@ export class Service {
     const { incoming } = visit;
     const route = routeOf(path, visit);
     if (route === null) return null;
-    await this.check(incoming, path);
+    await this.checkAccess(incoming, path);
     if (incoming.method === 'OPTIONS') return { status: 204, headers: { ...preflightHeaders }, body: [] };
     const run = route[incoming.method === 'HEAD' ? 'GET' : incoming.method];
     if (run === undefined) {
@@ -95,9 +95,14 @@ export class Service {
     return run();
   }
 
-  private left(): void {
-    if (--this.active > 0) return;
-    for (const tell of this.whenIdle.splice(0)) tell();
+  /** Does something that close() waits for. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    this.active++;
+    try {
+      return await work();
+    } finally {
+      if (--this.active === 0) for (const tell of this.whenIdle.splice(0)) tell();
+    }
   }
 
   private logRequest({ incoming, begun, notes }: Visit, path: string, status: number): void {
@@ -118,6 +123,7 @@ export class Service {
   async close(deadline: number): Promise<void> {
     this.isClosing = true;
     this.source.close();
+    this.loop.close();
     const idle = new Promise<void>((resolve) => {
       this.whenIdle.push(resolve);
       if (this.active === 0) resolve();

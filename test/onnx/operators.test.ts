@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { OPERATORS } from '../../lib/onnx/operators/index.js';
 import { folderCases, packedCases, runCase, type Case } from './cases.js';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -56,6 +57,14 @@ describe('ONNX conformance cases', () => {
     // Neither list may hide more than it did when it was written.
     expect(refused).toBeLessThan(260);
     expect(otherwise.length).toBeLessThan(20);
+  });
+
+  it('and docs/onnx.md lists every operator', () => {
+    const page = readFileSync(here('../../docs/onnx.md'), 'utf8');
+    const listed = [...page.matchAll(/^\| [^|]+ +\| (\w+(?:, \w+)*) +\|$/gm)].flatMap((row) => row[1]!.split(', '));
+    const names = [...OPERATORS.keys(), 'Constant'].sort();
+    expect(listed.sort()).toEqual(names);
+    expect(page).toContain(`${names.length} operators of the domain`);
   });
 
   const archive = here('../../../shared/onnx-node/cases.tar.xz');

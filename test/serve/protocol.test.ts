@@ -35,7 +35,7 @@ describe('what is asked about', () => {
     const server = await start({ models: { m: echo('float32') }, name: 'mine' });
     const metadata = (await ask(server, '/v2')).json as { name: string; version: string; extensions: string[] };
     expect(metadata.name).toBe('mine');
-    expect(metadata.version).toMatch(/^1 \(node v/);
+    expect(metadata.version).toBe('1');
     expect(metadata.extensions).toContain('binary_tensor_data');
     expect((await ask(server, '/v2/')).json).toEqual(metadata);
     expect((await ask(server, '/v2/health/live')).json).toEqual({ live: true });

@@ -14,8 +14,8 @@ export interface AccessOptions {
   allowedHosts?: readonly string[];
 }
 
-/** Kubernetes asks these without a token, and they tell nothing. */
-const OPEN = /^\/v2\/health\/(live|ready)\/?$/;
+/** Kubernetes asks for health without a token; the status page is the same for all, and asks for the token itself. */
+const OPEN = /^\/(v2\/health\/(live|ready)\/?)?$/;
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/i;
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
@@ -24,7 +24,7 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 export function accessCheck(
   options: AccessOptions,
   loopbackOnly: boolean,
-): (incoming: Incoming, path: string) => Promise<void> {
+): (incoming: Pick<Incoming, 'method' | 'url' | 'header'>, path: string) => Promise<void> {
   const tokens = options.token === undefined ? [] : [options.token].flat().map(digest);
   const origins = new Set(options.allowedOrigins ?? []);
   const hosts = new Set((options.allowedHosts ?? []).map((host) => host.toLowerCase()));

@@ -22,13 +22,16 @@ export async function readBody(incoming: Incoming, limits: BodyLimits): Promise<
       headers: { 'accept-encoding': 'gzip, deflate' },
     });
   }
-  const tooLarge = (): ServeError => new ServeError(413, `the body is larger than ${limits.maxBodyBytes} bytes`);
+  const tooLarge = (): ServeError => bodyTooLarge(limits);
   if (Number(incoming.header('content-length') ?? 0) > limits.maxBodyBytes) throw tooLarge();
   if (incoming.body === null) return Buffer.alloc(0);
   const bytes = await inTime(collect(incoming.body, limits.maxBodyBytes, tooLarge), limits.bodyTimeout);
   if (encoding === 'identity' || bytes.length === 0) return bytes;
-  return decompress(bytes, encoding === 'deflate' ? createInflate() : createGunzip(), limits, tooLarge);
+  return decompress(bytes, encoding === 'deflate' ? createInflate() : createGunzip(), limits);
 }
+
+const bodyTooLarge = ({ maxBodyBytes }: Pick<BodyLimits, 'maxBodyBytes'>): ServeError =>
+  new ServeError(413, `the body is larger than ${maxBodyBytes} bytes`);
 
 async function collect(pieces: AsyncIterable<Uint8Array>, limit: number, tooLarge: () => ServeError): Promise<Buffer> {
   const all: Uint8Array[] = [];
@@ -60,11 +63,11 @@ async function inTime<T>(work: Promise<T>, milliseconds: number): Promise<T> {
 /** Small bodies may be compressed as well as they like: a thousand zeros is no attack. */
 const FREE_BYTES = 1 << 20;
 
-function decompress(
+/** Bytes decompressed by a stream of node:zlib, no more than is allowed. */
+export function decompress(
   bytes: Buffer,
   stream: ReturnType<typeof createGunzip> | ReturnType<typeof createInflate>,
   limits: BodyLimits,
-  tooLarge: () => ServeError,
 ): Promise<Buffer> {
   const ratioLimit = Math.max(FREE_BYTES, bytes.length * limits.maxCompressionRatio);
   return new Promise((resolve, reject) => {
@@ -76,7 +79,7 @@ function decompress(
     };
     stream.on('data', (piece: Buffer) => {
       size += piece.length;
-      if (size > limits.maxBodyBytes) fail(tooLarge());
+      if (size > limits.maxBodyBytes) fail(bodyTooLarge(limits));
       else if (size > ratioLimit)
         fail(new ServeError(413, `the body is compressed by more than ${limits.maxCompressionRatio} times`));
       else all.push(piece);

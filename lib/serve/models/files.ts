@@ -44,11 +44,6 @@ const refuse = (file: string, what: string, cause?: unknown): never => {
   throw new TenfoldError('state', `the model file '${file}' ${what}`, cause === undefined ? {} : { cause });
 };
 
-function onnxOf(file: string): ModelLike {
-  const { onnx } = tenfold as { onnx?: { load(path: string): Module } };
-  return onnx === undefined ? refuse(file, `is ONNX, which this version doesn't read`) : onnx.load(file);
-}
-
 /**
  * Modules are kept by their address, so it is another one after each change. The import of it stands in a module of its own,
  * for what rewrites imports (bundlers, test runners) takes the address for a path, and leaves `data:` alone.
@@ -62,7 +57,7 @@ async function importAnew(file: string): Promise<Exports> {
 
 /** Makes the model of a file, with its weights. TenfoldError 'state' for what is no model. */
 export async function buildModel(file: string, weights: string | null): Promise<FileModel> {
-  if (extname(file) === '.onnx') return { model: onnxOf(file) };
+  if (extname(file) === '.onnx') return { model: tenfold.onnx.load(file) };
   let exports: Exports;
   try {
     exports = await importAnew(file);
