@@ -1,6 +1,7 @@
 /** The paths of the Open Inference Protocol and of its extensions, each with what answers it. */
 import { ServeError, badRequest } from './errors.js';
 import { readBody } from './http/body.js';
+import { eventsOf, notGenerating, readGenerate } from './generation/text.js';
 import { json, type Incoming, type Outgoing } from './http/exchange.js';
 import type { LoadedModel } from './models/definition.js';
 import { metricsPage } from './metrics/prometheus.js';
@@ -34,6 +35,7 @@ export const EXTENSIONS = [
   'binary_tensor_data',
   'binary_tensor_data_output',
   'classification',
+  'generate',
   'model_configuration',
   'model_repository',
   'model_repository(unload_dependents)',
@@ -113,6 +115,10 @@ function modelRoute(name: string | undefined, rest: readonly string[], visit: Vi
       return { GET: () => json(statistics(version ? [model()] : [model(), ...registry.versions(name).slice(0, -1)])) };
     case 'infer':
       return { POST: () => infer(model(), visit) };
+    case 'generate':
+      return { POST: () => generate(model(), visit, false) };
+    case 'generate_stream':
+      return { POST: () => generate(model(), visit, true) };
     default:
       return null;
   }
@@ -206,6 +212,32 @@ async function infer(model: LoadedModel, visit: Visit): Promise<Outgoing> {
         : { 'content-type': 'application/octet-stream', 'inference-header-content-length': String(length) },
     body: pieces,
   };
+}
+
+async function generate(model: LoadedModel, visit: Visit, streamed: boolean): Promise<Outgoing> {
+  const { incoming, service, notes, begun } = visit;
+  const { name, version } = model;
+  Object.assign(notes, { model: name, version });
+  let counted = false;
+  const ended = (status: number): void => {
+    if (!counted) model.stats.ended(status, performance.now() - begun);
+    counted = true;
+  };
+  visit.ended = ended;
+  if (model.generate === null) throw notGenerating(name);
+  if (service.closing) throw new ServeError(503, 'the server ends', { headers: { 'retry-after': '1' } });
+  const request = readGenerate(parseJson(await readBody(incoming, service.limits)));
+  const { signal } = incoming;
+  const parameters = withTrace(request.parameters, incoming.header('traceparent'));
+  const pieces = model.generate({ text: request.text, parameters, signal });
+  if (streamed) {
+    const body = await eventsOf(pieces, model, ended, service.options.exposeErrors ?? false);
+    return { status: 200, headers: { 'content-type': 'text/event-stream' }, body };
+  }
+  let text = '';
+  for await (const piece of pieces) text += piece;
+  ended(200);
+  return json({ model_name: name, model_version: version, text_output: text });
 }
 
 /** The protocol's priority (0: the model's own), and its timeout, in microseconds there. */

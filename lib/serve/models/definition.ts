@@ -9,7 +9,8 @@ import { Module } from '../../nn/module.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { Batcher } from '../batching/batcher.js';
 import { BATCHING_OPTIONS, readBatching, type BatchingOptions } from '../batching/options.js';
-import type { Gate } from '../batching/gate.js';
+import { Gate } from '../batching/gate.js';
+import { GENERATE_PORTS, collecting, type GenerateFunction } from '../generation/text.js';
 import { ModelStats } from '../metrics/stats.js';
 import {
   Strings,
@@ -32,6 +33,11 @@ import { WorkerPool } from './workers.js';
 export interface ModelOptions extends BatchingOptions {
   /** An nn.Module (set to eval()), a compiled plan, an ONNX model, or a function `(inputs, context) → outputs`. */
   model?: ModelLike;
+  /**
+   * Instead of `model`: answers a text piece by piece, for `/generate` and `/generate_stream`; see TokenGenerator. An async
+   * generator `async function* ({ text, parameters, signal })`.
+   */
+  generate?: GenerateFunction;
   /** Instead of `model`: an ONNX file, or an ES module whose default export makes the model: `({ nn }) => new nn.Linear(784, 10)`. */
   file?: string | URL;
   /** A safetensors file with the state dict of what `file` makes. */
@@ -59,6 +65,7 @@ export interface ModelOptions extends BatchingOptions {
 }
 const MODEL_OPTIONS = [
   'model',
+  'generate',
   'file',
   'weights',
   'workers',
@@ -81,6 +88,8 @@ export interface LoadedModel {
   readonly batching: Required<BatchingOptions>;
   readonly batcher: Batcher;
   readonly stats: ModelStats;
+  /** Where it answers piece by piece. */
+  readonly generate: GenerateFunction | null;
 }
 
 /** Names of models and versions go into paths, labels and headers. */
@@ -101,7 +110,8 @@ export type ModelDefinition = ModelLike | ModelOptions;
 export function readDefinition(name: string, definition: ModelDefinition): ModelOptions {
   checkName('serve', 'the name of a model', name);
   const call = `serve: model '${name}'`;
-  const options = definition instanceof Module || typeof definition === 'function' ? { model: definition } : definition;
+  const given = definition instanceof Module || typeof definition === 'function' ? { model: definition } : definition;
+  const options = generating(call, given);
   checkOptions(call, options, [...MODEL_OPTIONS, ...BATCHING_OPTIONS]);
   checkOrigin(call, options);
   readBatching(call, batchingOf(options));
@@ -109,6 +119,17 @@ export function readDefinition(name: string, definition: ModelDefinition): Model
   if (options.outputs !== undefined) readSpecs(call, 'outputs', options.outputs);
   checkName(call, 'version', String(options.version ?? '1'));
   return options;
+}
+
+/** A generating model has a function for /infer too, and declares the extension's names. */
+function generating(call: string, options: ModelOptions): ModelOptions {
+  const generate: unknown = (options as Partial<ModelOptions> | null)?.generate;
+  if (generate === undefined) return options;
+  if (typeof generate !== 'function')
+    throw new TypeError(`${call}: generate must be a function, got ${show(generate)}`);
+  if (options.model !== undefined || options.file !== undefined)
+    throw new TypeError(`${call}: generate stands instead of a model and a file`);
+  return { maxBatchSize: 1, ...options, ...GENERATE_PORTS, model: collecting(options.generate!) };
 }
 
 function checkOrigin(call: string, { model, file, weights, workers = 0 }: ModelOptions): void {
@@ -147,6 +168,9 @@ function ownSpecs(call: string, model: ModelLike, which: 'inputs' | 'outputs'): 
   });
 }
 
+/** Texts of one model that /infer collects at the same time. */
+const MAX_TEXTS = 256;
+
 /** A model with what computes it and what it takes and gives, as far as that is known. */
 interface Built {
   readonly model: ModelLike;
@@ -170,7 +194,7 @@ async function build(call: string, options: ModelOptions): Promise<Built> {
   const ports = { inputs: find('inputs'), outputs: find('outputs') };
   const runner =
     workers === 0
-      ? localRunner(model, ports)
+      ? { ...localRunner(model, ports), ...(options.generate && { concurrency: MAX_TEXTS }) }
       : await WorkerPool.start({ file: path(file!), weights, shared: shareParameters(model), ...ports }, workers);
   const onnx = ownSpecs(call, model, 'inputs') !== undefined;
   return {
@@ -233,7 +257,9 @@ async function finish(
       return outputs;
     },
   };
-  const batcher = new Batcher(model, batching, { gate, runner, onBatch: (report) => stats.batch(report) });
+  // A text takes as long as it takes, and its tokens are computed by whoever makes them: it holds no place of the others.
+  const places = options.generate === undefined ? gate : new Gate(inner.concurrency);
+  const batcher = new Batcher(model, batching, { gate: places, runner, onBatch: (report) => stats.batch(report) });
   return {
     name,
     version: String(options.version ?? '1'),
@@ -243,6 +269,7 @@ async function finish(
     batching: batcher.options,
     batcher,
     stats,
+    generate: options.generate ?? null,
   };
 }
 
