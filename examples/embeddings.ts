@@ -77,9 +77,9 @@ const { lines, matrix } = await library();
 
 async function search(query: string, count: number): Promise<{ score: number; text: string }[]> {
   const [scores, places] = matrix.matmul(await embed(query)).topk(Math.min(count, lines.length));
-  return Array.from(places!.toTypedArray(), (at, i) => ({
+  return (places!.tolist() as number[]).map((at, i) => ({
     score: scores!.select(0, i).item(),
-    text: lines[Number(at)]!,
+    text: lines[at]!,
   }));
 }
 
