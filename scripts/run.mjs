@@ -5,6 +5,7 @@
  *   node scripts/run.mjs start [--epochs N …]    examples/mnist.ts
  *   node scripts/run.mjs notebook 003            examples/notebooks/003.ts
  *   node scripts/run.mjs bench [filter …]        bench/run.ts
+ *   node scripts/run.mjs fuzz [--seed N …]       test/fuzz/run.ts: calls of everything with arguments of every kind
  *   node scripts/run.mjs example NAME […]        examples/NAME.ts
  *   node scripts/run.mjs test [step …]           every check, or those named (test.mjs)
  *   node scripts/run.mjs package [all]           the package as published; all: on every Node, manager and processor
@@ -48,6 +49,10 @@ const tasks = {
   bench(args) {
     setup();
     runTypeScript('bench/run.ts', args);
+  },
+  fuzz(args) {
+    setup();
+    runTypeScript('test/fuzz/run.ts', args);
   },
   test(args) {
     setup({ tests: true });

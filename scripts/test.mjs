@@ -80,6 +80,11 @@ const STEPS = [
     `operators on ${target}`,
     () => run(process.execPath, [bin('vitest'), 'run', 'test/operators', 'test/ops'], { TENFOLD_TARGET: target }),
   ]),
+  [
+    'fuzz',
+    'calls with arguments of every kind, in child processes: none ends the process, hangs or takes memory',
+    () => node('--import', 'tsx', 'test/fuzz/run.ts', '--crashes', '--calls', '12000', '--seconds', '100'),
+  ],
   ['package', 'the tarball: linted, installed without a network, imported and required', () => testPackage()],
   ['example', 'a few steps of npm start', () => example('mnist.ts', '--steps', '20', '--out', 'build/smoke')],
 ];

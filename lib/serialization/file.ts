@@ -21,8 +21,11 @@ const CALL_BYTES = 1 << 30;
 /** A file's content in pieces, ready to be written. `copy`: tensors as they are now, whatever becomes of them. */
 function compose(call: string, value: unknown, path: string | null, options: SaveOptions, copy: boolean): Uint8Array[] {
   checkOptions(call, options, ['metadata', 'format']);
-  const metadata: Record<string, string> = {};
-  for (const [key, text] of Object.entries(options.metadata ?? {})) {
+  const given: unknown = options.metadata ?? {};
+  if (typeof given !== 'object' || given === null || Array.isArray(given) || given instanceof Map)
+    throw new TypeError(`${call}: metadata must be an object of strings, got ${show(given)}`);
+  const metadata = Object.create(null) as Record<string, string>; // where '__proto__' is a key as others are
+  for (const [key, text] of Object.entries(given)) {
     if (typeof text !== 'string')
       throw new TypeError(`${call}: metadata ${show(key)} must be a string, got ${show(text)}`);
     metadata[key] = text;
@@ -41,14 +44,92 @@ function placesOf(call: string, path: string): { target: string; temporary: stri
   if (typeof path !== 'string' || path === '') throw new TypeError(`${call}: expected a path, got ${show(path)}`);
   let target = path;
   let mode: number | null = null;
-  try {
-    target = fs.realpathSync(path);
-    mode = fs.statSync(target).mode & 0o777;
-  } catch {
-    // There is no such file yet; what is wrong with its folder, opening the new one will tell.
+  const there = fs.lstatSync(path, { throwIfNoEntry: false });
+  if (there !== undefined) {
+    target = resolved(call, path);
+    const file = fs.statSync(target);
+    mode = file.mode & 0o777;
+    // Renaming would make a file of whatever is there, and needs the folder's permission only.
+    if (!file.isFile()) throw refused(call, path, `it is ${file.isDirectory() ? 'a folder' : 'no regular file'}`);
+    if ((mode & 0o222) === 0 || !writable(target)) throw refused(call, path, 'the file there may not be written');
   }
-  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.${crypto.randomUUID().slice(-12)}.tmp`);
-  return { target, temporary, mode };
+  const prefix = join(dirname(target), `.${basename(target)}.`);
+  removeLeftovers(dirname(target), basename(prefix));
+  return { target, temporary: `${prefix}${process.pid}.${namespace()}.${crypto.randomUUID().slice(-12)}.tmp`, mode };
+}
+function resolved(call: string, path: string): string {
+  try {
+    return fs.realpathSync(path);
+  } catch (cause) {
+    throw refused(call, path, 'it is a link that leads nowhere', cause);
+  }
+}
+function writable(file: string): boolean {
+  try {
+    fs.accessSync(file, fs.constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+const refused = (call: string, path: string, why: string, cause?: unknown): TenfoldError =>
+  new TenfoldError('state', `${call}: could not write '${path}': ${why}`, { cause });
+
+let ownNamespace: string | null = null;
+/** Where this process's id means this process: containers that share a folder have their own. */
+function namespace(): string {
+  if (ownNamespace === null) {
+    try {
+      ownNamespace = fs.readlinkSync('/proc/self/ns/pid').replace(/\D/g, '');
+    } catch {
+      ownNamespace = '0';
+    }
+  }
+  return ownNamespace;
+}
+function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
+/** Removes what saves of this file have left that were killed: of processes that are no more. */
+function removeLeftovers(folder: string, prefix: string): void {
+  let names: string[];
+  try {
+    names = fs.readdirSync(folder);
+  } catch {
+    return; // opening the new file will tell
+  }
+  for (const name of names) {
+    if (!name.startsWith(prefix)) continue;
+    const left = /^(\d+)\.(\d+)\.[0-9a-f]{12}\.tmp$/.exec(name.slice(prefix.length));
+    if (left !== null && left[2] === namespace() && !lives(Number(left[1])))
+      fs.rmSync(join(folder, name), { force: true });
+  }
+}
+
+// Saves of one file may overlap: what was called last stays, whichever is written first.
+let saves = 0;
+const running = new Map<string, { pending: number; newest: number }>();
+function begin(target: string): number {
+  const entry = running.get(target);
+  if (entry === undefined) running.set(target, { pending: 1, newest: 0 });
+  else entry.pending++;
+  return ++saves;
+}
+/** Puts a complete file in its place, unless a later save has put its own there. */
+function put(order: number, temporary: string, target: string): void {
+  const entry = running.get(target)!;
+  if (entry.newest > order) return fs.rmSync(temporary, { force: true });
+  fs.renameSync(temporary, target);
+  entry.newest = order;
+}
+function finish(target: string): void {
+  const entry = running.get(target)!;
+  if (--entry.pending === 0) running.delete(target);
 }
 
 const failed = (call: string, path: string, cause: unknown): TenfoldError =>
@@ -78,6 +159,7 @@ export function save(first: unknown, second: unknown, options: SaveOptions = {})
   const { value, path } = argumentsOf(first, second);
   const pieces = compose('save', value, path, options, false);
   const { target, temporary, mode } = placesOf('save', path);
+  const order = begin(target);
   try {
     const file = fs.openSync(temporary, 'wx');
     try {
@@ -90,10 +172,12 @@ export function save(first: unknown, second: unknown, options: SaveOptions = {})
     } finally {
       fs.closeSync(file);
     }
-    fs.renameSync(temporary, target);
+    put(order, temporary, target);
   } catch (cause) {
     fs.rmSync(temporary, { force: true });
     throw failed('save', path, cause);
+  } finally {
+    finish(target);
   }
   syncFolder(dirname(target));
 }
@@ -105,6 +189,7 @@ export async function saveAsync(first: unknown, second: unknown, options: SaveOp
   const { value, path } = argumentsOf(first, second);
   const pieces = compose('saveAsync', value, path, options, true);
   const { target, temporary, mode } = placesOf('saveAsync', path);
+  const order = begin(target);
   try {
     const file = await fs.promises.open(temporary, 'wx');
     try {
@@ -118,10 +203,12 @@ export async function saveAsync(first: unknown, second: unknown, options: SaveOp
     } finally {
       await file.close();
     }
-    await fs.promises.rename(temporary, target);
+    put(order, temporary, target);
   } catch (cause) {
     await fs.promises.rm(temporary, { force: true });
     throw failed('saveAsync', path, cause);
+  } finally {
+    finish(target);
   }
   syncFolder(dirname(target));
 }

@@ -325,6 +325,12 @@ function reclaim(): void {
 
 /** Storages up to here are cut from slabs. */
 let smallBytes = SMALL_BYTES;
+let exact = false;
+/** For AddressSanitizer: from now on every storage has a buffer of its own, of exactly its size, that no other gets. */
+export function exactBuffers(): void {
+  smallBytes = -1;
+  exact = true;
+}
 let overwrites = false;
 /** Every byte of memory that was freed: a float32 of -3e-16, an int64 beyond every size. */
 const OVERWRITTEN = 0xa5;
@@ -354,8 +360,8 @@ export function allocate(bytes: number): Storage {
   }
   if (lentSince >= budget) reclaim();
   const storage = allocateOwn(bytes);
-  const piece = parts.piece(storage)!;
-  parts.setSlot(storage, lend(storage, piece));
+  const piece = parts.piece(storage);
+  if (piece !== null) parts.setSlot(storage, lend(storage, piece));
   if (allocations !== null) allocations.push(storage);
   if (scopeLog !== null) scopeLog.push(storage);
   return storage;
@@ -372,6 +378,10 @@ export function checkRoom(call: string, shape: readonly number[], code: Code): v
 export function allocateOwn(bytes: number): Storage {
   if (!(bytes <= MAX_BYTES)) {
     throw new TenfoldError('memory', `out of memory: a tensor of ${bytes} bytes; the largest is ${MAX_BYTES}`);
+  }
+  if (exact) {
+    const buffer = new ArrayBuffer(bytes);
+    return new Storage(buffer, 0, bytes, address(buffer) || ALIGN, null);
   }
   const piece = takePiece(roomFor(bytes));
   return new Storage(piece.buffer, piece.byteOffset, bytes, piece.address, bytes > smallBytes ? piece : null);
