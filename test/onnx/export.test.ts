@@ -124,6 +124,8 @@ describe('onnx.export', () => {
       (a, b) => a.gather(1, b.remainder(6)).indexSelect(0, tf.tensor([2, 0], { dtype: 'int64' })),
       (a) => [a.eq(a).all(), a.ne(a).any(1), a.clamp(-0.5, 0.5), a.maskedFill(a.lt(0), -7)],
       (a) => a.unflatten(1, [2, 3]).permute(2, 0, 1).flatten(1).split(5, 1),
+      (a) => [...a.topk(2, 1, false), ...a.sort(0, true), a.scatter(1, a.argmin(1, true), 3)],
+      (a, b) => a.scatterAdd(1, b.remainder(6), a),
       (a) => a.repeat(2, 1).roll(1, 0).tril().logsumexp(1),
       (a) => a.abs().pow(1.5).rsqrt().log1p().norm(),
       (a) => [a.expand(2, 4, 6), a.double().cumsum(1), a.long().bitwiseNot === undefined ? a : a.long()],

@@ -1,6 +1,6 @@
 /**
  * Layers to export, with their inputs: `2x3` is a float32 tensor of normal numbers, `int10:2x3` one of integers below 10, `01:2x3` one of
- * numbers between 0 and 1, `sign:2x3` one of 1 and -1. The same list for the tests and for scripts/record/onnx_export.
+ * numbers between 0 and 1, `sign:2x3` one of 1 and -1, `place9:2x3` one of places below 9, each row's in their order. The same list for the tests and for scripts/record/onnx_export.
  */
 import * as tf from '../../lib/index.js';
 import type { Tensor } from '../../lib/index.js';
@@ -46,6 +46,9 @@ export const ROWS: readonly Row[] = [
   ['new nn.MaxPool2d(3, { stride: 2, ceilMode: true })', '2x3x8x9'],
   ['new nn.MaxPool2d(2, { returnIndices: true })', '2x3x8x8'],
   ['new nn.MaxPool3d(2)', '2x3x4x4x4'],
+  ['new nn.MaxUnpool1d(2)', '2x3x4 place8:2x3x4'],
+  ['new nn.MaxUnpool2d(2)', '2x3x3x4 place48:2x3x3x4'],
+  ['new nn.MaxUnpool3d(2)', '1x2x2x2x2 place64:1x2x2x2x2'],
   ['new nn.AvgPool1d(3, { stride: 1 })', '2x3x8'],
   ['new nn.AvgPool2d(3, { padding: 1, countIncludePad: false })', '2x3x9x9'],
   ['new nn.AvgPool2d(3, { padding: 1, stride: 2, divisorOverride: 5 })', '2x3x9x9'],
@@ -155,6 +158,7 @@ export const ROWS: readonly Row[] = [
   ['new nn.TripletMarginLoss()', '4x5 4x5 4x5'],
   ['new nn.TripletMarginWithDistanceLoss()', '4x5 4x5 4x5'],
   ['new nn.MultiLabelSoftMarginLoss()', '4x5 01:4x5'],
+  ['new nn.MultiMarginLoss()', '4x5 int5:4'],
 ];
 
 /** A row's module, with weights of a seed, and its inputs. */
@@ -164,10 +168,15 @@ export function make([js, inputs]: Row): { module: tf.nn.Module; inputs: Tensor[
   return { module, inputs: inputs.split(' ').map(input) };
 }
 function input(text: string): Tensor {
-  const [, kind, sizes] = /^(?:(int\d+|01|sign):)?([\dx]+)$/.exec(text)!;
+  const [, kind, sizes] = /^(?:(int\d+|place\d+|01|sign):)?([\dx]+)$/.exec(text)!;
   const shape = sizes!.split('x').map(Number);
   if (kind === undefined) return tf.randn(shape);
   if (kind === '01') return tf.rand(shape);
+  if (kind.startsWith('place')) {
+    // Every plane has places of its own, none twice.
+    const plane = shape.slice(2).reduce((n, m) => n * m, 1);
+    return tf.arange(plane).mul(Math.floor(Number(kind.slice(5)) / plane)).reshape(shape.slice(2)).expand(shape).clone(); // prettier-ignore
+  }
   return kind === 'sign' ? tf.randn(shape).sign() : tf.randint(Number(kind.slice(3)), shape);
 }
 

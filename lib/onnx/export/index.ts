@@ -15,6 +15,7 @@ import { elementOf } from '../tensors.js';
 import { encode } from '../wire.js';
 import { ELEMENTWISE } from './elementwise.js';
 import { Graph, Size, isValue, type Value } from './graph.js';
+import { INDICES } from './indices.js';
 import { LAYERS } from './layers.js';
 import { LOSSES } from './losses.js';
 import { recurrent, watchingLayers } from './recurrent.js';
@@ -33,7 +34,7 @@ export interface ExportOptions {
   outputNames?: readonly string[];
 }
 
-const TABLE: Table = { ...ELEMENTWISE, ...SHAPES, ...LAYERS, ...LOSSES };
+const TABLE: Table = { ...ELEMENTWISE, ...SHAPES, ...INDICES, ...LAYERS, ...LOSSES };
 const accepts = (name: string, args: Readonly<Record<string, unknown>>): boolean => {
   const entry = Object.hasOwn(TABLE, name) ? TABLE[name]! : null;
   return entry !== null && (entry.when === null || entry.when(args));
