@@ -27,6 +27,7 @@ export * as linalg from './linalg.js';
 export * as special from './special.js';
 export * as onnx from './onnx/index.js';
 export * as distributions from './distributions/index.js';
+export * as func from './func.js';
 export * as masked from './ops/masked.js';
 export * as signal from './signal.js';
 export { compile, explain, Plan, AsyncOptions, type Compiled, type CompileOptions, type Explanation, type PlanLaunch } from './compile/index.js'; // prettier-ignore
