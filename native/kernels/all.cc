@@ -28,6 +28,8 @@ std::vector<Kernel> allKernels(int64_t target) {
       activationKernels(target),
       lossKernels(target),
       reduceKernels(target),
+      attentionKernels(target),
+      recurrentKernels(target),
       convKernels(target),
       poolKernels(target),
       indexKernels(target),

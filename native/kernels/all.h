@@ -21,6 +21,8 @@ KernelTable lossKernels(int64_t target);        // losses before their mean, and
 KernelTable optimizerKernels(int64_t target);   // an optimizer's whole step
 KernelTable channelKernels(int64_t target);     // batch norm
 KernelTable rowwiseKernels(int64_t target);     // softmax, layer norm, cross entropy over rows
+KernelTable attentionKernels(int64_t target);   // scaled dot product attention
+KernelTable recurrentKernels(int64_t target);   // steps of RNN, LSTM and GRU
 KernelTable convKernels(int64_t target);        // convolutions and their gradients
 KernelTable poolKernels(int64_t target);        // pooling and its gradients
 KernelTable indexKernels(int64_t target);       // gather, the scatters, masks, triangles

@@ -4,38 +4,32 @@ import { Code, isFloatCode } from '../../dtype.js';
 import { formatShape, sameShape } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { defineOp, type OpDef } from '../../op/define.js';
-import { cat, where } from '../../ops/index.js';
-import { ones } from '../../ops/creation.js';
+import { cat } from '../../ops/index.js';
 import { dropout } from './dropout.js';
+import { additive, attendFused, attentionWeights, causalMask } from './fusedAttention.js';
 import { linear } from './linear.js';
-
-/** A mask as what is added to scores: a bool mask (true keeps) as 0 and −∞. */
-const additive = (mask: Tensor, like: Tensor, keeps: boolean): Tensor =>
-  mask.code === Code.bool ? where(keeps ? mask : mask.logicalNot(), Tensor.zeros([], like.code), -Infinity) : mask;
-
-/** Rows of a mask that leave nothing to attend to, as [..., l, 1]; null where there are none. */
-function deadRows(mask: Tensor): Tensor | null {
-  if (mask.count === 0 || mask.shape.at(-1) === 0) return null;
-  const dead = mask.code === Code.bool ? mask.any(-1, true).logicalNot() : mask.detach().amax(-1, true).eq(-Infinity);
-  return dead.any().item<boolean>() ? dead : null;
-}
 
 /** Half types as float32: a sum of products is rounded once, at the end, as PyTorch does. */
 const wide = (t: Tensor): Tensor => (t.code >= Code.f16 ? t.float() : t);
 
-/**
- * softmax(q kᵀ · factor + mask) v. Rows that the mask leaves nothing of have no weights and give 0, and have no part in
- * any gradient.
- */
-function attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | null, factor: number, dropoutP: number): Tensor {
-  const [s, e] = [k.shape.at(-2)!, q.shape.at(-1)!];
-  // The smaller of two places to scale in: queries have e elements for each s scores.
-  let scores = e <= s ? q.mul(factor).matmul(k.transpose(-2, -1)) : q.matmul(k.transpose(-2, -1)).mul(factor);
-  const dead = mask === null ? null : deadRows(mask);
-  if (mask !== null) scores = scores.add(additive(mask, scores, true));
-  let weights = dead === null ? scores.softmax(-1) : scores.maskedFill(dead, 0).softmax(-1).maskedFill(dead, 0);
+/** softmax(q kᵀ · factor + mask) v: by the kernels where they can, else by the formula. */
+function attend(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  mask: Tensor | null,
+  causal: boolean,
+  factor: number,
+  dropoutP: number,
+  grouped: boolean,
+): Tensor {
+  const fused = dropoutP > 0 ? null : attendFused(q, k, v, mask, causal, factor, grouped);
+  if (fused !== null) return fused;
+  const [keys, values] = grouped ? [groupedHeads(q, k), groupedHeads(q, v)] : [k, v];
+  const kept = causal ? causalMask(q.shape.at(-2)!, k.shape.at(-2)!) : mask;
+  let weights = attentionWeights(q, keys, kept, factor);
   if (dropoutP > 0) weights = dropout(weights, dropoutP, true);
-  return weights.matmul(v);
+  return weights.matmul(values);
 }
 
 function checkAttention(call: string, q: Tensor, k: Tensor, v: Tensor): void {
@@ -57,8 +51,7 @@ function checkAttention(call: string, q: Tensor, k: Tensor, v: Tensor): void {
   }
 }
 
-/** Keys or values of fewer heads than the queries have, each for a group of neighbouring heads. */
-function groupedHeads(q: Tensor, t: Tensor): Tensor {
+function checkGroups(q: Tensor, t: Tensor): void {
   const [heads, own] = [q.shape.at(-3), t.shape.at(-3)];
   if (q.shape.length < 3 || t.shape.length < 3 || own === 0 || heads! % own! !== 0) {
     throw new TenfoldError(
@@ -66,7 +59,11 @@ function groupedHeads(q: Tensor, t: Tensor): Tensor {
       `scaledDotProductAttention: with enableGqa, the heads of key and value must divide those of query [..., heads, l, e], got ${formatShape(q.shape)} and ${formatShape(t.shape)}`,
     );
   }
-  return heads === own ? t : t.repeatInterleave(heads! / own!, -3);
+}
+/** Keys or values of fewer heads than the queries have, each for a group of neighbouring heads. */
+function groupedHeads(q: Tensor, t: Tensor): Tensor {
+  const group = q.shape.at(-3)! / t.shape.at(-3)!;
+  return group === 1 ? t : t.repeatInterleave(group, -3);
 }
 
 function checkMask(q: Tensor, k: Tensor, mask: Tensor): void {
@@ -114,10 +111,10 @@ export const scaledDotProductAttention = defineOp(
       if (!(dropoutP >= 0 && dropoutP <= 1))
         throw new RangeError(`scaledDotProductAttention: dropoutP must be from 0 to 1, got ${dropoutP}`);
       if (attnMask !== null) checkMask(q, k, attnMask);
-      const [l, s, e] = [q.shape.at(-2)!, k.shape.at(-2)!, q.shape.at(-1)!];
-      const [keys, values] = enableGqa ? [groupedHeads(q, k), groupedHeads(q, v)] : [k, v];
-      const mask = isCausal ? ones(l, s, { dtype: 'bool' }).tril() : attnMask === null ? null : wide(attnMask);
-      const y = attend(wide(q), wide(keys), wide(values), mask, scale ?? 1 / Math.sqrt(e), dropoutP);
+      if (enableGqa) for (const t of [k, v]) checkGroups(q, t);
+      const factor = scale ?? 1 / Math.sqrt(q.shape.at(-1)!);
+      const mask = attnMask === null ? null : wide(attnMask);
+      const y = attend(wide(q), wide(k), wide(v), mask, isCausal, factor, dropoutP, enableGqa);
       return y.code === q.code ? y : y.to(q.dtype);
     },
     composite: true,

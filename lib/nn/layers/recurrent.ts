@@ -7,36 +7,12 @@ import { cat, stack } from '../../ops/index.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import { dropout } from '../functional/dropout.js';
 import { linear } from '../functional/linear.js';
+import { CELLS, runPackedSteps, runSteps, type CellKind, type Direction, type State } from '../functional/recurrent.js';
 import { uniform_ } from '../init.js';
 import { PackedSequence, checkPacked } from '../utils/rnn.js';
 import { Module } from '../module.js';
 import { Parameter } from '../parameter.js';
 import { float } from '../print.js';
-
-/** Hidden state of one direction of one layer: [h], or [h, c] of an LSTM; each [n, size]. */
-type State = Tensor[];
-/** One step: what the input gives (products and biases), the weights of the hidden state, the state before. */
-type Step = (input: Tensor, weight: Tensor, bias: Tensor | null, state: State) => State;
-
-const rnnStep =
-  (nonlinearity: 'tanh' | 'relu'): Step =>
-  (input, weight, bias, [h]) => {
-    const sum = input.add(linear(h!, weight, bias));
-    return [nonlinearity === 'tanh' ? sum.tanh() : sum.relu()];
-  };
-const lstmStep: Step = (input, weight, bias, [h, c]) => {
-  const [i, f, g, o] = input.add(linear(h!, weight, bias)).chunk(4, 1) as [Tensor, Tensor, Tensor, Tensor];
-  const cell = f.sigmoid().mul(c!).add(i.sigmoid().mul(g.tanh())); // prettier-ignore
-  return [o.sigmoid().mul(cell.tanh()), cell];
-};
-const gruStep: Step = (input, weight, bias, [h]) => {
-  const [ri, zi, ni] = input.chunk(3, 1) as [Tensor, Tensor, Tensor];
-  const [rh, zh, nh] = linear(h!, weight, bias).chunk(3, 1) as [Tensor, Tensor, Tensor];
-  const r = ri.add(rh).sigmoid();
-  const z = zi.add(zh).sigmoid();
-  const n = ni.add(r.mul(nh)).tanh();
-  return [h!.sub(n).mul(z).add(n)];
-};
 
 /** PyTorch's key of a weight's property: weightIhL0Reverse is weight_ih_l0_reverse. */
 const snake = (property: string): string =>
@@ -48,9 +24,7 @@ function drawAll(module: Module, hiddenSize: number): void {
 }
 
 interface RecurrentOptions {
-  gates: number;
-  states: number;
-  step: Step;
+  cell: CellKind;
   inputSize: number;
   hiddenSize: number;
   numLayers: number;
@@ -72,8 +46,7 @@ abstract class Recurrent extends Module {
   readonly dropout: number;
   readonly bidirectional: boolean;
   readonly projSize: number;
-  private readonly step: Step;
-  private readonly states: number;
+  private readonly cell: CellKind;
 
   static override stateName(property: string): string {
     return snake(property);
@@ -101,9 +74,8 @@ abstract class Recurrent extends Module {
     this.dropout = o.dropout;
     this.bidirectional = o.bidirectional;
     this.projSize = o.projSize;
-    this.step = o.step;
-    this.states = o.states;
-    const rows = o.gates * o.hiddenSize;
+    this.cell = o.cell;
+    const rows = o.cell.gates * o.hiddenSize;
     const out = this.outSize;
     for (let layer = 0; layer < o.numLayers; layer++) {
       for (const suffix of this.suffixes(layer)) {
@@ -156,7 +128,7 @@ abstract class Recurrent extends Module {
     const x = single ? input.unsqueeze(1) : swaps ? input.transpose(0, 1) : input;
     const n = x.shape[1]!;
     const sizes = [this.outSize, this.hiddenSize];
-    const start = Array.from({ length: this.states }, (_, s) =>
+    const start = Array.from({ length: this.cell.states }, (_, s) =>
       this.startState(given[s] ?? null, s, sizes[s]!, n, single, x),
     );
     const [y, states] = this.layers(x, start, null);
@@ -182,7 +154,7 @@ abstract class Recurrent extends Module {
       );
     const inOrder = (s: Tensor, order: Tensor | null): Tensor => (order === null ? s : s.indexSelect(1, order));
     const widths = [this.outSize, this.hiddenSize];
-    const start = Array.from({ length: this.states }, (_, s) =>
+    const start = Array.from({ length: this.cell.states }, (_, s) =>
       inOrder(this.startState(given[s] ?? null, s, widths[s]!, sizes[0]!, false, data), sortedIndices),
     );
     const [y, states] = this.layers(data, start, sizes);
@@ -197,7 +169,8 @@ abstract class Recurrent extends Module {
       const results = this.suffixes(layer).map((suffix, direction) => {
         const at = layer * this.directions + direction;
         const states = start.map((s) => s.select(0, at));
-        const run = sizes === null ? this.runDirection(x, states, suffix, direction === 1) : this.runPackedDirection(x, sizes, states, suffix, direction === 1); // prettier-ignore
+        const d = this.direction(suffix, direction === 1);
+        const run = sizes === null ? runSteps(x, states, d) : runPackedSteps(x, sizes, states, d);
         run[1].forEach((s, i) => last[i]!.push(s));
         return run[0];
       });
@@ -227,55 +200,16 @@ abstract class Recurrent extends Module {
     }
     return single ? given.unsqueeze(1) : given;
   }
-  private runDirection(x: Tensor, start: State, suffix: string, reverse: boolean): [Tensor, State] {
-    const project = this.weight(`weightHr${suffix}`);
-    const [wih, whh] = [this.weight(`weightIh${suffix}`)!, this.weight(`weightHh${suffix}`)!];
-    const [bih, bhh] = [this.weight(`biasIh${suffix}`), this.weight(`biasHh${suffix}`)];
-    // The input's share of all steps is one product.
-    const inputs = linear(x, wih, bih).unbind(0);
-    const outputs: Tensor[] = new Array<Tensor>(inputs.length);
-    let state = start;
-    for (let i = 0; i < inputs.length; i++) {
-      const t = reverse ? inputs.length - 1 - i : i;
-      state = this.step(inputs[t]!, whh, bhh, state);
-      if (project !== null) state = [linear(state[0]!, project), ...state.slice(1)];
-      outputs[t] = state[0]!;
-    }
-    return [stack(outputs, 0), state];
-  }
-  /**
-   * One direction over packed rows: every step takes as many rows of the state as have it. Forwards, those that end leave the
-   * state, and are the last ones; backwards, they join it with what they start from.
-   */
-  private runPackedDirection(
-    x: Tensor,
-    sizes: readonly number[],
-    start: State,
-    suffix: string,
-    reverse: boolean,
-  ): [Tensor, State] {
-    const project = this.weight(`weightHr${suffix}`);
-    const [wih, whh] = [this.weight(`weightIh${suffix}`)!, this.weight(`weightHh${suffix}`)!];
-    const [bih, bhh] = [this.weight(`biasIh${suffix}`), this.weight(`biasHh${suffix}`)];
-    const inputs = linear(x, wih, bih).split(sizes);
-    const outputs = new Array<Tensor>(sizes.length);
-    const ended: State[] = [];
-    let rows = reverse ? sizes.at(-1)! : sizes[0]!;
-    let state = start.map((s) => s.narrow(0, 0, rows));
-    for (let i = 0; i < sizes.length; i++) {
-      const t = reverse ? sizes.length - 1 - i : i;
-      const n = sizes[t]!;
-      if (n > rows) state = state.map((s, k) => cat([s, start[k]!.narrow(0, rows, n - rows)], 0));
-      else if (n < rows) {
-        ended.unshift(state.map((s) => s.narrow(0, n, rows - n)));
-        state = state.map((s) => s.narrow(0, 0, n));
-      }
-      rows = n;
-      state = this.step(inputs[t]!, whh, bhh, state);
-      if (project !== null) state = [linear(state[0]!, project), ...state.slice(1)];
-      outputs[t] = state[0]!;
-    }
-    return [cat(outputs, 0), ended.length === 0 ? state : state.map((s, k) => cat([s, ...ended.map((e) => e[k]!)], 0))];
+  private direction(suffix: string, reverse: boolean): Direction {
+    return {
+      cell: this.cell,
+      reverse,
+      weightIh: this.weight(`weightIh${suffix}`)!,
+      weightHh: this.weight(`weightHh${suffix}`)!,
+      biasIh: this.weight(`biasIh${suffix}`),
+      biasHh: this.weight(`biasHh${suffix}`),
+      project: this.weight(`weightHr${suffix}`),
+    };
   }
   override extraRepr(): string {
     let s = `${this.inputSize}, ${this.hiddenSize}`;
@@ -306,9 +240,9 @@ export class RNN extends Recurrent {
   constructor(...args: Arguments<typeof rnn.schema>) {
     const [inputSize, hiddenSize, numLayers, nonlinearity, bias, batchFirst, dropout, bidirectional, dtype] =
       rnn.read(args);
-    const step = rnnStep(checkNonlinearity('RNN', nonlinearity));
+    const cell = CELLS[checkNonlinearity('RNN', nonlinearity)];
     const sizes = { inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, dtype };
-    super({ gates: 1, states: 1, step, projSize: 0, ...sizes });
+    super({ cell, projSize: 0, ...sizes });
     this.nonlinearity = nonlinearity;
   }
   override forward(input: Tensor, h0?: Tensor | null): [Tensor, Tensor];
@@ -340,7 +274,7 @@ export class LSTM extends Recurrent {
     const [inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, projSize, dtype] =
       lstm.read(args);
     const sizes = { inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, projSize, dtype };
-    super({ gates: 4, states: 2, step: lstmStep, ...sizes });
+    super({ cell: CELLS.lstm, ...sizes });
   }
   override forward(input: Tensor, state?: LstmState | null): [Tensor, [Tensor, Tensor]];
   override forward(input: PackedSequence, state?: LstmState | null): [PackedSequence, [Tensor, Tensor]];
@@ -364,7 +298,7 @@ export class GRU extends Recurrent {
   constructor(...args: Arguments<typeof gru.schema>) {
     const [inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, dtype] = gru.read(args);
     const sizes = { inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, dtype };
-    super({ gates: 3, states: 1, step: gruStep, projSize: 0, ...sizes });
+    super({ cell: CELLS.gru, projSize: 0, ...sizes });
   }
   override forward(input: Tensor, h0?: Tensor | null): [Tensor, Tensor];
   override forward(input: PackedSequence, h0?: Tensor | null): [PackedSequence, Tensor];
@@ -399,7 +333,7 @@ abstract class Cell extends Module {
   resetParameters(): void {
     drawAll(this, this.hiddenSize);
   }
-  protected one(step: Step, input: Tensor, given: readonly (Tensor | null)[]): State {
+  protected one(cell: CellKind, input: Tensor, given: readonly (Tensor | null)[]): State {
     checkIsTensor(this.constructor.name, 'input', input);
     const single = input.shape.length === 1;
     const x = single ? input.unsqueeze(0) : input;
@@ -420,7 +354,7 @@ abstract class Cell extends Module {
       }
       return batch;
     });
-    const next = step(linear(x, this.weightIh, this.biasIh), this.weightHh, this.biasHh, state);
+    const next = cell.step(linear(x, this.weightIh, this.biasIh), this.weightHh, this.biasHh, state);
     return single ? next.map((s) => s.squeeze(0)) : next;
   }
   override extraRepr(): string {
@@ -440,7 +374,7 @@ export class RNNCell extends Cell {
     this.nonlinearity = checkNonlinearity('RNNCell', nonlinearity);
   }
   override forward(input: Tensor, h: Tensor | null = null): Tensor {
-    return this.one(rnnStep(this.nonlinearity), input, [h])[0]!;
+    return this.one(CELLS[this.nonlinearity], input, [h])[0]!;
   }
   override extraRepr(): string {
     return super.extraRepr() + (this.nonlinearity === 'tanh' ? '' : `, nonlinearity=${this.nonlinearity}`);
@@ -454,7 +388,7 @@ export class LSTMCell extends Cell {
     super(4, inputSize, hiddenSize, bias, dtype);
   }
   override forward(input: Tensor, state: readonly [Tensor, Tensor] | null = null): [Tensor, Tensor] {
-    return this.one(lstmStep, input, checkPair('LSTMCell', state)) as [Tensor, Tensor];
+    return this.one(CELLS.lstm, input, checkPair('LSTMCell', state)) as [Tensor, Tensor];
   }
 }
 /** One step of GRU: input [n, inputSize], h [n, hiddenSize] → h. See torch.nn.GRUCell. */
@@ -464,6 +398,6 @@ export class GRUCell extends Cell {
     super(3, inputSize, hiddenSize, bias, dtype);
   }
   override forward(input: Tensor, h: Tensor | null = null): Tensor {
-    return this.one(gruStep, input, [h])[0]!;
+    return this.one(CELLS.gru, input, [h])[0]!;
   }
 }
