@@ -109,7 +109,13 @@ export const adviseHuge = addon.adviseHuge;
 export const { watch, unwatch, collected, entropy, alone } = addon;
 
 /** Threads that kernels may use, the calling one included. */
-export const getNumThreads = (): number => addon.getNumThreads();
+export function getNumThreads(): number {
+  try {
+    return addon.getNumThreads();
+  } catch (error) {
+    throw translate(error as Error & { code?: string });
+  }
+}
 /**
  * Sets how many threads kernels may use, the calling one included. Starts as the processors that the affinity mask and
  * the container's limits allow, or as TENFOLD_NUM_THREADS.

@@ -1,6 +1,7 @@
 /** Limited-memory BFGS, with a line search where asked. */
 import { TenfoldError, show } from '../errors.js';
 import { mode, enableGrad } from '../autograd/mode.js';
+import { keep } from '../tensor/scope.js';
 import { Tensor } from '../tensor/tensor.js';
 import { Optimizer, checkNumber, type OptionArgs, type OptionSpec, type ParamState } from './optimizer.js';
 import { dot, strongWolfe } from './strongWolfe.js';
@@ -127,6 +128,8 @@ export class LBFGS extends Optimizer<LBFGSOptions> {
     } finally {
       mode.grad = before;
       this.stepCount++;
+      // The history is made by operators: a tidy() around the step would free it with the rest.
+      keep([...this.state.values()]);
     }
   }
   protected override update(): void {}

@@ -250,9 +250,12 @@ Napi::Value alone(const Napi::CallbackInfo& info) {
   return info[0].As<Napi::Function>().Call({});
 }
 
-void setNumThreads(const Napi::CallbackInfo& info) {
+// An exception of ours that left a function of node-addon-api would end the process: TENFOLD_NUM_THREADS may be
+// nonsense.
+template <class F>
+auto translated(const Napi::CallbackInfo& info, const F& run) {
   try {
-    tenfold::setNumThreads(info[0].ToNumber().Int32Value());
+    return run();
   } catch (const tenfold::KernelError& e) {
     Napi::Error error = Napi::Error::New(info.Env(), e.what());
     error.Set("code", e.code);
@@ -260,8 +263,12 @@ void setNumThreads(const Napi::CallbackInfo& info) {
   }
 }
 
+void setNumThreads(const Napi::CallbackInfo& info) {
+  translated(info, [&] { tenfold::setNumThreads(info[0].ToNumber().Int32Value()); });
+}
+
 Napi::Value getNumThreads(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), tenfold::numThreads());
+  return Napi::Number::New(info.Env(), translated(info, [] { return tenfold::numThreads(); }));
 }
 
 Napi::Value describe(const Napi::CallbackInfo& info) {

@@ -1,7 +1,7 @@
 /** LBFGS against PyTorch on Rosenbrock's function, from a checkpoint, and what it refuses. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type Tensor, optim, tensor } from '../../lib/index.js';
+import { type Tensor, optim, tensor, tidy } from '../../lib/index.js';
 
 const { lbfgs } = JSON.parse(readFileSync(new URL('../fixtures/optim.json', import.meta.url), 'utf8')) as {
   lbfgs: { options: Record<string, unknown>; steps: { loss: number; x: number[] }[] }[];
@@ -62,4 +62,21 @@ it('refuses groups, steps without closure, other line searches', () => {
   expect(() => new optim.LBFGS([x], { lineSearchFn: 'wolfe' as never })).toThrow(
     "LBFGS: lineSearchFn must be 'strong_wolfe' or null, got 'wolfe'",
   );
+});
+
+it('goes on inside tidy() as outside', () => {
+  const run = (around: <T>(step: () => T) => T): number[] => {
+    const x = tensor([-1.5, 2], { dtype: 'float64', requiresGrad: true });
+    const optimizer = new optim.LBFGS([x], { lr: 0.5, maxIter: 4, historySize: 3 });
+    const step = (): void =>
+      void optimizer.step(() => {
+        optimizer.zeroGrad();
+        const loss = x.pow(4).sum().add(x.prod());
+        loss.backward();
+        return loss;
+      });
+    for (let i = 0; i < 8; i++) around(step);
+    return x.tolist() as number[];
+  };
+  expect(run(tidy)).toEqual(run((step) => step()));
 });
