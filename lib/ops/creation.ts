@@ -1,5 +1,5 @@
 /** Making tensors: from data, filled, ranges. */
-import { TenfoldError, checkDevice, checkOptions, show } from '../errors.js';
+import { TenfoldError, checkDevice, checkOptions, renamed, show } from '../errors.js';
 import {
   Code,
   DTYPES,
@@ -348,8 +348,24 @@ export function linspace(from: Bound, to: Bound, steps: number, options?: Tensor
   );
 }
 /** `steps` numbers base^x for x evenly spaced from start to end. See torch.logspace. */
-export function logspace(start: Bound, end: Bound, steps: number, base = 10, options?: TensorOptions): Tensor {
-  return tensor(base).pow(linspace(start, end, steps, options));
+export function logspace(
+  start: Bound,
+  end: Bound,
+  steps: number,
+  base: number | (TensorOptions & { base?: number }) = 10,
+  options?: TensorOptions,
+): Tensor {
+  const named = typeof base === 'object' ? base : options;
+  const { base: byName = 10, ...rest } = (named ?? {}) as TensorOptions & { base?: number };
+  const from = typeof base === 'number' ? base : byName;
+  if (typeof from !== 'number') throw new TypeError(`logspace: 'base' must be a number, got ${show(from)}`);
+  const o = readOptions('logspace', rest);
+  // The ends are numbers of the result's dtype: integers are cut off first, and so are the powers.
+  const whole = o.code !== null && !isFloatCode(o.code);
+  const [first, last] = [start, end].map((x) => (whole ? Math.trunc(boundOf('logspace', x)) : x)) as [Bound, Bound];
+  const exponents = renamed('logspace', () => linspace(first, last, steps, { dtype: 'float64' }));
+  const out = tensor(from, { dtype: 'float64' }).pow(exponents).to(DTYPES[o.code ?? defaultFloat()]!); // prettier-ignore
+  return o.requiresGrad ? out.requiresGrad_(true) : out;
 }
 
 function sequence(

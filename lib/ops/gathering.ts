@@ -431,7 +431,7 @@ function prodGrad(
 
 /**
  * Elements of self at `indices` (int64) along `dim`, where both broadcast outside of dim; without a dim, of the flattened
- * tensor. See torch.take_along_dim.
+ * tensor. Along a dim indices are taken modulo its size, as in PyTorch. See torch.take_along_dim.
  */
 export const takeAlongDim = defineOp('takeAlongDim(Tensor self, Tensor indices, int? dim=null)', (): OpDef => ({
   forward(self: Tensor, indices: Tensor, dim: number | null) {
@@ -448,7 +448,8 @@ export const takeAlongDim = defineOp('takeAlongDim(Tensor self, Tensor indices, 
     const others = (t: Tensor): number[] => t.shape.map((s, i) => (i === at ? 1 : s));
     const shape = [...broadcastShapes('takeAlongDim', others(self), others(indices))];
     const sized = (t: Tensor): Tensor => t.expand(shape.map((s, i) => (i === at ? t.shape[at]! : s)));
-    return sized(self).gather(at, sized(indices));
+    const size = self.shape[at]!;
+    return sized(self).gather(at, sized(size === 0 ? indices : indices.remainder(size)));
   },
   composite: true,
 }));

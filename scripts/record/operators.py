@@ -54,7 +54,7 @@ RANDOM = {
     'nn.functional.dropout', 'nn.functional.dropout2d', 'nn.functional.alpha_dropout', 'nn.functional.gumbel_softmax',
     'nn.functional.rrelu', 'nn.functional.dropout3d', 'nn.functional.feature_alpha_dropout', 'cauchy', 'exponential',
     'geometric', 'log_normal', 'nn.functional.fractional_max_pool2d', 'nn.functional.fractional_max_pool3d', 'svd_lowrank',
-    'pca_lowrank',
+    'pca_lowrank', 'randint_like',
 }  # fmt: skip
 UNINITIALISED = {'empty', 'empty_like', 'empty_permuted', 'empty_strided', 'new_empty', 'new_empty_strided'}
 PROPERTIES = {'T', 'mT', 'H', 'mH'}

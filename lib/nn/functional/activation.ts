@@ -4,7 +4,7 @@
  * the tests. With `inplace: true` the result is written into the input.
  */
 import { TenfoldError } from '../../errors.js';
-import { Code, type DType } from '../../dtype.js';
+import { Code, holds, isFloatCode, type DType } from '../../dtype.js';
 import { kernel } from '../../native/launch.js';
 import { formatShape, wrapDim } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
@@ -271,7 +271,13 @@ const thresholdBackward = derivative('thresholdBackward', ['threshold']);
 export const threshold = defineOp(
   'threshold(Tensor input, float threshold, float value, bool inplace=false)',
   (): OpDef => ({
-    forward: (x: Tensor, at: number, value: number) => unary(THRESHOLD, 'threshold', x, To.same, [at, value]),
+    forward(x: Tensor, at: number, value: number) {
+      if (isFloatCode(x.code)) return unary(THRESHOLD, 'threshold', x, To.same, [at, value]);
+      if (x.code === Code.bool) throw new TenfoldError('dtype', 'threshold: not defined for bool');
+      for (const n of [at, value])
+        if (!holds(x.code, n)) throw new TenfoldError('value', `threshold: ${n} has no ${x.dtype} value`);
+      return where(x.gt(Math.trunc(at)), x, Math.trunc(value)).to(x.dtype);
+    },
     backward: { input: d('input', (grad, x, call) => thresholdBackward(grad, x, call.threshold)) },
   }),
 );

@@ -329,8 +329,6 @@ export const gridSample = defineOp(
           `gridSample: input and grid must have one floating-point dtype, got ${input.dtype} and ${grid.dtype}`,
         );
       }
-      if (mode === 'bicubic' && n !== 2)
-        throw new TenfoldError('value', "gridSample: mode 'bicubic' is only for inputs of 4 dims");
       const sizes = input.shape.slice(2);
       if (sizes.includes(0))
         throw new TenfoldError('shape', `gridSample: the image is empty: ${formatShape(input.shape)}`);
