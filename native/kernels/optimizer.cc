@@ -282,9 +282,9 @@ struct Nadam : Rule {
     const double next = beta1 * (1 - 0.5 * std::pow(0.96, (step + 1) * momentumDecay));
     float* product = At<float>(row[kMuProduct]);
     *product *= static_cast<float>(mu);
-    const float productNext = *product * static_cast<float>(mu) * static_cast<float>(next);
+    const double productNext = static_cast<double>(*product) * next;
     row[kScalar] = -lr * (1 - mu) / (1 - static_cast<double>(*product));
-    row[kScalar + 1] = -lr * next / (1 - static_cast<double>(productNext));
+    row[kScalar + 1] = -lr * next / (1 - productNext);
     row[kScalar + 2] = 1 - power2(step);
   }
 
