@@ -86,6 +86,10 @@ export class ModuleHooks {
     return copy;
   }
 
+  /** The forward that the module has as a property of its own, hooks aside; undefined where it is a method. */
+  get ownForward(): PropertyDescriptor | undefined {
+    return this.installed ? this.own : Object.getOwnPropertyDescriptor(this.module, 'forward');
+  }
   private get isEmpty(): boolean {
     return this.forwardPre.size + this.forward.size + this.backwardPre.size + this.backward.size === 0;
   }

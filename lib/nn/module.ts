@@ -545,6 +545,14 @@ function warnOfArray(module: Module, property: string, value: readonly unknown[]
 function copyModule(module: Module, copies: Map<object, unknown>): Module {
   const known = copies.get(module);
   if (known !== undefined) return known as Module;
+  const hooked = hooksOfModule.get(module);
+  const own = hooked ? hooked.ownForward : Object.getOwnPropertyDescriptor(module, 'forward');
+  if (typeof own?.value === 'function' && !Object.hasOwn(own.value as object, 'prototype')) {
+    throw new TenfoldError(
+      'value',
+      `clone: ${module.constructor.name}.forward is an arrow function or bound, and would compute with the original's weights; make it a method`,
+    );
+  }
   const copy = Object.create(Object.getPrototypeOf(module) as object) as Module;
   copies.set(module, copy);
   copy[TRAINING] = module[TRAINING];

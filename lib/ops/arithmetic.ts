@@ -203,10 +203,15 @@ export const pow: Op<'pow[_](Tensor self, Tensor|Scalar exponent)'> & ((input: S
 export const atan2 = defineOp('atan2[_](Tensor self, Tensor other)', (): OpDef => ({
   forward: (self: Tensor, other: Tensor) => binary(K.atan2, 'atan2', self, other, To.float),
   backward: {
-    self: d('self', 'other', (grad, self, other) => grad.mul(other.div(self.square().add(other.square())))),
-    other: d('self', 'other', (grad, self, other) => grad.mul(self.neg().div(self.square().add(other.square())))),
+    self: d('self', 'other', (grad, self, other) => grad.mul(other.mul(inverseSquare(self, other)))),
+    other: d('self', 'other', (grad, self, other) => grad.mul(self.neg().mul(inverseSquare(self, other)))),
   },
 }));
+/** 1 / (a² + b²), and 0 at the origin, where the angle has no derivative. */
+function inverseSquare(a: Tensor, b: Tensor): Tensor {
+  const squares = a.square().add(b.square());
+  return squares.reciprocal().maskedFill(squares.eq(0), 0);
+}
 
 // Gradient of the larger (smaller) of two; equal ones share it, as PyTorch does.
 const chosen = (grad: Tensor, equal: Tensor, loses: Tensor): Tensor => where(loses, 0, where(equal, grad.div(2), grad));

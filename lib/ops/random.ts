@@ -479,6 +479,17 @@ export const poisson = defineOp('poisson(Tensor input, *, generator? generator=n
   },
   differentiable: false,
 }));
+/** Without replacement each row needs as many categories of a weight above 0 as are drawn. */
+function checkPossible(weights: Tensor, numSamples: number): void {
+  const fewest = weights.count === 0 ? numSamples : weights.gt(0).sum(-1).amin().item(); // prettier-ignore
+  if (fewest < numSamples) {
+    throw new TenfoldError(
+      'value',
+      `multinomial: ${numSamples} samples without replacement from ${fewest} categories of a weight above 0`,
+    );
+  }
+}
+
 /**
  * Indices of categories, drawn with the probabilities that rows of weights give (they need not sum to 1): int64
  * [numSamples] or [rows, numSamples]. See torch.multinomial.
@@ -498,6 +509,7 @@ export const multinomial = defineOp(
         throw new RangeError(`multinomial: ${numSamples} samples without replacement from ${categories} categories`);
       }
       const wide = (self.code > Code.f64 ? self.to('float32') : self).contiguous();
+      if (!replacement) checkPossible(wide, numSamples);
       const rows = n === 2 ? self.shape[0]! : 1;
       const out = Tensor.raw(n === 2 ? [rows, numSamples] : [numSamples], Code.i64);
       if (out.count > 0) {

@@ -22,9 +22,13 @@ export type OptionValues = Record<string, unknown>;
 export type AnyOptions = Record<string, any>;
 
 /** Parameters to optimize: a list (or any iterable) of tensors, or a list of groups with options of their own. */
-export type Params<O extends object> = Iterable<Tensor> | Iterable<GroupInit<O>>;
+export type Params<O extends object> =
+  Iterable<Tensor> | Iterable<[name: string, parameter: Tensor]> | Iterable<GroupInit<O>>;
 /** A group as a user gives it. */
-export type GroupInit<O extends object> = { params: Tensor | Iterable<Tensor>; initialLr?: number } & Partial<O>;
+export type GroupInit<O extends object> = {
+  params: Tensor | Iterable<Tensor> | Iterable<[name: string, parameter: Tensor]>;
+  initialLr?: number;
+} & Partial<O>;
 
 /** What an optimizer remembers for a parameter, by PyTorch's names (`exp_avg`, `momentum_buffer`, …). */
 export type ParamState = Record<string, unknown>;
@@ -49,6 +53,22 @@ export interface OptionSpec {
   readonly check: (call: string, values: OptionValues) => void;
 }
 
+/** Options of PyTorch's that say how a step is computed there; here it is one pass anyway. */
+const MEANINGLESS = ['foreach', 'fused', 'capturable', 'differentiable'];
+/** Options without those that mean nothing here; what they would ask for and isn't here is refused. */
+function meaningful(call: string, options: object): object {
+  const rest: OptionValues = { ...options };
+  for (const name of MEANINGLESS) {
+    const value = rest[name];
+    if (typeof value !== 'boolean' && value !== undefined && value !== null)
+      throw new TypeError(`${call}: ${name} must be a boolean or null, got ${show(value)}`);
+    if (value === true && name === 'differentiable')
+      throw new TenfoldError('value', `${call}: steps can't be differentiated here; leave differentiable out`);
+    delete rest[name];
+  }
+  return rest;
+}
+
 /** Options from a constructor's arguments: positional first, then one object. */
 export function readOptions(call: string, spec: OptionSpec, args: readonly unknown[]): OptionValues {
   const names = Object.keys(spec.defaults);
@@ -56,8 +76,8 @@ export function readOptions(call: string, spec: OptionSpec, args: readonly unkno
   let given = args;
   const last = args.at(-1);
   if (typeof last === 'object' && last !== null && !Array.isArray(last)) {
-    checkOptions(call, last, names);
-    Object.assign(values, last);
+    checkOptions(call, last, [...names, ...MEANINGLESS]);
+    Object.assign(values, meaningful(call, last));
     given = args.slice(0, -1);
   }
   if (given.length > spec.positional) {
@@ -95,6 +115,13 @@ export function checkBoolean(call: string, name: string, value: unknown): void {
   if (typeof value !== 'boolean') throw new TypeError(`${call}: ${name} must be a boolean, got ${show(value)}`);
 }
 
+/** Parameters of a list that may be namedParameters(). */
+function withoutNames<T>(list: readonly T[]): T[] {
+  const isNamed = (x: unknown): boolean =>
+    Array.isArray(x) && x.length === 2 && typeof x[0] === 'string' && x[1] instanceof Tensor;
+  return list.map((x) => (isNamed(x) ? (x as unknown as [string, T])[1] : x));
+}
+
 /** Stands for an option without default. */
 export const REQUIRED = Symbol('required');
 
@@ -122,7 +149,7 @@ export abstract class Optimizer<O extends object = AnyOptions> {
       throw new TypeError(`${call}: params must be a list of tensors or of groups, got ${show(params)}`);
     }
     this.defaults = readOptions(call, spec, args) as O;
-    const list = [...(params as Iterable<Tensor | GroupInit<O>>)];
+    const list = withoutNames([...(params as Iterable<Tensor | GroupInit<O>>)]);
     if (list.length === 0) throw new TenfoldError('value', `${call}: the list of parameters is empty`);
     const groups = list[0] instanceof Tensor ? [{ params: list } as unknown as GroupInit<O>] : (list as GroupInit<O>[]);
     for (const group of groups) this.addParamGroup(group);
@@ -135,10 +162,11 @@ export abstract class Optimizer<O extends object = AnyOptions> {
       throw new TypeError(`${call}: a parameter group must be an object with 'params', got ${show(group)}`);
     }
     const names = Object.keys(this.defaults);
-    checkOptions(call, group, [...names, 'params', 'initialLr']);
+    checkOptions(call, group, [...names, 'params', 'initialLr', ...MEANINGLESS]);
+    meaningful(call, group);
     const { params } = group;
     if (params instanceof Set) throw new TypeError(`${call}: parameters need an order; use a list instead of a Set`);
-    const list = params instanceof Tensor ? [params] : [...params];
+    const list = params instanceof Tensor ? [params] : withoutNames<Tensor>([...params] as Tensor[]);
     for (const p of list) this.checkParam(call, p);
     const used = new Set(this.paramGroups.flatMap((g) => g.params));
     for (const p of list) {

@@ -100,7 +100,7 @@ describe('defaultCollate', () => {
       },
     ],
     ['0-dim tensors of int64', [tensor(1n), tensor(2n)], { int64: [1, 2] }],
-    ['integers', [1, 2], { int64: [1, 2] }],
+    ['integers', [1, 2], { float32: [1, 2] }],
     ['numbers', [1, 2.5], { float32: [1, 2.5] }],
     ['booleans', [true, false], { bool: [true, false] }],
     ['bigints', [1n, 2n], { int64: [1, 2] }],
@@ -121,7 +121,7 @@ describe('defaultCollate', () => {
         [1, 'a'],
         [2, 'b'],
       ],
-      [{ int64: [1, 2] }, ['a', 'b']],
+      [{ float32: [1, 2] }, ['a', 'b']],
     ],
     [
       'objects',
@@ -129,7 +129,7 @@ describe('defaultCollate', () => {
         { x: tensor([1]), y: 0 },
         { x: tensor([2]), y: 1 },
       ],
-      { x: { float32: [[1], [2]] }, y: { int64: [0, 1] } },
+      { x: { float32: [[1], [2]] }, y: { float32: [0, 1] } },
     ],
   ])('%s', (_, samples, want) => {
     expect(plain(defaultCollate(samples))).toEqual(want);
@@ -154,7 +154,7 @@ describe('DataLoader', () => {
             [1, 1],
           ],
         },
-        { int64: [0, 1] },
+        { float32: [0, 1] },
       ],
       [
         {
@@ -163,18 +163,18 @@ describe('DataLoader', () => {
             [3, 9],
           ],
         },
-        { int64: [0, 1] },
+        { float32: [0, 1] },
       ],
-      [{ float32: [[4, 16]] }, { int64: [0] }],
+      [{ float32: [[4, 16]] }, { float32: [0] }],
     ]);
   });
   it('takes a plain array, dropLast, collateFn, a sampler', () => {
-    expect([...new DataLoader([5, 6, 7], { batchSize: 2, dropLast: true })].map(plain)).toEqual([{ int64: [5, 6] }]);
+    expect([...new DataLoader([5, 6, 7], { batchSize: 2, dropLast: true })].map(plain)).toEqual([{ float32: [5, 6] }]);
     expect([...new DataLoader([5, 6, 7], { batchSize: 2, collateFn: (s) => s.join() })]).toEqual(['5,6', '7']);
-    expect([...new DataLoader([5, 6, 7], { batchSize: 2, sampler: [2, 0] })].map(plain)).toEqual([{ int64: [7, 5] }]);
+    expect([...new DataLoader([5, 6, 7], { batchSize: 2, sampler: [2, 0] })].map(plain)).toEqual([{ float32: [7, 5] }]);
     expect([...new DataLoader([5, 6, 7], { batchSampler: [[2, 0], [1]] })].map(plain)).toEqual([
-      { int64: [7, 5] },
-      { int64: [6] },
+      { float32: [7, 5] },
+      { float32: [6] },
     ]);
     expect([...new DataLoader([5, 6, 7], { batchSize: null })]).toEqual([5, 6, 7]);
   });
@@ -200,9 +200,9 @@ describe('DataLoader', () => {
     let events = 0;
     const timer = setInterval(() => events++, 0);
     expect((await all(new DataLoader(new Slow(), { batchSize: 2 }))).map(plain)).toEqual([
-      { int64: [0, 1] },
-      { int64: [2, 3] },
-      { int64: [4] },
+      { float32: [0, 1] },
+      { float32: [2, 3] },
+      { float32: [4] },
     ]);
     clearInterval(timer);
     expect(events).toBeGreaterThan(0);
@@ -218,11 +218,11 @@ describe('DataLoader', () => {
   it('streams', async () => {
     const loader = new DataLoader(new Stream(), { batchSize: 2 });
     expect(loader.length).toBe(3);
-    expect([...loader].map(plain)).toEqual([{ int64: [0, 1] }, { int64: [2, 3] }, { int64: [4] }]);
+    expect([...loader].map(plain)).toEqual([{ float32: [0, 1] }, { float32: [2, 3] }, { float32: [4] }]);
     expect([...new DataLoader(new Stream(), { batchSize: 2, dropLast: true })]).toHaveLength(2);
     expect((await all(new DataLoader(new AsyncStream(), { batchSize: 2 }))).map(plain)).toEqual([
-      { int64: [0, 1] },
-      { int64: [2] },
+      { float32: [0, 1] },
+      { float32: [2] },
     ]);
     expect(() => [...new DataLoader(new AsyncStream())]).toThrow('this dataset is asynchronous; use `for await`');
     expect(() => new DataLoader(new AsyncStream()).length).toThrow('the iterable dataset has no length');

@@ -1,24 +1,17 @@
 /** The schedule that follows a measured value. */
 import { checkOptions, show } from '../../errors.js';
+import { signature, type Arguments } from '../../op/schema.js';
 import type { Optimizer, AnyOptions } from '../optimizer.js';
 import { checkOptimizer, checkOneOf, checkStateDict, perGroup, type SchedulerStateDict } from './schedule.js';
 
-/** Options of ReduceLROnPlateau. */
-export interface PlateauOptions {
-  /** Whether a lower or a higher value is better. */
-  mode?: 'min' | 'max';
-  factor?: number;
-  /** Steps without improvement that are borne. */
-  patience?: number;
-  /** What counts as one: relative to the best so far, or absolute. */
-  threshold?: number;
-  thresholdMode?: 'rel' | 'abs';
-  /** Steps after a reduction in which nothing is counted. */
-  cooldown?: number;
-  minLr?: number | readonly number[];
-  /** Smaller changes of the rate are not made. */
-  eps?: number;
-}
+const plateauCall = signature(
+  "ReduceLROnPlateau(string mode='min', float factor=0.1, int patience=10, float threshold=1e-4, string thresholdMode='rel', int cooldown=0, float|float[] minLr=0, float eps=1e-8)",
+);
+/**
+ * Options of ReduceLROnPlateau: `patience` steps without improvement are borne; `threshold`, relative or absolute, is what
+ * counts as one; after a reduction nothing is counted for `cooldown` steps; changes of the rate below `eps` are not made.
+ */
+export type PlateauOptions = Extract<Arguments<typeof plateauCall.schema>[0], object>;
 
 /** Lowers the rate when a measured value stops getting better. See torch.optim.lr_scheduler.ReduceLROnPlateau. */
 export class ReduceLROnPlateau {
@@ -38,31 +31,21 @@ export class ReduceLROnPlateau {
 
   constructor(
     readonly optimizer: Optimizer,
-    options: PlateauOptions = {},
+    ...args: Arguments<typeof plateauCall.schema>
   ) {
     const call = 'ReduceLROnPlateau';
     checkOptimizer(call, optimizer);
-    const { mode = 'min', factor = 0.1, thresholdMode = 'rel', minLr = 0 } = options;
-    checkOptions(call, options, [
-      'mode',
-      'factor',
-      'patience',
-      'threshold',
-      'thresholdMode',
-      'cooldown',
-      'minLr',
-      'eps',
-    ]);
+    const [mode, factor, patience, threshold, thresholdMode, cooldown, minLr, eps] = plateauCall.read(args);
     checkOneOf(call, 'mode', mode, ['min', 'max']);
     checkOneOf(call, 'thresholdMode', thresholdMode, ['rel', 'abs']);
     if (!(factor < 1)) throw new RangeError(`${call}: factor must be below 1, got ${factor}`);
-    this.mode = mode;
+    this.mode = mode as 'min' | 'max';
     this.factor = factor;
-    this.thresholdMode = thresholdMode;
-    this.patience = options.patience ?? 10;
-    this.threshold = options.threshold ?? 1e-4;
-    this.cooldown = options.cooldown ?? 0;
-    this.eps = options.eps ?? 1e-8;
+    this.thresholdMode = thresholdMode as 'rel' | 'abs';
+    this.patience = patience;
+    this.threshold = threshold;
+    this.cooldown = cooldown;
+    this.eps = eps;
     this.minLrs = perGroup(call, 'minLr', minLr, optimizer.paramGroups.length);
     this.best = mode === 'min' ? Infinity : -Infinity;
     this.lastLr = optimizer.paramGroups.map((g) => g.lr as number);

@@ -70,7 +70,12 @@ export function readSchedule<O extends object>(
   });
   for (const [name, value] of Object.entries(named ?? {}))
     if (value !== undefined && value !== null) values[name] = value;
-  for (const name of names) if (values[name] === undefined) throw new TypeError(`${call}: missing option '${name}'`);
+  for (const name of names) {
+    if (values[name] === undefined) throw new TypeError(`${call}: missing option '${name}'`);
+    const known = typeof (defaults as Record<string, unknown>)[name];
+    if ((known === 'number' || known === 'boolean') && typeof values[name] !== known && !Array.isArray(values[name]))
+      throw new TypeError(`${call}: ${name} must be a ${known}, got ${show(values[name])}`);
+  }
   return values as O & Required<Common>;
 }
 /** Stands for an option that must be given. */
@@ -141,18 +146,27 @@ export abstract class LRScheduler {
   /** Goes to the next epoch, or to a given one, and sets the groups' rates. */
   step(epoch?: number | null): void {
     if (this.stepCount === 1 && this.optimizer.stepCount === this.stepsBefore) warnOrder(this.constructor.name);
-    this.stepCount++;
-    let lrs: number[];
-    if (epoch === undefined || epoch === null) {
-      this.lastEpoch++;
-      lrs = this.getLr();
-    } else {
-      this.lastEpoch = epoch;
-      lrs = this.closedForm() ?? this.getLr();
+    const before = this.lastEpoch;
+    const next = epoch === undefined || epoch === null;
+    if (!next && typeof epoch !== 'number')
+      throw new TypeError(`${this.constructor.name}.step: epoch must be a number, got ${show(epoch)}`);
+    this.lastEpoch = next ? before + 1 : epoch;
+    try {
+      this.setLrs((next ? null : this.closedForm()) ?? this.getLr());
+    } catch (error) {
+      this.lastEpoch = before;
+      throw error;
     }
-    this.setLrs(lrs);
+    this.stepCount++;
   }
   protected setLrs(lrs: readonly number[]): void {
+    lrs.forEach((lr, i) => {
+      if (typeof lr !== 'number' || !Number.isFinite(lr))
+        throw new TenfoldError(
+          'value',
+          `${this.constructor.name}: the learning rate of group ${i} would be ${show(lr)}`,
+        );
+    });
     this.optimizer.paramGroups.forEach((group, i) => {
       if (i < lrs.length) group.lr = lrs[i]!;
     });

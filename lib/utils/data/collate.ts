@@ -21,9 +21,8 @@ export const stackRows = (t: Tensor, rows: readonly number[]): Tensor =>
   t.indexSelect(0, fromTypedArray(Int32Array.from(rows)));
 
 /**
- * One batch of a list of samples: tensors and typed arrays are stacked along a new first dim; numbers become one tensor,
- * of int64 where all are integers and of the default dtype else; booleans become bool, bigints int64, strings a list;
- * tuples and objects are collated entry by entry. See torch.utils.data.default_collate.
+ * One batch of a list of samples: tensors and typed arrays are stacked along a new first dim; numbers become one tensor
+ * of the default dtype, whatever their values; booleans become bool, bigints int64 (classes, say), strings a list; tuples and objects are collated entry by entry. See torch.utils.data.default_collate.
  */
 export function defaultCollate<T>(samples: readonly T[]): Collated<T> {
   if (!Array.isArray(samples) || samples.length === 0)
@@ -37,11 +36,8 @@ function collate(samples: readonly unknown[]): unknown {
   if (ArrayBuffer.isView(first) && codeOfArray(first) !== null) {
     return stack((samples as ArrayBufferView[]).map((x) => fromTypedArray(x)));
   }
-  if (typeof first === 'number') {
-    const integers = (samples as number[]).every(Number.isInteger);
-    return tensor(samples as number[], integers ? { dtype: 'int64' } : {});
-  }
-  if (typeof first === 'bigint' || typeof first === 'boolean') return tensor(samples as boolean[]);
+  if (typeof first === 'number' || typeof first === 'bigint' || typeof first === 'boolean')
+    return tensor(samples as number[]);
   if (typeof first === 'string') return [...samples];
   if (Array.isArray(first)) return collateLists(samples as unknown[][]);
   if (typeof first === 'object' && first !== null) return collateObjects(samples as Record<string, unknown>[]);

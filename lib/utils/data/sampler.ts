@@ -2,8 +2,9 @@
  * Samplers: the order in which a loader takes samples. Random orders are PyTorch's for a seed: what each of them draws
  * from a generator, and when, is torch 1.13's, the draw after the last sample included.
  */
-import { TenfoldError, checkOptions, show } from '../../errors.js';
+import { TenfoldError, show } from '../../errors.js';
 import { Code, DTYPES } from '../../dtype.js';
+import { signature, type Arguments } from '../../op/schema.js';
 import { asTensor, empty } from '../../ops/creation.js';
 import { multinomial, randint, randperm } from '../../ops/random.js';
 import { Generator } from '../../random/generator.js';
@@ -53,6 +54,7 @@ export interface RandomSamplerOptions {
   generator?: Generator | null;
 }
 
+const randomCall = signature('RandomSampler(bool replacement=false, int? numSamples=null, generator? generator=null)');
 /**
  * A random order, or draws with replacement. Without a generator, each pass draws a seed from the default one. See
  * torch.utils.data.RandomSampler.
@@ -63,13 +65,10 @@ export class RandomSampler extends Sampler {
   private readonly count: number | null;
   constructor(
     readonly dataSource: Sized,
-    options: RandomSamplerOptions = {},
+    ...args: Arguments<typeof randomCall.schema>
   ) {
     super();
-    checkOptions('RandomSampler', options, ['replacement', 'numSamples', 'generator']);
-    this.replacement = options.replacement ?? false;
-    this.generator = options.generator ?? null;
-    this.count = options.numSamples ?? null;
+    [this.replacement, this.count, this.generator] = randomCall.read(args);
     checkCount('RandomSampler', this.count === null ? "the dataset's length" : 'numSamples', this.numSamples);
   }
   get numSamples(): number {
@@ -93,16 +92,18 @@ export class RandomSampler extends Sampler {
   }
 }
 
+const subsetCall = signature('SubsetRandomSampler(generator? generator=null)');
+const weightedCall = signature('WeightedRandomSampler(bool replacement=true, generator? generator=null)');
+
 /** These indices in a random order. See torch.utils.data.SubsetRandomSampler. */
 export class SubsetRandomSampler extends Sampler {
   readonly generator: Generator | null;
   constructor(
     readonly indices: readonly number[],
-    options: { generator?: Generator | null } = {},
+    ...args: Arguments<typeof subsetCall.schema>
   ) {
     super();
-    checkOptions('SubsetRandomSampler', options, ['generator']);
-    this.generator = options.generator ?? null;
+    [this.generator] = subsetCall.read(args);
   }
   get length(): number {
     return this.indices.length;
@@ -121,10 +122,10 @@ export class WeightedRandomSampler extends Sampler {
   constructor(
     weights: Tensor | readonly number[],
     readonly numSamples: number,
-    options: { replacement?: boolean; generator?: Generator | null } = {},
+    ...args: Arguments<typeof weightedCall.schema>
   ) {
     super();
-    checkOptions('WeightedRandomSampler', options, ['replacement', 'generator']);
+    [this.replacement, this.generator] = weightedCall.read(args);
     checkCount('WeightedRandomSampler', 'numSamples', numSamples);
     this.weights = asTensor(weights as number[], { dtype: 'float64' });
     if (this.weights.shape.length !== 1) {
@@ -133,8 +134,6 @@ export class WeightedRandomSampler extends Sampler {
         `WeightedRandomSampler: weights must have one dim, got shape [${this.weights.shape}]`,
       );
     }
-    this.replacement = options.replacement ?? true;
-    this.generator = options.generator ?? null;
   }
   get length(): number {
     return this.numSamples;
