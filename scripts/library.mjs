@@ -23,7 +23,7 @@ const write = (file, text) => writeFileSync(join(root, 'dist', file), text);
  * Namespaces whose code is read at their first use: half of the library is behind them, and V8 takes 8 ms to look through
  * it, whether it is used or not.
  */
-const LATER = ['nn', 'onnx', 'optim', 'utils'];
+const LATER = ['distributions', 'nn', 'onnx', 'optim', 'utils'];
 
 /** Parts of the package that are imported by a name of their own, `tenfold/serve`. The library doesn't load them. */
 const SUBPATHS = ['serve'];
