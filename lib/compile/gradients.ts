@@ -18,7 +18,7 @@ export type Target = number | Tensor;
 
 /** The second part of a program. */
 export interface Gradients {
-  /** The step that it begins with. */
+  /** The recorded step that it begins with. */
   readonly split: number;
   /** Results that require grad, as they were recorded. */
   readonly outs: readonly Tensor[];
@@ -145,7 +145,7 @@ class CompiledBackward implements BackwardRule {
     for (const memory of entry.gradientOutputs) if (!made.has(memory)) made.set(memory, allocate(memory.size));
     const all = [...tensors];
     seeds.forEach((s, i) => (all[gradients.seeds + i] = s));
-    entry.execute(all, this.arena, gradients.split, entry.program.steps.length, made);
+    entry.execute(all, this.arena, entry.program.split, entry.program.steps.length, made);
     return entry.gradientResults.map((r) => (r === null ? null : shown(r, all, made)));
   }
 
