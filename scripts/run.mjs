@@ -6,6 +6,7 @@
  *   node scripts/run.mjs notebook 003            examples/notebooks/003.ts
  *   node scripts/run.mjs bench [filter …]        bench/run.ts
  *   node scripts/run.mjs fuzz [--seed N …]       test/fuzz/run.ts: calls of everything with arguments of every kind
+ *   node scripts/run.mjs stress [filter …]       test/stress/run.ts: a collection before every launch
  *   node scripts/run.mjs example NAME […]        examples/NAME.ts
  *   node scripts/run.mjs test [step …]           every check, or those named (test.mjs)
  *   node scripts/run.mjs package [all]           the package as published; all: on every Node, manager and processor
@@ -16,12 +17,14 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SetupError, guarded, root, setup } from './setup.mjs';
 import { runSteps, testPackage } from './test.mjs';
+import { ENV, FLAGS } from '../test/stress/how.mjs';
 
 /** Runs a TypeScript file with the compiled library, as a user of the package would. */
-function runTypeScript(file, args) {
-  const child = spawn(process.execPath, ['--import', 'tsx', join(root, file), ...args], {
+function runTypeScript(file, args, flags = [], env = {}) {
+  const child = spawn(process.execPath, [...flags, '--import', 'tsx', join(root, file), ...args], {
     cwd: root,
     stdio: 'inherit',
+    env: { ...process.env, ...env },
   });
   // The terminal sends Ctrl-C to both: the script ends itself, and this process reports how.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
@@ -53,6 +56,10 @@ const tasks = {
   fuzz(args) {
     setup();
     runTypeScript('test/fuzz/run.ts', args);
+  },
+  stress(args) {
+    setup();
+    runTypeScript('test/stress/run.ts', args, FLAGS, ENV);
   },
   test(args) {
     setup({ tests: true });

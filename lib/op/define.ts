@@ -4,7 +4,7 @@
  *
  *   /** Elementwise product; shapes broadcast. *\/
  *   export const mul = defineOp('mul[_](Tensor self, Tensor|Scalar other)', (): OpDef => ({
- *     forward: (self: Tensor, other: Operand) => binary(K, 'mul', self, other),
+ *     forward: (self: Tensor, other: Operand, into?: Tensor) => binary(K, 'mul', self, other, To.same, into),
  *     backward: {
  *       self: d('other', (grad, other) => grad.mul(other)),
  *       other: d('self', (grad, self) => grad.mul(self)),
@@ -14,6 +14,8 @@
  * - `d(...names, formula)`: what the formula gets besides the gradient: saved inputs by name, or 'result' ('result1', …
  *   for further outputs), then, if it has one more parameter, the call: an object with every argument by name, tensors
  *   as { shape, dtype }. Formulas don't undo broadcasting, cast, or accumulate: the engine does.
+ * - An op in place (`[_]`) gets self as one more argument, `into`: its forward may write the result there, where that is as
+ *   good (`fitting` in inplace.ts); another result is copied into self.
  * - `backward: all([names], formula)`: one function for all inputs at once, where a kernel computes them together.
  * - An op has `backward`, or is `composite` (forward is written with public ops and autograd runs through them), or says
  *   `differentiable: false`.
@@ -28,7 +30,7 @@ import { edgeOf } from '../autograd/engine.js';
 import { gradFnOf } from '../autograd/meta.js';
 import { activeHooks, packSaved } from '../autograd/saved.js';
 import { Tensor } from '../tensor/tensor.js';
-import { beforehand, checkInplace, checkLeaf, checkResult, rebaseHistory, target, writeTarget } from './inplace.js';
+import { checkInplace, checkLeaf, checkResult, rebaseHistory, writeInto } from './inplace.js';
 import { parseArguments, parseSchema, type Op, type Signature } from './schema.js';
 
 export type { Op } from './schema.js';
@@ -222,7 +224,6 @@ export class OpRecord implements BackwardRule {
 
   /** A call with arguments in the order of the schema. */
   run(args: unknown[]): unknown {
-    if (target !== null) return this.runInside(args);
     if (watcher !== null) return this.show(watcher, args);
     if (this.kind === 'composite') return this.compose(args);
     if (this.kind === 'none') return this.writes ? this.overwrite(args) : this.compute(args);
@@ -263,11 +264,6 @@ export class OpRecord implements BackwardRule {
     const node = new Node(this, [edge]);
     node.saved = [];
     rebaseHistory(self, node);
-  }
-
-  // A call from the forward of an in-place op, whose target is not this op's. (Not in run(), which the closure would slow.)
-  private runInside(args: unknown[]): unknown {
-    return beforehand(() => this.run(args));
   }
 
   private compute(args: unknown[]): unknown {
@@ -444,7 +440,7 @@ export class OpRecord implements BackwardRule {
     const before = mode.grad;
     mode.grad = false;
     try {
-      writeTarget(call, self, this.forward, parsed, this.sameDtype);
+      writeInto(call, self, this.forward, parsed, this.sameDtype);
     } catch (error) {
       throw rename(call, naming(call, error));
     } finally {

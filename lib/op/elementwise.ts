@@ -18,7 +18,7 @@ import { exact, runBinary, runDense, runElementwise, runUnary, type Operand } fr
 import type { Kernel } from '../native/launch.js';
 import { broadcastShapes, sameShape, type Shape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
-import { takeTarget } from './inplace.js';
+import { fitting } from './inplace.js';
 
 export type { Operand };
 
@@ -54,9 +54,9 @@ export function kernelFor(call: string, k: Kernel, code: Code): number {
   return id;
 }
 
-/** Memory for a result: the in-place target, else a new dense tensor. */
-function resultFor(shape: Shape, code: Code, a: unknown, b?: unknown, c?: unknown): Tensor {
-  return takeTarget(shape, code, a, b, c) ?? Tensor.raw(shape, code);
+/** Memory for a result: what an in-place op writes into, else a new dense tensor. */
+function resultFor(into: Tensor | undefined, shape: Shape, code: Code, a: unknown, b?: unknown, c?: unknown): Tensor {
+  return fitting(into, shape, code, a, b, c) ?? Tensor.raw(shape, code);
 }
 
 /** An integer operand as the dtype that it is computed in holds it: in uint8, -1 is 255. (Wider ones are cast by the driver.) */
@@ -74,8 +74,8 @@ export const enum To {
   bool, // comparisons
 }
 
-/** A binary op on broadcast operands; `call` names it in errors. */
-export function binary(k: Kernel, call: string, a: Operand, b: Operand, to: To = To.same): Tensor {
+/** A binary op on broadcast operands; `call` names it in errors, `into` is what an in-place op writes. */
+export function binary(k: Kernel, call: string, a: Operand, b: Operand, to: To = To.same, into?: Tensor): Tensor {
   // The common case: two dense tensors of one shape and a dtype with a kernel of its own.
   if (
     a instanceof Tensor &&
@@ -89,7 +89,7 @@ export function binary(k: Kernel, call: string, a: Operand, b: Operand, to: To =
     const id = k[code]!;
     if (id >= 0 && (to !== To.float || code <= Code.f64)) {
       const outCode = to === To.bool ? Code.bool : code;
-      const out = takeTarget(a.shape, outCode, a, b) ?? Tensor.rawLike(a, outCode);
+      const out = fitting(into, a.shape, outCode, a, b) ?? Tensor.rawLike(a, outCode);
       runDense(id, out, a, b);
       return out;
     }
@@ -106,18 +106,25 @@ export function binary(k: Kernel, call: string, a: Operand, b: Operand, to: To =
         ? broadcastShapes(call, a.shape, b.shape)
         : a.shape
       : (b as Tensor).shape;
-  const out = resultFor(shape, to === To.bool ? Code.bool : code, a, b);
+  const out = resultFor(into, shape, to === To.bool ? Code.bool : code, a, b);
   runBinary(id, out, a, b);
   return out;
 }
 
 /** A unary op; `params` are its scalars. Integers become the default float dtype where `to` says so. */
-export function unary(k: Kernel, call: string, a: Tensor, to: To = To.same, params?: readonly number[]): Tensor {
+export function unary(
+  k: Kernel,
+  call: string,
+  a: Tensor,
+  to: To = To.same,
+  params?: readonly number[],
+  into?: Tensor,
+): Tensor {
   let code = a.code;
   if (to === To.float && !isFloatCode(code)) code = defaultFloat();
   const id = kernelFor(call, k, code);
   const outCode = to === To.bool ? Code.bool : code;
-  const out = resultFor(a.shape, outCode, a);
+  const out = resultFor(into, a.shape, outCode, a);
   runUnary(id, out, a, params);
   return out;
 }
@@ -130,12 +137,13 @@ export function elementwise(
   code: Code,
   outCode: Code = code,
   params?: readonly number[],
+  into?: Tensor,
 ): Tensor {
   const id = kernelFor(call, k, code);
   let shape: Shape | null = null;
   for (const x of operands)
     if (x instanceof Tensor) shape = shape === null ? x.shape : broadcastShapes(call, shape, x.shape);
-  const out = resultFor(shape ?? [], outCode, operands[0], operands[1], operands[2]);
+  const out = resultFor(into, shape ?? [], outCode, operands[0], operands[1], operands[2]);
   runElementwise(id, out, operands, params);
   return out;
 }

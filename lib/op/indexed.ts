@@ -8,7 +8,7 @@ import { run } from '../launch/run.js';
 import { kernel, type Kernel } from '../native/launch.js';
 import { copyOf, formatShape, numelOf, viewStrides, type Shape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
-import { takeTarget } from './inplace.js';
+import { fitting } from './inplace.js';
 
 const GATHER = kernel('gather')[Code.i64]!;
 const SET = kernel('scatterSet')[Code.i64]!;
@@ -299,16 +299,23 @@ export function scatterElements(call: string, how: Scatter, x: Tensor, dim: numb
 // ---- results -------------------------------------------------------------------------------------------------------------
 
 /**
- * x with something scattered into it: the target of a running in-place op where it can be written directly (the other
+ * x with something scattered into it: `into`, what an in-place op writes, where that can be written directly (the other
  * inputs, a and b, don't overlap it), else a copy. Halves are accumulated in float32.
  */
-export function scattered(x: Tensor, how: Scatter, a: unknown, b: unknown, write: (out: Tensor) => void): Tensor {
+export function scattered(
+  x: Tensor,
+  how: Scatter,
+  a: unknown,
+  b: unknown,
+  into: Tensor | undefined,
+  write: (out: Tensor) => void,
+): Tensor {
   if (how !== 'set' && x.code >= Code.f16) {
     const wide = x.to('float32');
     write(wide);
     return wide.to(x.dtype);
   }
-  const out = takeTarget(x.shape, x.code, a, b) ?? x.rawClone();
+  const out = fitting(into, x.shape, x.code, a, b) ?? x.rawClone();
   write(out);
   return out;
 }

@@ -54,38 +54,21 @@ export function checkInplace(call: string, self: Tensor, gradEnabled: boolean): 
   }
 }
 
-/** The tensor that the running in-place op writes into, until an output takes it. */
-export let target: Tensor | null = null;
-
-/** Runs an op's forward so that its result lands in `self`. */
-export function writeTarget(
+/** Runs an op's forward so that its result lands in `self`, which it is given as its last argument, `into`. */
+export function writeInto(
   call: string,
   self: Tensor,
   forward: (...args: never[]) => Tensor,
   args: readonly unknown[],
   sameDtype = false,
 ): void {
-  target = self;
-  let result: Tensor;
-  try {
-    result = args.length === 2 ? forward(args[0] as never, args[1] as never) : forward(...(args as never[]));
-  } finally {
-    target = null;
-  }
+  const result =
+    args.length === 2
+      ? forward(args[0] as never, args[1] as never, self as never)
+      : forward(...(args as never[]), self as never);
   if (result === self) return;
   checkResult(call, self, result.shape, result.code, sameDtype);
   self.rawCopy(result);
-}
-
-/** Computes outside the running in-place op: what `compute` calls must not write into its target. */
-export function beforehand<T>(compute: () => T): T {
-  const outer = target;
-  target = null;
-  try {
-    return compute();
-  } finally {
-    target = outer;
-  }
 }
 
 // Whether a result can't be written into a tensor of dtype `own` without changing its kind.
@@ -109,17 +92,21 @@ export function checkResult(call: string, self: Tensor, shape: readonly number[]
 }
 
 /**
- * Where an elementwise result goes: the target of a running in-place op, if it fits, else null (a new tensor). Inputs
- * that overlap the target otherwise than element by element make the result go through a new tensor.
+ * Where a result of this shape and dtype goes: into what an in-place op writes, if it fits, else null (a new tensor). Inputs
+ * that overlap it otherwise than element by element make the result go through a new tensor.
  */
-export function takeTarget(shape: readonly number[], code: Code, a: unknown, b?: unknown, c?: unknown): Tensor | null {
-  if (target === null) return null;
-  const self = target;
-  if (!sameShape(self.shape, shape)) return null; // reported by writeTarget, or an inner result of a longer forward
-  if (overlaps(self, a) || overlaps(self, b) || overlaps(self, c)) return null;
-  if (lossy(self.code, code)) return null; // converted later, or refused by writeTarget
-  target = null;
-  return self;
+export function fitting(
+  into: Tensor | undefined,
+  shape: readonly number[],
+  code: Code,
+  a: unknown,
+  b?: unknown,
+  c?: unknown,
+): Tensor | null {
+  if (into === undefined) return null;
+  if (!sameShape(into.shape, shape)) return null; // reported by writeInto
+  if (overlaps(into, a) || overlaps(into, b) || overlaps(into, c)) return null;
+  return lossy(into.code, code) ? null : into; // converted later, or refused by writeInto
 }
 
 function overlaps(self: Tensor, x: unknown): boolean {

@@ -28,7 +28,7 @@ export const sumRows = defineOp(
   'sumRows(Tensor values, Tensor rows, int[] dims, int[] size, int[] shape, string call)',
   (): OpDef => ({
     forward: (values: Tensor, rows: Tensor, dims: number[], size: number[], shape: number[], call: string) =>
-      scattered(Tensor.zeros(shape, values.code), 'add', rows, values, (out) =>
+      scattered(Tensor.zeros(shape, values.code), 'add', rows, values, undefined, (out) =>
         scatterRows(call, 'add', out, dims, rows, size, values.to(out.dtype)),
       ),
     backward: {
@@ -48,9 +48,10 @@ const putRows = defineOp(
       size: number[],
       accumulate: boolean,
       label: number,
+      into?: Tensor,
     ) {
       const how = accumulate ? 'add' : 'set';
-      return scattered(input, how, values, rows, (out) =>
+      return scattered(input, how, values, rows, into, (out) =>
         scatterRows('indexPut', how, out, dims, rows, size, values, label),
       );
     },

@@ -6,7 +6,7 @@ import { kernel, type Kernel } from '../native/launch.js';
 import { wrapDim } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, zeroGradient, type OpDef } from '../op/define.js';
-import { elementwise, unary } from '../op/elementwise.js';
+import { To, elementwise, unary } from '../op/elementwise.js';
 
 const RELU = kernel('relu');
 const RELU_BACKWARD = kernel('reluBackward');
@@ -17,7 +17,7 @@ const reluBackward = defineOp('reluBackward(Tensor grad, Tensor result)', (): Op
 }));
 /** max(x, 0); the derivative at 0 is 0. See torch.relu. */
 export const relu = defineOp('relu[_](Tensor self)', (): OpDef => ({
-  forward: (x: Tensor) => unary(RELU, 'relu', x),
+  forward: (x: Tensor, into?: Tensor) => unary(RELU, 'relu', x, To.same, undefined, into),
   backward: { self: d('result', (grad, y) => reluBackward(grad, y)) },
 }));
 

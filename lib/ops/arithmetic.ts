@@ -6,7 +6,6 @@ import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type Op, type OpDef } from '../op/define.js';
 import { overload } from '../op/overload.js';
 import { To, binary, elementwise, promote, type Operand } from '../op/elementwise.js';
-import { beforehand } from '../op/inplace.js';
 import type { Scalar } from '../op/schema.js';
 
 const K = {
@@ -27,13 +26,13 @@ const K = {
 };
 
 /** self ± alpha · other; rounded once for float32 and float64, as in PyTorch, where halves are rounded in between. */
-function addScaled(call: string, sign: 1 | -1, self: Operand, other: Operand, alpha: Scalar): Tensor {
+function addScaled(call: string, sign: 1 | -1, self: Operand, other: Operand, alpha: Scalar, into?: Tensor): Tensor {
   const plain = sign === 1 ? K.add : K.sub;
-  if (alpha === 1) return binary(plain, call, self, other);
+  if (alpha === 1) return binary(plain, call, self, other, To.same, into);
   const code = promote(self, other);
   if (code <= Code.f64 && typeof alpha !== 'boolean')
-    return elementwise(K.addScaled, call, [self, other], code, code, [sign * Number(alpha)]);
-  return binary(plain, call, self, scaled(call, code, other, alpha));
+    return elementwise(K.addScaled, call, [self, other], code, code, [sign * Number(alpha)], into);
+  return binary(plain, call, self, scaled(call, code, other, alpha), To.same, into);
 }
 /** `other` times alpha, in the dtype of the sum. */
 function scaled(call: string, code: Code, other: Operand, alpha: Scalar): Operand {
@@ -46,8 +45,8 @@ function scaled(call: string, code: Code, other: Operand, alpha: Scalar): Operan
 }
 
 /** Division with a remainder: an integer zero among the divisors is found before anything is written. */
-const divide = (k: Kernel, call: string, self: Operand, other: Operand): Tensor =>
-  isFloatCode(promote(self, other)) ? binary(k, call, self, other) : beforehand(() => binary(k, call, self, other));
+const divide = (k: Kernel, call: string, self: Operand, other: Operand, into?: Tensor): Tensor =>
+  binary(k, call, self, other, To.same, isFloatCode(promote(self, other)) ? into : undefined);
 
 const noBool = (call: string, self: Tensor, other: Operand): void => {
   if (self.code === Code.bool || (other instanceof Tensor ? other.code === Code.bool : typeof other === 'boolean')) {
@@ -60,7 +59,8 @@ const noBool = (call: string, self: Tensor, other: Operand): void => {
 
 /** Elementwise self + alpha · other; shapes broadcast, dtypes promote. See torch.add. */
 export const add = defineOp('add[_](Tensor self, Tensor|Scalar other, *, Scalar alpha=1)', (): OpDef => ({
-  forward: (self: Tensor, other: Operand, alpha: Scalar) => addScaled('add', 1, self, other, alpha),
+  forward: (self: Tensor, other: Operand, alpha: Scalar, into?: Tensor) =>
+    addScaled('add', 1, self, other, alpha, into),
   backward: {
     self: d((grad) => grad),
     other: d((grad, call) => (call.alpha === 1 ? grad : grad.mul(Number(call.alpha)))),
@@ -69,9 +69,9 @@ export const add = defineOp('add[_](Tensor self, Tensor|Scalar other, *, Scalar 
 
 /** Elementwise self − alpha · other. Not for bool. See torch.sub. */
 export const sub = defineOp('sub[_](Tensor self, Tensor|Scalar other, *, Scalar alpha=1)', (): OpDef => ({
-  forward(self: Tensor, other: Operand, alpha: Scalar) {
+  forward(self: Tensor, other: Operand, alpha: Scalar, into?: Tensor) {
     noBool('sub', self, other);
-    return addScaled('sub', -1, self, other, alpha);
+    return addScaled('sub', -1, self, other, alpha, into);
   },
   backward: {
     self: d((grad) => grad),
@@ -93,7 +93,7 @@ export const rsub = defineOp('rsub(Tensor self, Tensor|Scalar other, *, Scalar a
 
 /** Elementwise product; shapes broadcast, dtypes promote. See torch.mul. */
 export const mul = defineOp('mul[_](Tensor self, Tensor|Scalar other)', (): OpDef => ({
-  forward: (self: Tensor, other: Operand) => binary(K.mul, 'mul', self, other),
+  forward: (self: Tensor, other: Operand, into?: Tensor) => binary(K.mul, 'mul', self, other, To.same, into),
   backward: {
     self: d('other', (grad, other) => grad.mul(other)),
     other: d('self', (grad, self) => grad.mul(self)),
@@ -105,10 +105,10 @@ export const mul = defineOp('mul[_](Tensor self, Tensor|Scalar other)', (): OpDe
  * down. See torch.div.
  */
 export const div = defineOp('div[_](Tensor self, Tensor|Scalar other, *, string? roundingMode=null)', (): OpDef => ({
-  forward(self: Tensor, other: Operand, roundingMode: string | null) {
-    if (roundingMode === null) return binary(K.div, 'div', self, other, To.float);
-    if (roundingMode === 'trunc') return divide(K.divTrunc, 'div', self, other);
-    if (roundingMode === 'floor') return divide(K.floorDivide, 'div', self, other);
+  forward(self: Tensor, other: Operand, roundingMode: string | null, into?: Tensor) {
+    if (roundingMode === null) return binary(K.div, 'div', self, other, To.float, into);
+    if (roundingMode === 'trunc') return divide(K.divTrunc, 'div', self, other, into);
+    if (roundingMode === 'floor') return divide(K.floorDivide, 'div', self, other, into);
     throw new TypeError(`div: roundingMode must be null, 'trunc' or 'floor', got '${roundingMode}'`);
   },
   backward: {
@@ -134,7 +134,7 @@ export const floorDivide = defineOp('floorDivide[_](Tensor self, Tensor|Scalar o
 
 /** Remainder with the sign of the divisor, as Python's %. See torch.remainder. */
 export const remainder = defineOp('remainder[_](Tensor self, Tensor|Scalar other)', (): OpDef => ({
-  forward: (self: Tensor, other: Operand) => divide(K.remainder, 'remainder', self, other),
+  forward: (self: Tensor, other: Operand, into?: Tensor) => divide(K.remainder, 'remainder', self, other, into),
   backward: {
     self: d((grad) => grad),
     other: d('self', 'other', (grad, self, other) => grad.neg().mul(self.div(other, { roundingMode: 'floor' }))),
@@ -143,7 +143,7 @@ export const remainder = defineOp('remainder[_](Tensor self, Tensor|Scalar other
 
 /** Remainder with the sign of the dividend, as C's fmod. See torch.fmod. */
 export const fmod = defineOp('fmod[_](Tensor self, Tensor|Scalar other)', (): OpDef => ({
-  forward: (self: Tensor, other: Operand) => divide(K.fmod, 'fmod', self, other),
+  forward: (self: Tensor, other: Operand, into?: Tensor) => divide(K.fmod, 'fmod', self, other, into),
   backward: {
     self: d((grad) => grad),
     other: d('self', 'other', (grad, self, other) => grad.neg().mul(self.div(other, { roundingMode: 'trunc' }))),
@@ -152,11 +152,11 @@ export const fmod = defineOp('fmod[_](Tensor self, Tensor|Scalar other)', (): Op
 
 /** Elementwise power. Integers to a negative integer power are refused. See torch.pow. */
 const powTensor = defineOp('pow[_](Tensor self, Tensor|Scalar exponent)', (): OpDef => ({
-  forward(self: Tensor, exponent: Operand) {
+  forward(self: Tensor, exponent: Operand, into?: Tensor) {
     if (!(exponent instanceof Tensor) && Number(exponent) < 0 && !isFloatCode(promote(self, exponent))) {
       throw new TenfoldError('value', 'pow: integers to negative integer powers are not allowed');
     }
-    if (exponent instanceof Tensor) return binary(K.pow, 'pow', self, exponent);
+    if (exponent instanceof Tensor) return binary(K.pow, 'pow', self, exponent, To.same, into);
     const code = promote(self, exponent);
     return elementwise(
       K.powScalar,
@@ -165,6 +165,7 @@ const powTensor = defineOp('pow[_](Tensor self, Tensor|Scalar exponent)', (): Op
       code === Code.bool && typeof exponent !== 'boolean' ? Code.i64 : code,
       undefined,
       [Number(exponent)],
+      into,
     );
   },
   backward: {
@@ -201,7 +202,7 @@ export const pow: Op<'pow[_](Tensor self, Tensor|Scalar exponent)'> & ((input: S
 
 /** Angle of (other, self), in radians, in (−π, π]. See torch.atan2. */
 export const atan2 = defineOp('atan2[_](Tensor self, Tensor other)', (): OpDef => ({
-  forward: (self: Tensor, other: Tensor) => binary(K.atan2, 'atan2', self, other, To.float),
+  forward: (self: Tensor, other: Tensor, into?: Tensor) => binary(K.atan2, 'atan2', self, other, To.float, into),
   backward: {
     self: d('self', 'other', (grad, self, other) => grad.mul(other.mul(inverseSquare(self, other)))),
     other: d('self', 'other', (grad, self, other) => grad.mul(self.neg().mul(inverseSquare(self, other)))),
@@ -233,7 +234,7 @@ export const minimum = defineOp('minimum(Tensor self, Tensor other)', extremum('
 const comparison = (name: string): (() => OpDef) => {
   const k = kernel(name);
   return (): OpDef => ({
-    forward: (self: Tensor, other: Operand) => binary(k, name, self, other, To.bool),
+    forward: (self: Tensor, other: Operand, into?: Tensor) => binary(k, name, self, other, To.bool, into),
     differentiable: false,
   });
 };

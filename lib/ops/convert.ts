@@ -5,7 +5,7 @@ import { copyElements, fillElements } from '../tensor/copy.js';
 import { broadcastShapes, sameShape } from '../tensor/shape.js';
 import { TenfoldError, checkDevice, isDevice, show } from '../errors.js';
 import { d, defineOp, zeroGradient, type AnyOp, type OpDef } from '../op/define.js';
-import { checkInplace, rebaseHistory, takeTarget } from '../op/inplace.js';
+import { checkInplace, fitting, rebaseHistory } from '../op/inplace.js';
 import { mode } from '../autograd/mode.js';
 import type { Op, Scalar } from '../op/schema.js';
 
@@ -105,11 +105,11 @@ export const copy_: Op<'copy_(Tensor self, Tensor src, bool nonBlocking=false)'>
 
 /** Sets every element to a value, in place. See torch.Tensor.fill_. */
 export const fill = defineOp('fill[_](Tensor self, Tensor|Scalar value)', (): OpDef => ({
-  forward(self: Tensor, value: Tensor | Scalar) {
+  forward(self: Tensor, value: Tensor | Scalar, into?: Tensor) {
     if (value instanceof Tensor && value.shape.length > 0) {
       throw new TenfoldError('shape', `fill: the value must be a number or a 0-dim tensor, got shape [${value.shape}]`);
     }
-    const out = takeTarget(self.shape, self.code, value) ?? Tensor.rawLike(self, self.code);
+    const out = fitting(into, self.shape, self.code, value) ?? Tensor.rawLike(self, self.code);
     if (value instanceof Tensor) copyElements(out, value);
     else fillElements(out, value);
     return out;

@@ -8,7 +8,7 @@ import { elementsOf } from '../tensor/elements.js';
 import { copyElements } from '../tensor/copy.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
-import { takeTarget } from '../op/inplace.js';
+import { fitting } from '../op/inplace.js';
 import type { Scalar } from '../op/schema.js';
 
 // ---- parts written into a copy ---------------------------------------------------------------------------------------
@@ -151,11 +151,11 @@ export const fillDiagonal_ = defineOp('fillDiagonal_(Tensor self, Scalar fillVal
 
 const TRIANGLE = kernel('triangle')[Code.i64]!;
 const triangle = (name: 'tril' | 'triu') => (): OpDef => ({
-  forward(self: Tensor, offset: number) {
+  forward(self: Tensor, offset: number, into?: Tensor) {
     if (self.shape.length < 2)
       throw new TenfoldError('shape', `${name}: needs at least 2 dims, got ${formatShape(self.shape)}`);
     const source = self.contiguous();
-    const target = self.dense ? takeTarget(self.shape, self.code, null) : null;
+    const target = self.dense ? fitting(into, self.shape, self.code, null) : null;
     const out = target ?? Tensor.raw(self.shape, self.code);
     const [rows, columns] = self.shape.slice(-2) as [number, number];
     if (out.count > 0) {

@@ -9,7 +9,10 @@ import { where } from './arithmetic.js';
 
 const withKernel = (name: string, self: Formula): (() => OpDef) => {
   const k = kernel(name);
-  return (): OpDef => ({ forward: (x: Tensor) => unary(k, name, x, To.float), backward: { self } });
+  return (): OpDef => ({
+    forward: (x: Tensor, into?: Tensor) => unary(k, name, x, To.float, undefined, into),
+    backward: { self },
+  });
 };
 /** An op that computes in float64 and answers in the input's dtype (float32 for integers). */
 const inDouble = (f: (x: Tensor) => Tensor, input: Formula): (() => OpDef) => {

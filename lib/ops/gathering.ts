@@ -67,7 +67,7 @@ export const indexSelect = defineOp('indexSelect(Tensor self, int dim, Tensor in
   },
 }));
 
-/** self with slices of `source` put into it at an index of `dim`. */
+/** self with slices of `source` put into it at an index of `dim`; `keep` is what else is read, `into` what may be written. */
 function putSlices(
   call: string,
   how: Scatter,
@@ -75,12 +75,13 @@ function putSlices(
   dim: number,
   index: Tensor,
   source: Tensor,
+  into: Tensor | undefined,
   keep?: Tensor,
 ): Tensor {
   const rows = sliceIndex(call, index);
   const { dims, size } = sliceDims(call, self, dim, rows);
   if (source.shape.length > 0 || source.count === 0) checkSlices(call, self, dims[0] ?? 0, rows.count, source);
-  return scattered(self, how, keep ?? source, index, (out) =>
+  return scattered(self, how, keep ?? source, index, into, (out) =>
     scatterRows(call, how, out, dims, rows, size, dims.length === 0 ? source.reshape([]) : source, dims[0] ?? 0, false),
   );
 }
@@ -111,10 +112,11 @@ function alphaFor(self: Tensor, alpha: Scalar): Scalar {
 export const indexAdd = defineOp(
   'indexAdd[_](Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1)',
   (): OpDef => ({
-    forward(self: Tensor, dim: number, index: Tensor, source: Tensor, alpha: Scalar) {
+    forward(self: Tensor, dim: number, index: Tensor, source: Tensor, alpha: Scalar, into?: Tensor) {
       sameDtype('indexAdd', self, 'source', source);
       const factor = alphaFor(self, alpha);
-      return putSlices('indexAdd', 'add', self, dim, index, factor === 1 ? source : source.mul(factor), source);
+      const scaled = factor === 1 ? source : source.mul(factor);
+      return putSlices('indexAdd', 'add', self, dim, index, scaled, into, source);
     },
     backward: {
       self: d((grad) => grad),
@@ -128,9 +130,9 @@ export const indexAdd = defineOp(
 
 /** Overwrites the slices of `dim` at `index` with those of `source`. See torch.index_copy. */
 export const indexCopy = defineOp('indexCopy[_](Tensor self, int dim, Tensor index, Tensor source)', (): OpDef => ({
-  forward(self: Tensor, dim: number, index: Tensor, source: Tensor) {
+  forward(self: Tensor, dim: number, index: Tensor, source: Tensor, into?: Tensor) {
     sameDtype('indexCopy', self, 'source', source);
-    return putSlices('indexCopy', 'set', self, dim, index, source);
+    return putSlices('indexCopy', 'set', self, dim, index, source, into);
   },
   backward: {
     self: d('index', (grad, index, call) => grad.indexFill(call.dim, index, 0)),
@@ -150,7 +152,7 @@ const fromEnd = (index: Tensor, dim: number, shape: Shape): Tensor => {
 export const indexFill = defineOp(
   'indexFill[_](Tensor self, int dim, Tensor index, Tensor|Scalar value)',
   (): OpDef => ({
-    forward(self: Tensor, dim: number, index: Tensor, value: Tensor | Scalar) {
+    forward(self: Tensor, dim: number, index: Tensor, value: Tensor | Scalar, into?: Tensor) {
       if (value instanceof Tensor && value.shape.length > 0) {
         throw new TenfoldError(
           'shape',
@@ -158,14 +160,10 @@ export const indexFill = defineOp(
         );
       }
       const whole = self.shape.length === 0 ? self.reshape([1]) : self; // takes an index of any length
-      return putSlices(
-        'indexFill',
-        'set',
-        whole,
-        dim,
-        fromEnd(sliceIndex('indexFill', index), dim, whole.shape),
-        value instanceof Tensor ? value.to(self.dtype) : scalarLike(self, value),
-      ).view(self.shape as number[]);
+      const slices = fromEnd(sliceIndex('indexFill', index), dim, whole.shape);
+      const filling = value instanceof Tensor ? value.to(self.dtype) : scalarLike(self, value);
+      const out = putSlices('indexFill', 'set', whole, dim, slices, filling, into);
+      return whole === self ? out : out.view(self.shape as number[]);
     },
     backward: {
       self: d('index', (grad, index, call) => grad.indexFill(call.dim, index, 0)),
@@ -247,7 +245,7 @@ export const gather = defineOp('gather(Tensor self, int dim, Tensor index, *, bo
 /** Transpose of gather: zeros of `shape` with the elements added where they came from. */
 const sumElements = defineOp('sumElements(Tensor input, int dim, Tensor index, int[] shape)', (): OpDef => ({
   forward: (input: Tensor, dim: number, index: Tensor, shape: number[]) =>
-    scattered(Tensor.zeros(shape, input.code), 'add', input, index, (out) =>
+    scattered(Tensor.zeros(shape, input.code), 'add', input, index, undefined, (out) =>
       scatterElements(
         'gather',
         'add',
@@ -260,11 +258,19 @@ const sumElements = defineOp('sumElements(Tensor input, int dim, Tensor index, i
   backward: { input: d('index', (grad, index, call) => grad.gather(call.dim, index)) },
 }));
 
-const putElements = (call: string, how: Scatter, self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor => {
+const putElements = (
+  call: string,
+  how: Scatter,
+  self: Tensor,
+  dim: number,
+  index: Tensor,
+  src: Tensor,
+  into: Tensor | undefined,
+): Tensor => {
   const at = wrapDim(call, dim, self.shape.length);
   const one = src.shape.length === 0 && index.shape.length > 0;
   const places = checkLines(call, self, at, index, one ? null : src);
-  return scattered(self, how, src, index, (out) => scatterElements(call, how, out, at, places, src));
+  return scattered(self, how, src, index, into, (out) => scatterElements(call, how, out, at, places, src));
 };
 
 /**
@@ -274,13 +280,14 @@ const putElements = (call: string, how: Scatter, self: Tensor, dim: number, inde
 export const scatter = defineOp(
   'scatter[_](Tensor self, int dim, Tensor index, Tensor|Scalar src, *, string? reduce=null)',
   (): OpDef => ({
-    forward(self: Tensor, dim: number, index: Tensor, src: Tensor | Scalar, reduce: string | null) {
+    forward(self: Tensor, dim: number, index: Tensor, src: Tensor | Scalar, reduce: string | null, into?: Tensor) {
       if (reduce !== null && reduce !== 'add' && reduce !== 'multiply') {
         throw new TypeError(`scatter: reduce must be null, 'add' or 'multiply', got '${reduce}'`);
       }
       if (src instanceof Tensor) sameDtype('scatter', self, 'src', src);
       const how = reduce === null ? 'set' : reduce === 'add' ? 'add' : 'mul';
-      return putElements('scatter', how, self, dim, index, src instanceof Tensor ? src : scalarLike(self, src));
+      const values = src instanceof Tensor ? src : scalarLike(self, src);
+      return putElements('scatter', how, self, dim, index, values, into);
     },
     backward: {
       self: d('index', 'src', (grad, index, src, call) => {
@@ -308,9 +315,9 @@ export const scatter = defineOp(
 
 /** Adds elements of src to self at `index` along `dim`, duplicates included. See torch.scatter_add. */
 export const scatterAdd = defineOp('scatterAdd[_](Tensor self, int dim, Tensor index, Tensor src)', (): OpDef => ({
-  forward(self: Tensor, dim: number, index: Tensor, src: Tensor) {
+  forward(self: Tensor, dim: number, index: Tensor, src: Tensor, into?: Tensor) {
     sameDtype('scatterAdd', self, 'src', src);
-    return putElements('scatterAdd', 'add', self, dim, index, src);
+    return putElements('scatterAdd', 'add', self, dim, index, src, into);
   },
   backward: {
     self: d((grad) => grad),
@@ -346,14 +353,22 @@ function extreme(code: Code, greatest: boolean): number | bigint {
 export const scatterReduce = defineOp(
   'scatterReduce[_](Tensor self, int dim, Tensor index, Tensor src, string reduce, *, bool includeSelf=true)',
   (): OpDef => ({
-    forward(self: Tensor, dim: number, index: Tensor, src: Tensor, reduce: string, includeSelf: boolean) {
+    forward(
+      self: Tensor,
+      dim: number,
+      index: Tensor,
+      src: Tensor,
+      reduce: string,
+      includeSelf: boolean,
+      into?: Tensor,
+    ) {
       const rule = REDUCE[reduce];
       if (rule === undefined)
         throw new TypeError(`scatterReduce: reduce must be 'sum', 'prod', 'mean', 'amax' or 'amin', got '${reduce}'`);
       sameDtype('scatterReduce', self, 'src', src);
       const at = wrapDim('scatterReduce', dim, self.shape.length);
       const places = checkLines('scatterReduce', self, at, index, src);
-      const out = scattered(self, rule.how, src, index, (x) => {
+      const out = scattered(self, rule.how, src, index, into, (x) => {
         if (!includeSelf)
           scatterElements('scatterReduce', 'set', x, at, places, scalarLike(x, rule.identity(self.code)));
         scatterElements('scatterReduce', rule.how, x, at, places, src.to(x.dtype));

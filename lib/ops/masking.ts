@@ -8,7 +8,7 @@ import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { elementwise, type Operand } from '../op/elementwise.js';
 import { countTrue, named, sameDtype } from '../op/indexed.js';
-import { takeTarget } from '../op/inplace.js';
+import { fitting } from '../op/inplace.js';
 import { where } from './arithmetic.js';
 import { cat } from './joining.js';
 
@@ -25,7 +25,7 @@ const denseAs = (t: Tensor, shape: Shape): Tensor =>
 
 /** self with a number or 0-dim tensor where the mask (bool, broadcast) holds. See torch.masked_fill. */
 export const maskedFill = defineOp('maskedFill[_](Tensor self, Tensor mask, Tensor|Scalar value)', (): OpDef => ({
-  forward(self: Tensor, mask: Tensor, value: Operand) {
+  forward(self: Tensor, mask: Tensor, value: Operand, into?: Tensor) {
     if (value instanceof Tensor && value.shape.length > 0) {
       throw new TenfoldError(
         'shape',
@@ -37,7 +37,8 @@ export const maskedFill = defineOp('maskedFill[_](Tensor self, Tensor mask, Tens
     // A fraction is true, though its integer part may be 0.
     const truth = (): Operand => (value instanceof Tensor ? value.to('bool') : Boolean(value));
     const own = self.code === Code.bool ? truth() : value;
-    return elementwise(WHERE, 'maskedFill', [boolMask('maskedFill', mask), own, self], self.code);
+    const operands = [boolMask('maskedFill', mask), own, self];
+    return elementwise(WHERE, 'maskedFill', operands, self.code, undefined, undefined, into);
   },
   backward: {
     self: d('mask', (grad, mask) => grad.maskedFill(mask, 0)),
@@ -68,7 +69,7 @@ export const maskedSelect = defineOp('maskedSelect(Tensor self, Tensor mask)', (
 
 /** self with source's elements, in order, where the mask (bool, broadcast) holds. See torch.masked_scatter. */
 export const maskedScatter = defineOp('maskedScatter[_](Tensor self, Tensor mask, Tensor source)', (): OpDef => ({
-  forward(self: Tensor, mask: Tensor, source: Tensor) {
+  forward(self: Tensor, mask: Tensor, source: Tensor, into?: Tensor) {
     if (mask.code !== Code.bool)
       throw new TenfoldError('dtype', `maskedScatter: the mask must be bool, got ${mask.dtype}; use mask.bool()`);
     const own = mask;
@@ -76,7 +77,7 @@ export const maskedScatter = defineOp('maskedScatter[_](Tensor self, Tensor mask
     const shape = broadcastShapes('maskedScatter', self.shape, own.shape);
     const bits = denseAs(own, shape);
     const values = source.contiguous();
-    const target = self.dense && sameShape(shape, self.shape) ? takeTarget(self.shape, self.code, source, mask) : null;
+    const target = self.dense ? fitting(into, shape, self.code, source, mask) : null;
     const out = target ?? (sameShape(shape, self.shape) ? self : self.expand([...shape])).rawClone();
     named('maskedScatter', () => run(MOVE_MASKED, SIZE[self.code]!, bits, bits.count, out, values, values.count, 0));
     return out;

@@ -6,7 +6,6 @@ import { kernel, type Kernel } from '../native/launch.js';
 import { numelOf, wrapDim } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
-import { target } from '../op/inplace.js';
 import { floatOnly, named, sumCode } from '../op/reduce.js';
 import { where } from './arithmetic.js';
 import { cat } from './joining.js';
@@ -34,8 +33,8 @@ function scan(k: Kernel, call: string, x: Tensor, dim: number, index: Tensor | n
 }
 const running = (name: 'cumsum' | 'cumprod', backward: OpDef['backward']): (() => OpDef) => {
   return (): OpDef => ({
-    forward(x: Tensor, dim: number, dtype: DType | null) {
-      const code = target !== null && dtype === null ? x.code : sumCode(x, dtype, name);
+    forward(x: Tensor, dim: number, dtype: DType | null, into?: Tensor) {
+      const code = into !== undefined && dtype === null ? x.code : sumCode(x, dtype, name);
       if (code === Code.bool) throw new TenfoldError('dtype', `${name}: not defined for bool`);
       return scan(K[name], name, x.code === code ? x : x.to(DTYPES[code]!), dim);
     },

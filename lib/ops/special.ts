@@ -12,7 +12,7 @@ import { sameShape } from '../tensor/shape.js';
 
 const pair = (name: string, backward: Record<string, Formula> | null, to: To = To.same): (() => OpDef) => {
   const k = kernel(name);
-  const forward = (self: Operand, other: Operand): Tensor => binary(k, name, self, other, to);
+  const forward = (self: Operand, other: Operand, into?: Tensor): Tensor => binary(k, name, self, other, to, into);
   return (): OpDef => (backward === null ? { forward, differentiable: false } : { forward, backward });
 };
 
@@ -31,12 +31,12 @@ export const positive = defineOp('positive(Tensor self)', (): OpDef => ({
 }));
 /** log(x / (1 − x)); with eps, x is limited to [eps, 1 − eps] first. See torch.logit. */
 export const logit = defineOp('logit[_](Tensor self, float? eps=null)', (): OpDef => ({
-  forward(x: Tensor, eps: number | null) {
-    if (eps === null) return unary(LOGIT, 'logit', x, To.float);
+  forward(x: Tensor, eps: number | null, into?: Tensor) {
+    if (eps === null) return unary(LOGIT, 'logit', x, To.float, undefined, into);
     const source = isFloatCode(x.code) ? x : x.to(getDefaultDtype());
     // Above 0.5 the lower limit is the greater one, and wins where both apply.
     const limited = eps <= 0.5 ? source.clamp(eps, 1 - eps) : where(source.lt(eps), eps, source.clampMax(1 - eps));
-    return unary(LOGIT, 'logit', limited, To.float);
+    return unary(LOGIT, 'logit', limited, To.float, undefined, into);
   },
   backward: {
     self: d('self', (grad, x, call) => {
@@ -121,7 +121,7 @@ export const heaviside = defineOp('heaviside[_](Tensor self, Tensor values)', ()
 const HEAVISIDE = kernel('heaviside');
 /** Magnitude of a with the sign of b. See torch.copysign. */
 export const copysign = defineOp('copysign[_](Tensor self, Tensor|Scalar other)', (): OpDef => ({
-  forward: (self: Tensor, other: Operand) => binary(COPYSIGN, 'copysign', self, other, To.float),
+  forward: (self: Tensor, other: Operand, into?: Tensor) => binary(COPYSIGN, 'copysign', self, other, To.float, into),
   backward: {
     self: d('self', 'result', (grad, x, y) => where(x.eq(0), 0, grad.mul(y.div(x)))),
     other: zeroGradient,
@@ -154,11 +154,11 @@ export const fmin = defineOp('fmin(Tensor self, Tensor other)', winner('fmin', '
 const bits = (name: string): (() => OpDef) => {
   const k = kernel(name);
   return (): OpDef => ({
-    forward(self: Operand, other: Operand) {
+    forward(self: Operand, other: Operand, into?: Tensor) {
       const code = promote(self, other);
       if (isFloatCode(code))
         throw new TenfoldError('dtype', `${name}: needs integers or bool, got a floating-point operand`);
-      return binary(k, name, self, other);
+      return binary(k, name, self, other, To.same, into);
     },
     differentiable: false,
   });
@@ -185,9 +185,9 @@ export const gcd = defineOp('gcd[_](Tensor self, Tensor other)', bits('gcd'));
 export const lcm = defineOp('lcm[_](Tensor self, Tensor other)', bits('lcm'));
 /** All bits inverted; logical not for bool. See torch.bitwise_not. */
 export const bitwiseNot = defineOp('bitwiseNot[_](Tensor self)', (): OpDef => ({
-  forward(x: Tensor) {
+  forward(x: Tensor, into?: Tensor) {
     if (isFloatCode(x.code)) throw new TenfoldError('dtype', `bitwiseNot: needs integers or bool, got ${x.dtype}`);
-    return x.code === Code.bool ? x.logicalNot() : unary(BITWISE_NOT, 'bitwiseNot', x);
+    return x.code === Code.bool ? x.logicalNot() : unary(BITWISE_NOT, 'bitwiseNot', x, To.same, undefined, into);
   },
   differentiable: false,
 }));
@@ -204,10 +204,10 @@ const LARGEST: Partial<Record<Code, number>> = {
 export const nanToNum = defineOp(
   'nanToNum[_](Tensor self, float? nan=null, float? posinf=null, float? neginf=null)',
   (): OpDef => ({
-    forward(x: Tensor, nan: number | null, posinf: number | null, neginf: number | null) {
+    forward(x: Tensor, nan: number | null, posinf: number | null, neginf: number | null, into?: Tensor) {
       if (!isFloatCode(x.code)) return x.rawClone();
       const top = LARGEST[x.code]!;
-      return unary(NAN_TO_NUM, 'nanToNum', x, To.same, [nan ?? 0, posinf ?? top, neginf ?? -top]);
+      return unary(NAN_TO_NUM, 'nanToNum', x, To.same, [nan ?? 0, posinf ?? top, neginf ?? -top], into);
     },
     backward: { self: d('self', (grad, x) => where(x.isfinite(), grad, 0)) },
   }),
@@ -234,8 +234,8 @@ const ADDCMUL = kernel('addcmul');
 export const addcmul = defineOp(
   'addcmul[_](Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1)',
   (): OpDef => ({
-    forward: (self: Tensor, a: Tensor, b: Tensor, value: Scalar) =>
-      elementwise(ADDCMUL, 'addcmul', [self, a, b], promote(self, a, b), undefined, [Number(value)]),
+    forward: (self: Tensor, a: Tensor, b: Tensor, value: Scalar, into?: Tensor) =>
+      elementwise(ADDCMUL, 'addcmul', [self, a, b], promote(self, a, b), undefined, [Number(value)], into),
     backward: {
       self: d((grad) => grad),
       tensor1: d('tensor2', (grad, b, call) => grad.mul(b).mul(Number(call.value))),
@@ -248,10 +248,10 @@ const ADDCDIV = kernel('addcdiv');
 export const addcdiv = defineOp(
   'addcdiv[_](Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1)',
   (): OpDef => ({
-    forward(self: Tensor, a: Tensor, b: Tensor, value: Scalar) {
+    forward(self: Tensor, a: Tensor, b: Tensor, value: Scalar, into?: Tensor) {
       if (!isFloatCode(promote(a, b)))
         throw new TenfoldError('dtype', 'addcdiv: integer division is not supported; use floats, or addcmul');
-      return elementwise(ADDCDIV, 'addcdiv', [self, a, b], promote(self, a, b), undefined, [Number(value)]);
+      return elementwise(ADDCDIV, 'addcdiv', [self, a, b], promote(self, a, b), undefined, [Number(value)], into);
     },
     backward: {
       self: d((grad) => grad),
@@ -264,7 +264,7 @@ const LERP = kernel('lerp');
 const LERP_SCALAR = kernel('lerpScalar');
 /** self + weight · (end − self). See torch.lerp. */
 export const lerp = defineOp('lerp[_](Tensor self, Tensor end, Tensor|Scalar weight)', (): OpDef => ({
-  forward(self: Tensor, end: Tensor, weight: Operand) {
+  forward(self: Tensor, end: Tensor, weight: Operand, into?: Tensor) {
     const operands = weight instanceof Tensor ? [self, end, weight] : [self, end];
     for (const t of operands) {
       if (t.code !== self.code || !isFloatCode(t.code)) {
@@ -274,8 +274,8 @@ export const lerp = defineOp('lerp[_](Tensor self, Tensor end, Tensor|Scalar wei
         );
       }
     }
-    if (weight instanceof Tensor) return elementwise(LERP, 'lerp', operands, self.code);
-    return elementwise(LERP_SCALAR, 'lerp', operands, self.code, undefined, [Number(weight)]);
+    if (weight instanceof Tensor) return elementwise(LERP, 'lerp', operands, self.code, undefined, undefined, into);
+    return elementwise(LERP_SCALAR, 'lerp', operands, self.code, undefined, [Number(weight)], into);
   },
   backward: {
     self: d('weight', (grad, w) => grad.mul(w instanceof Tensor ? w.neg().add(1) : 1 - Number(w))),

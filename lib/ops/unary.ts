@@ -10,19 +10,23 @@ import { where } from './arithmetic.js';
 /** Block of a function that makes floats of integers, with the derivative of its one input. */
 const float = (name: string, self: Formula): (() => OpDef) => {
   const k = kernel(name);
-  return (): OpDef => ({ forward: (x: Tensor) => unary(k, name, x, To.float), backward: { self } });
+  return (): OpDef => ({
+    forward: (x: Tensor, into?: Tensor) => unary(k, name, x, To.float, undefined, into),
+    backward: { self },
+  });
 };
 /** Block of a function that keeps the dtype. */
 const same = (name: string, self: Formula | null): (() => OpDef) => {
   const k = kernel(name);
-  const forward = (x: Tensor): Tensor => unary(k, name, x);
+  const forward = (x: Tensor, into?: Tensor): Tensor => unary(k, name, x, To.same, undefined, into);
   return (): OpDef => (self === null ? { forward, differentiable: false } : { forward, backward: { self } });
 };
 /** Block of a function that rounds: integers stay as they are, the derivative is 0. */
 const rounding = (name: string): (() => OpDef) => {
   const k = kernel(name);
   return (): OpDef => ({
-    forward: (x: Tensor) => (isFloatCode(x.code) ? unary(k, name, x) : x.rawClone()),
+    forward: (x: Tensor, into?: Tensor) =>
+      isFloatCode(x.code) ? unary(k, name, x, To.same, undefined, into) : x.rawClone(),
     backward: { self: zeroGradient },
   });
 };
@@ -34,9 +38,9 @@ const NEG = kernel('neg');
 const SQUARE = kernel('square');
 /** −x. Not for bool. See torch.neg. */
 export const neg = defineOp('neg[_](Tensor self)', (): OpDef => ({
-  forward(x: Tensor) {
+  forward(x: Tensor, into?: Tensor) {
     noBool('neg', x);
-    return unary(NEG, 'neg', x);
+    return unary(NEG, 'neg', x, To.same, undefined, into);
   },
   backward: { self: d((grad) => grad.neg()) },
 }));
@@ -52,7 +56,8 @@ export const abs = defineOp(
 export const sign = defineOp('sign[_](Tensor self)', same('sign', zeroGradient));
 /** x². See torch.square. */
 export const square = defineOp('square[_](Tensor self)', (): OpDef => ({
-  forward: (x: Tensor) => unary(SQUARE, 'square', x.code === Code.bool ? x.to('int64') : x),
+  forward: (x: Tensor, into?: Tensor) =>
+    unary(SQUARE, 'square', x.code === Code.bool ? x.to('int64') : x, To.same, undefined, into),
   backward: { self: d('self', (grad, x) => grad.mul(x.mul(2))) },
   gradName: 'PowBackward0',
 }));
@@ -307,13 +312,13 @@ export const frac = defineOp(
 const ROUND = kernel('round');
 /** Nearest integer, halves to even; or to `decimals` digits behind the point. See torch.round. */
 export const round = defineOp('round[_](Tensor self, *, int decimals=0)', (): OpDef => ({
-  forward(x: Tensor, decimals: number) {
+  forward(x: Tensor, decimals: number, into?: Tensor) {
     if (!isFloatCode(x.code)) {
       if (decimals !== 0)
         throw new TenfoldError('dtype', `round: decimals is only for floating-point tensors, got ${x.dtype}`);
       return x.rawClone();
     }
-    if (decimals === 0) return unary(ROUND, 'round', x);
+    if (decimals === 0) return unary(ROUND, 'round', x, To.same, undefined, into);
     const scale = 10 ** Math.abs(decimals);
     return decimals > 0 ? x.mul(scale).round().div(scale) : x.div(scale).round().mul(scale);
   },
@@ -326,7 +331,7 @@ const CLAMP = kernel('clampScalar');
  * gradient is 0; at one that is a tensor both have half of it (the least of the subgradients). See torch.clamp.
  */
 export const clamp = defineOp('clamp[_](Tensor self, Tensor|Scalar? min=null, Tensor|Scalar? max=null)', (): OpDef => ({
-  forward(x: Tensor, min: Operand | null, max: Operand | null) {
+  forward(x: Tensor, min: Operand | null, max: Operand | null, into?: Tensor) {
     if (min === null && max === null) throw new TenfoldError('value', 'clamp: give min or max, both are null');
     if (min instanceof Tensor || max instanceof Tensor) {
       let y = x;
@@ -345,7 +350,7 @@ export const clamp = defineOp('clamp[_](Tensor self, Tensor|Scalar? min=null, Te
       if (Number.isFinite(bound) && !fits(bound))
         throw new TenfoldError('value', `clamp: ${bound} has no ${DTYPES[code]!} value`);
     }
-    return elementwise(CLAMP, 'clamp', [x], code, code, [low, high]);
+    return elementwise(CLAMP, 'clamp', [x], code, code, [low, high], into);
   },
   backward: {
     self: d('self', 'min', 'max', (grad, x, min, max) => {
@@ -414,6 +419,6 @@ export const isfinite = defineOp('isfinite(Tensor self)', test('isfinite', true)
 const LOGICAL_NOT = kernel('logicalNot');
 /** Whether elements are zero, as bool. See torch.logical_not. */
 export const logicalNot = defineOp('logicalNot[_](Tensor self)', (): OpDef => ({
-  forward: (x: Tensor) => unary(LOGICAL_NOT, 'logicalNot', x, To.bool),
+  forward: (x: Tensor, into?: Tensor) => unary(LOGICAL_NOT, 'logicalNot', x, To.bool, undefined, into),
   differentiable: false,
 }));
