@@ -9,6 +9,7 @@ export {
   randomSplit,
   type MapDataset,
 } from './dataset.js';
+export { StackDataset, type Stacked } from './stack.js';
 export {
   Sampler,
   SequentialSampler,
