@@ -61,7 +61,7 @@ describe('what describes memory', () => {
       expect(() => (t.storage.guarded = false)).toThrow(TypeError);
       expect(t.storage.buffer).toBeUndefined();
       expect(t.storageBuffer).toBeUndefined();
-      for (const key of Reflect.ownKeys(t.storage)) expect(['version', 'engineRefs', 'kept']).toContain(key);
+      for (const key of Reflect.ownKeys(t.storage)) expect(['version', 'readers', 'engineRefs', 'kept']).toContain(key);
     }
     expect(Object.keys(arange(2)).sort()).toEqual(['clonable', 'leafGrad', 'meta', 'node', 'nr', 'viewVersion']);
   });
