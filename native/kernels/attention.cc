@@ -206,6 +206,15 @@ MaskRow<T> maskRow(const Mask& m, int64_t b, int64_t h, int64_t i, int64_t j) {
   return {m.at ? static_cast<const char*>(m.at) + static_cast<size_t>(at) * bytes : nullptr, m.kind, m.key};
 }
 
+// exp(x) for a weight, which is 0 where it would be subnormal: masked scores are -infinity, and arithmetic that ends in
+// subnormal numbers takes a hundred times as long.
+template <class D, class V, class T = hn::TFromD<D>>
+HWY_INLINE V Weight(D d, V x) {
+  const auto least = hn::Set(d, sizeof(T) == 4 ? T{-87} : T{-708});
+  const auto none = hn::Lt(x, least);
+  return hn::IfThenZeroElse(none, Exp(d, hn::IfThenElse(none, least, x)));
+}
+
 // x becomes exp(x scale + mask - the greatest so far), and a row's greatest and sum go on. What was summed before is to
 // be multiplied by the result.
 template <class T>
@@ -227,7 +236,7 @@ T weigh(T* x, int64_t n, T scale, const MaskRow<T>& mask, T& greatest, T& sum) {
   const auto by = hn::Set(d, shift);
   auto total = hn::Zero(d);
   for (int64_t j = 0; j < n; j += kLanes<T>) {
-    auto v = Exp(d, hn::Sub(hn::LoadU(d, x + j), by));
+    auto v = Weight(d, hn::Sub(hn::LoadU(d, x + j), by));
     if (n - j < kLanes<T>) v = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(n - j)), v);
     hn::StoreU(v, d, x + j);
     total = hn::Add(total, v);
@@ -371,7 +380,7 @@ void differentiate(T* p, T* ds, int64_t n, T scale, const MaskRow<T>& mask, T ls
   const auto factor = hn::Set(d, scale), shift = hn::Set(d, lse), mean = hn::Set(d, delta);
   for (int64_t j = 0; j < n; j += kLanes<T>) {
     const auto x = mask.apply(d, hn::Mul(hn::LoadU(d, p + j), factor), j, n - j);
-    const auto weight = Exp(d, hn::Sub(x, shift));
+    const auto weight = Weight(d, hn::Sub(x, shift));
     hn::StoreU(weight, d, p + j);
     hn::StoreU(hn::Mul(hn::Mul(weight, hn::Sub(hn::LoadU(d, ds + j), mean)), factor), d, ds + j);
   }
