@@ -349,10 +349,10 @@ void recurrentBackward(const Kernel&, Frame f) {
 
 constexpr const char* kForwardFrame =
     "cell, gates, kept, reverse, steps, n, h, in input[steps*n*gates*h], in weight[gates*h*h], in? bias[gates*h], "
-    "in h0[n*h], in? c0[n*h], out y[steps*n*h], inout? cells[n*h], allCells, out? kept[steps*n*kept*h]";
+    "in h0[n*h], in? c0[n*h], out y[steps*n*h], inout? cells[n*h], allCells, out? keptGates[steps*n*kept*h]";
 constexpr const char* kBackwardFrame =
     "cell, gates, kept, reverse, steps, n, h, in gradY[steps*n*h], in? gradCells[steps*n*h], in weight[gates*h*h], "
-    "in h0[n*h], in? c0[n*h], in y[steps*n*h], in? cells[steps*n*h], in? kept[steps*n*kept*h], "
+    "in h0[n*h], in? c0[n*h], in y[steps*n*h], in? cells[steps*n*h], in? keptGates[steps*n*kept*h], "
     "out gradInput[steps*n*gates*h], out? gradHidden[steps*n*gates*h], out gradH0[n*h], out? gradC0[n*h]";
 
 }  // namespace
