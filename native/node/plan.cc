@@ -46,6 +46,15 @@ Napi::Error errorOf(Napi::Env env, const std::string& code, const std::string& m
   return error;
 }
 
+// Throws it in JavaScript, for functions that no wrapper of node-addon-api's is around: where the environment is on its
+// way out nothing can be made or thrown any more, and nobody is there to be told.
+void raise(napi_env env, const std::string& code, const std::string& message, int64_t failedAt) {
+  try {
+    errorOf(env, code, message, failedAt).ThrowAsJavaScriptException();
+  } catch (const Napi::Error&) {
+  }
+}
+
 // planCreate(frames, starts): frames is a Float64Array that the caller keeps, starts an Int32Array.
 Napi::Value planCreate(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -75,9 +84,9 @@ napi_value planRun(napi_env env, napi_callback_info info) {
     if (begin < 0 || end > plan->size()) throw KernelError("RangeError", "planRun: no such launches");
     plan->run(begin, end);
   } catch (const KernelError& e) {
-    errorOf(env, e.code, e.what(), plan ? plan->failedAt() : -1).ThrowAsJavaScriptException();
+    raise(env, e.code, e.what(), plan ? plan->failedAt() : -1);
   } catch (const std::exception& e) {
-    errorOf(env, "native", e.what(), plan ? plan->failedAt() : -1).ThrowAsJavaScriptException();
+    raise(env, "native", e.what(), plan ? plan->failedAt() : -1);
   }
   return nullptr;
 }
@@ -179,12 +188,15 @@ void runJob(Job& job) {
 void finish(Napi::Env env, Napi::Function, Job* given) {
   const std::unique_ptr<Job> job(given);
   if (env == nullptr) return;  // the environment is on its way out
-  if (--job->async->pending == 0) job->async->back.Unref(env);
-  const Napi::Function done = job->done.Value();
-  if (job->code.empty()) {
-    done.Call({});
-  } else {
-    done.Call({errorOf(env, job->code, job->message, job->failedAt).Value()});
+  try {
+    if (--job->async->pending == 0) job->async->back.Unref(env);
+    const Napi::Function done = job->done.Value();
+    if (job->code.empty()) {
+      done.Call({});
+    } else {
+      done.Call({errorOf(env, job->code, job->message, job->failedAt).Value()});
+    }
+  } catch (const Napi::Error&) {  // a worker that is being ended: nobody waits any more
   }
 }
 

@@ -4,6 +4,7 @@
  * test asks what ran under these checks: an op that no row reaches fails it, or one of whose formulas none reaches.
  */
 import { describe as group, expect, it } from 'vitest';
+import { CELLS, runSteps } from '../../lib/nn/functional/recurrent.js';
 import * as tf from '../../lib/index.js';
 import type { Tensor } from '../../lib/index.js';
 import { OpRecord, registry } from '../../lib/op/define.js';
@@ -356,6 +357,17 @@ const ROWS: Record<string, Row[]> = {
     [(a) => [a.i0(), tf.special.i1(a), tf.special.i0e(a), tf.special.i1e(a)], x(5)],
     [(a) => [tf.special.i0e(a), tf.special.i1e(a)], between(29, 31.1, 4)],
   ],
+  'recurrent layers': Object.values(CELLS).flatMap((cell) =>
+    [false, true].map((reverse): Row => [
+      (i, weightIh, weightHh, biasIh, biasHh, ...state) => {
+        const direction = { cell, reverse, weightIh: weightIh!, weightHh: weightHh!, biasIh: biasIh!, biasHh: biasHh!, project: null };
+        const [y, last] = runSteps(i!, state, direction);
+        return [y, ...last];
+      },
+      x(3, 2, 3), x(2 * cell.gates, 3), x(2 * cell.gates, 2), x(2 * cell.gates), x(2 * cell.gates),
+      ...Array.from({ length: cell.states }, () => x(2, 2)),
+    ]),
+  ),
   // In-place ops on a view change their base through it.
   'in place on a view': [
     [(a, b) => { const y = a.clone(); y.select(0, 1).mul_(b); return y; }, x(2, 3), x(3)],
