@@ -48,7 +48,12 @@ export class Page {
     onTestFinished(async () => {
       child.kill();
       await closed;
-      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+      try {
+        rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+      } catch (error) {
+        // Its helpers may outlive it, and still write there.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
+      }
     });
     const page = new Page(child);
     const { targetId } = await page.send('Target.createTarget', { url: 'about:blank' });
