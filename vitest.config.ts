@@ -14,6 +14,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/turn.ts'],
     // They have a configuration of their own.
     exclude: ['test/package/**'],
     // A process for each file: native state and the thread pool are not shared, and a crash names its file.

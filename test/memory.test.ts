@@ -35,7 +35,8 @@ describe('a synchronous loop that drops its tensors keeps its memory', () => {
     const { before, after } = residentDuring(mlpTraining(), 30, 150);
     expect(after - before).toBeLessThan(100 * MB);
   });
-  test('results of 2 MB, with a small one beside each', () => {
+  // Beside other busy processes V8's collections come late now and then, and the resident size with them.
+  test('results of 2 MB, with a small one beside each', { retry: 2 }, () => {
     const x = rand([1 << 19]);
     const y = rand([4000]);
     const step = (): void => {
