@@ -9,7 +9,7 @@ import { planAsync } from '../native/launch.js';
 import { allocateOwn, hold, letGo } from '../tensor/storage.js';
 import type { Entry } from './entry.js';
 import { explained, Instance } from './plan.js';
-import { flatten, rebuilt, type Flat } from './signature.js';
+import { flatten, replaced, type Flat } from './signature.js';
 
 /** Options of one asynchronous call. */
 export class AsyncOptions {
@@ -60,7 +60,7 @@ export class AsyncRunner {
         const flat = flatten(given);
         const copies = flat.tensors.map((t) => t.rawClone());
         let at = 0;
-        const dense = given.map((x) => rebuilt(x, () => copies[at++]!));
+        const dense = given.map((x) => replaced(x, () => copies[at++]!));
         const copied: Flat = { tensors: copies, rest: flat.rest };
         const found = find(dense, copied);
         if ('value' in found) resolve(found.value);

@@ -6,10 +6,10 @@ import { checkOptions, show } from '../errors.js';
 import { mode } from '../autograd/mode.js';
 import { capture } from '../tensor/capture.js';
 import { Entry } from './entry.js';
-import { connect, connectFirst, recordGradients, replaced, type Gradients } from './gradients.js';
+import { connect, connectFirst, recordGradients, type Gradients } from './gradients.js';
 import { Plan } from './explain.js';
 import { Recording } from './recording.js';
-import { Signature, flatten, rebuilt, type Flat } from './signature.js';
+import { Signature, flatten, replaced, type Flat } from './signature.js';
 import { AsyncRunner, type AsyncOptions } from './async.js';
 
 /** Options of compile. */
@@ -110,7 +110,7 @@ class CompiledFunction {
     });
     let at = 0;
     const given = inner.some((t, i) => t !== flat.tensors[i])
-      ? (rebuilt([...args], () => inner[at++]!) as unknown[])
+      ? (replaced([...args], () => inner[at++]!) as unknown[])
       : (args as unknown[]);
     const inputs = [...inner];
     const recording = new Recording(this.name, inputs);

@@ -10,7 +10,7 @@ import { SIZE } from '../dtype.js';
 import { planArena, type Arena } from './arena.js';
 import { Instance, addressIn, optimized, type Program } from './plan.js';
 import type { Recording, TouchedLeaf } from './recording.js';
-import { isPlain, type Flat, type OutsideGuard, type Signature } from './signature.js';
+import { mapLeaves, replaced, type Flat, type OutsideGuard, type Signature } from './signature.js';
 import type { Memory } from './steps.js';
 import { modulesWith, type ModuleGuard } from './modules.js';
 
@@ -89,7 +89,7 @@ export class Entry {
     this.leaves = [...recording.leaves.values()];
     this.modes = [...recording.modes] as [{ training: boolean }, boolean][];
     this.keepGradients(recording);
-    this.result = this.describe(recording, recorded.inputs, result);
+    this.result = replaced(result, (t) => this.output(recording, t, recorded.inputs.indexOf(t)));
     const firstOf = new Set([...recording.memories.values()].filter((m) => m.place === 'output'));
     this.gradientResults = gradients.map((t) => (t === null ? null : this.output(recording, t)));
     this.program = optimized(recording, recording.steps, split, fusing);
@@ -135,16 +135,6 @@ export class Entry {
       if (!memory.written) recording.fillIn(memory);
     }
     return new ResultTensor(memory, tensor, argument);
-  }
-
-  private describe(recording: Recording, inputs: readonly Tensor[], x: unknown): unknown {
-    if (x instanceof Tensor) {
-      return this.output(recording, x, inputs.indexOf(x));
-    }
-    if (Array.isArray(x)) return x.map((y) => this.describe(recording, inputs, y));
-    if (isPlain(x))
-      return Object.fromEntries(Object.entries(x).map(([k, y]) => [k, this.describe(recording, inputs, y)]));
-    return x;
   }
 
   bindFixed(instance: Instance): void {
@@ -254,23 +244,14 @@ export class Entry {
 
   /** What the function returned, over this call's memory. `built` hears which tensor stands for which recorded one. */
   results(given: Flat, outputs: Outputs, built?: (recorded: Tensor, t: Tensor) => void): unknown {
-    return build(this.result, given.tensors, outputs, built);
+    return mapLeaves(this.result, (leaf) => {
+      if (!(leaf instanceof ResultTensor)) return leaf;
+      const t = shown(leaf, given.tensors, outputs);
+      built?.(leaf.tensor, t);
+      return t;
+    });
   }
 }
-
-type Built = ((recorded: Tensor, t: Tensor) => void) | undefined;
-function build(x: unknown, tensors: readonly Tensor[], outputs: Outputs, built: Built): unknown {
-  if (isResult(x)) {
-    const t = shown(x, tensors, outputs);
-    built?.(x.tensor, t);
-    return t;
-  }
-  if (Array.isArray(x)) return x.map((y) => build(y, tensors, outputs, built));
-  if (isPlain(x)) return Object.fromEntries(Object.entries(x).map(([k, y]) => [k, build(y, tensors, outputs, built)]));
-  return x;
-}
-
-const isResult = (x: unknown): x is ResultTensor => x instanceof ResultTensor;
 
 /** A result as a tensor over this call's memory. */
 export function shown(

@@ -11,7 +11,7 @@ import { allocate, bufferOf, release, type Storage } from '../tensor/storage.js'
 import { Tensor } from '../tensor/tensor.js';
 import { shown, type Entry, type Outputs } from './entry.js';
 import type { Recording } from './recording.js';
-import { isPlain, type Flat } from './signature.js';
+import { isPlain, replaced, type Flat } from './signature.js';
 
 /** What a gradient is for: an argument, by number, or a leaf that the function found elsewhere. */
 export type Target = number | Tensor;
@@ -110,14 +110,6 @@ export function connectFirst(call: string, gradients: Gradients, result: unknown
   };
   join(rule, edgesOf(targets, tensors), [outs, -1], [...shownAs.values()]);
   return replaced(result, (t) => shownAs.get(t) ?? t);
-}
-
-/** A result with other tensors in place of its own. */
-export function replaced(x: unknown, by: (t: Tensor) => Tensor): unknown {
-  if (x instanceof Tensor) return by(x);
-  if (Array.isArray(x)) return x.map((y) => replaced(y, by));
-  if (isPlain(x)) return Object.fromEntries(Object.entries(x).map(([k, y]) => [k, replaced(y, by)]));
-  return x;
 }
 
 /** The backward pass of one replayed call. */

@@ -91,7 +91,6 @@ export class Instance {
   private readonly arenaAt: number[] = [];
   private readonly arenaOffsets: number[] = [];
   private arenaBase = 0;
-  /** Addresses of memory made for single calls of this instance, by binding. */
   constructor(
     readonly program: Program,
     private readonly layout: Arena,

@@ -43,13 +43,15 @@ function visit(x: unknown, { tensors, rest }: Flat): void {
 export const isPlain = (x: unknown): x is Record<string, unknown> =>
   typeof x === 'object' && x !== null && Object.getPrototypeOf(x) === Object.prototype;
 
-/** Arguments like `x`, with other tensors in their order. */
-export function rebuilt(x: unknown, next: () => Tensor): unknown {
-  if (x instanceof Tensor) return next();
-  if (Array.isArray(x)) return x.map((y) => rebuilt(y, next));
-  if (isPlain(x)) return Object.fromEntries(Object.entries(x).map(([k, y]) => [k, rebuilt(y, next)]));
-  return x;
+/** A value like `x`, with something else for each leaf: what is no list and no plain object. In the order of `flatten`. */
+export function mapLeaves(x: unknown, by: (leaf: unknown) => unknown): unknown {
+  if (Array.isArray(x)) return x.map((y) => mapLeaves(y, by));
+  if (isPlain(x)) return Object.fromEntries(Object.entries(x).map(([k, y]) => [k, mapLeaves(y, by)]));
+  return by(x);
 }
+/** A value like `x`, with something else for each tensor. */
+export const replaced = (x: unknown, by: (t: Tensor) => unknown): unknown =>
+  mapLeaves(x, (leaf) => (leaf instanceof Tensor ? by(leaf) : leaf));
 
 interface TensorGuard {
   readonly shape: Shape;
