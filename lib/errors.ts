@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'state' // a checkpoint that doesn't match its model, a file that is not what it should be
   | 'capture' // something that can't be recorded by compile()
   | 'native' // the native library: not found, not loadable
+  | 'distributed' // other processes: a rank that is gone, a group that failed, a store that doesn't answer
   | 'value'; // anything else
 
 /** Error of this library, with a stable `code`. */
