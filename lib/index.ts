@@ -19,10 +19,13 @@ export {
 } from './autograd/mode.js';
 export * as autograd from './autograd/index.js';
 export * as nn from './nn/index.js';
+export { nativeBatchNorm, nativeGroupNorm, nativeLayerNorm } from './nn/functional/nativeNorms.js';
+export { gridSampler, gridSampler2d, gridSampler3d } from './nn/functional/upsample.js';
 export { detectAnomaly } from './autograd/mode.js';
 export { Generator, defaultGenerator } from './random/generator.js';
 export { keep, memoryScope, tidy, MemoryScope } from './tensor/scope.js';
 export { cachedBytes, emptyCache } from './tensor/storage.js';
+export * as fft from './fft.js';
 export * as linalg from './linalg.js';
 export * as special from './special.js';
 export * as onnx from './onnx/index.js';

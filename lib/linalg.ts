@@ -7,6 +7,8 @@ export {
 export { matmul } from './ops/matrix.js';
 export { vectorNorm } from './ops/norm.js';
 export { linalgSvd as svd, matrixRank, pinv, svdvals } from './ops/singular.js';
+export { ldlFactor, ldlFactorEx, ldlSolve } from './ops/ldl.js';
+export { eig, eigvals } from './ops/spectrum.js';
 export { inv, solve, solveTriangular } from './ops/solving.js';
 export { linalgLu as lu, luFactor, luFactorEx, linalgLuSolve as luSolve } from './ops/lu.js';
 export {

@@ -245,8 +245,10 @@ export const geometric_ = defineOp('geometric_(Tensor self, float p, *, generato
 export const cauchy_ = defineOp(
   'cauchy_(Tensor self, float median=0, float sigma=1, *, generator? generator=null)',
   (): OpDef => ({
-    forward: (self: Tensor, median: number, sigma: number, generator: Generator | null) =>
-      fillRandom('cauchy_', self, K.cauchy, generator, [median, sigma]),
+    forward(self: Tensor, median: number, sigma: number, generator: Generator | null) {
+      if (!(sigma > 0)) throw new RangeError(`cauchy_: expected sigma > 0, got ${sigma}`);
+      return fillRandom('cauchy_', self, K.cauchy, generator, [median, sigma]);
+    },
     differentiable: false,
   }),
 );

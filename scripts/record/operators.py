@@ -57,6 +57,7 @@ RANDOM = {
     'pca_lowrank', 'randint_like',
 }  # fmt: skip
 UNINITIALISED = {'empty', 'empty_like', 'empty_permuted', 'empty_strided', 'new_empty', 'new_empty_strided'}
+INPLACE = {'uniform', 'cauchy', 'exponential', 'geometric', 'log_normal'}
 PROPERTIES = {'T', 'mT', 'H', 'mH'}
 SPECIAL = [float('nan'), float('inf'), float('-inf'), 0, -0.0, 1, -1, 0.5, -0.5, 2, 3.7, -3.7, 1e-5, 88, -104, 1e10]
 
@@ -76,8 +77,8 @@ def resolve(name):
         forms.append('method')
     if name == '__getitem__':
         return (lambda x, *key: x[key]), forms
-    if name == 'uniform':
-        return torch.Tensor.uniform_, ['inplace']
+    if name in INPLACE:
+        return getattr(torch.Tensor, f'{name}_'), ['inplace']
     if name == 'zero_':
         return torch.zero_, ['inplace']
     return (target if 'function' in forms else method), forms
@@ -241,7 +242,7 @@ def record(name, function, args, kwargs):
     given, given_named = fresh(args), fresh(kwargs)
     leaves = [t for t in tensors([given, list(given_named.values())]) if t.requires_grad]
     torch.manual_seed(0)
-    changes_self = name in ('uniform', 'zero_')
+    changes_self = name in INPLACE | {'zero_'}
     with torch.set_grad_enabled(not changes_self):
         out = function(*given, **given_named)
     idle = 'dropout' in name and (kwargs.get('training') is False or kwargs.get('p') == 0)

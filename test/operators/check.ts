@@ -46,7 +46,7 @@ function checkForward(way: Way, sample: Sample, slack: number): string | null {
   const { result: given, args, named } = way.run(sample, way.form === 'inplace' ? null : []);
   const result = aligned(given, sample);
   if (way.form === 'inplace' && result !== args[0]) return 'does not return its tensor';
-  if (sample.random) return checkRandom(result as Tensor, sample.random);
+  if (sample.random) return checkRandom((Array.isArray(result) ? result[0] : result) as Tensor, sample.random);
   for (const [what, actual, expected] of parts(result, sample)) {
     const problem = compare(actual, expected, slack);
     if (problem) return `${what} ${problem}`;

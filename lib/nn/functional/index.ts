@@ -15,7 +15,9 @@ export {
 } from './distance.js'; // prettier-ignore
 export { alphaDropout, dropout, dropout1d, dropout2d, dropout3d, featureAlphaDropout } from './dropout.js';
 export { embedding, embeddingBag, oneHot } from './embedding.js';
+export { fractionalMaxPool2d, fractionalMaxPool3d } from './fractionalPooling.js';
 export { bilinear, linear } from './linear.js';
+export { linearCrossEntropy } from './linearCrossEntropy.js';
 export {
   binaryCrossEntropy, binaryCrossEntropyWithLogits, cosineEmbeddingLoss, gaussianNllLoss, hingeEmbeddingLoss, huberLoss,
   klDiv, l1Loss, marginRankingLoss, mseLoss, poissonNllLoss, smoothL1Loss, softMarginLoss, type Reduction,
@@ -27,4 +29,5 @@ export {
   maxUnpool3d,
 } from './pooling.js'; // prettier-ignore
 export { interpolate, pad } from './resample.js';
+export { upsample, upsampleBilinear, upsampleNearest } from './upsample.js';
 export { affineGrid, channelShuffle, fold, gridSample, pixelShuffle, pixelUnshuffle, unfold } from './vision.js';

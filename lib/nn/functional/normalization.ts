@@ -29,7 +29,7 @@ const secondDerivative = (formula: Grads, statistics: number): Formula =>
     const [g, x, w] = throughFormula([grad, input, weight], ([a, b, c]) => formula(a!, b!, c ?? null, call.eps), grads);
     return [g!, x!, ...new Array<null>(statistics).fill(null), w!];
   });
-/** Derivatives of nativeLayerNorm and nativeBatchNorm, whose backward kernels take and give the same. */
+/** Derivatives of rowsNorm and channelsNorm, whose backward kernels take and give the same. */
 const derivative = (backward: typeof layerNormBackward | typeof batchNormBackward): Formula =>
   all(['input', 'weight', 'result1', 'result2'], (grads, { input, weight, result1, result2 }, call) => {
     const [gradX, gradWeight, gradBias] = backward(grads[0], input, result1, result2, weight, call.eps) as Tensor[];
@@ -41,7 +41,7 @@ const derivative = (backward: typeof layerNormBackward | typeof batchNormBackwar
 const LAYER_NORM = kernel('layerNorm');
 const LAYER_NORM_BACKWARD = kernel('layerNormBackward');
 
-/** The gradients of nativeLayerNorm as a formula: x, grad [rows, n], weight [n]. */
+/** The gradients of rowsNorm as a formula: x, grad [rows, n], weight [n]. */
 function layerNormGrads(grad: Tensor, x: Tensor, weight: Tensor | null, eps: number): Tensor[] {
   const centred = x.sub(x.mean(1, true));
   const rstd = centred.square().mean(1, true).add(eps).rsqrt();
@@ -64,7 +64,7 @@ const layerNormBackward = defineOp(
   }),
 );
 /** Rows [rows, n] to mean 0 and variance 1, then times weight plus bias [n]. */
-const nativeLayerNorm = defineOp(
+export const rowsNorm = defineOp(
   'nativeLayerNorm(Tensor input, Tensor? weight, Tensor? bias, float eps) -> (output, mean, rstd)',
   (): OpDef => ({
     forward(x: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number) {
@@ -79,7 +79,12 @@ const nativeLayerNorm = defineOp(
   }),
 );
 
-function checkRows(call: string, input: Tensor, normalizedShape: Shape, affine: readonly (Tensor | null)[]): void {
+export function checkRows(
+  call: string,
+  input: Tensor,
+  normalizedShape: Shape,
+  affine: readonly (Tensor | null)[],
+): void {
   const tail = input.shape.slice(input.shape.length - normalizedShape.length);
   if (normalizedShape.length === 0 || !sameShape(tail, normalizedShape)) {
     throw new TenfoldError(
@@ -104,8 +109,8 @@ function checkRows(call: string, input: Tensor, normalizedShape: Shape, affine: 
   }
 }
 const sizesOf = (shape: number | readonly number[]): readonly number[] => (typeof shape === 'number' ? [shape] : shape);
-const isHalf = (x: Tensor): boolean => x.code === Code.f16 || x.code === Code.bf16;
-const widen = (t: Tensor | null): Tensor | null => (t === null ? null : t.float());
+export const isHalf = (x: Tensor): boolean => x.code === Code.f16 || x.code === Code.bf16;
+export const widen = (t: Tensor | null): Tensor | null => (t === null ? null : t.float());
 
 /**
  * Mean 0 and variance 1 over the last dims (normalizedShape), then times weight plus bias of that shape. See
@@ -127,7 +132,7 @@ export const layerNorm = defineOp(
       const n = numelOf(sizes);
       const rows =
         input.shape.length === 2 && sizes.length === 1 ? input : input.reshape([n === 0 ? 0 : input.count / n, n]);
-      const y = nativeLayerNorm(rows, weight?.reshape([n]) ?? null, bias?.reshape([n]) ?? null, eps)[0]!;
+      const y = rowsNorm(rows, weight?.reshape([n]) ?? null, bias?.reshape([n]) ?? null, eps)[0]!;
       return rows === input ? y : y.view([...input.shape]);
     },
     composite: true,
@@ -243,7 +248,7 @@ export const groupNorm = defineOp(
       checkChannels('groupNorm', channels, { weight, bias });
       if (isHalf(input)) return groupNorm(input.float(), numGroups, widen(weight), widen(bias), eps).to(input.dtype);
       const rows = shape[0]! * numGroups;
-      const y = nativeLayerNorm(input.reshape([rows, rows === 0 ? 0 : input.count / rows]), null, null, eps)[0]!;
+      const y = rowsNorm(input.reshape([rows, rows === 0 ? 0 : input.count / rows]), null, null, eps)[0]!;
       return scaleChannels(y.view([...shape]), weight, bias);
     },
     composite: true,
@@ -301,7 +306,7 @@ export const instanceNorm = defineOp(
       const rows = input.reshape([n * channels, size]);
       if (runningMean !== null) follow(runningMean, rows.detach().mean(1).view(n, channels).mean(0), momentum);
       if (runningVar !== null) follow(runningVar, rows.detach().var(1).view(n, channels).mean(0), momentum);
-      const y = nativeLayerNorm(rows, null, null, eps)[0]!;
+      const y = rowsNorm(rows, null, null, eps)[0]!;
       return scaleChannels(y.view([...shape]), weight, bias);
     },
     composite: true,
@@ -313,7 +318,7 @@ const BATCH_NORM_BACKWARD = kernel('batchNormBackward');
 /** [n, c, …] as the kernels see it. */
 const channelBlock = (x: Tensor): [number, number, number] => [x.shape[0]!, x.shape[1]!, numelOf(x.shape.slice(2))];
 
-/** The gradients of nativeBatchNorm as a formula. */
+/** The gradients of channelsNorm as a formula. */
 function batchNormGrads(grad: Tensor, x: Tensor, weight: Tensor | null, eps: number): Tensor[] {
   const dims = [0, ...Array.from({ length: x.shape.length - 2 }, (_, i) => i + 2)];
   const centred = x.sub(x.mean(dims, true));
@@ -337,7 +342,7 @@ const batchNormBackward = defineOp(
   }),
 );
 /** (x − mean) · rstd · weight + bias by the batch's own statistics. */
-const nativeBatchNorm = defineOp(
+export const channelsNorm = defineOp(
   'nativeBatchNorm(Tensor input, Tensor? weight, Tensor? bias, float eps) -> (output, mean, rstd)',
   (): OpDef => ({
     forward(x: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number) {
@@ -397,12 +402,11 @@ export const batchNorm = defineOp(
             'shape',
             `batchNorm: more than one value per channel is needed in training, got ${formatShape(shape)}`,
           );
-        const [output, mean, rstd] = nativeBatchNorm(
-          input,
-          like(weight, input),
-          like(bias, input),
-          eps,
-        ) as Tensor[] as [Tensor, Tensor, Tensor];
+        const [output, mean, rstd] = channelsNorm(input, like(weight, input), like(bias, input), eps) as Tensor[] as [
+          Tensor,
+          Tensor,
+          Tensor,
+        ];
         if (runningMean !== null) follow(runningMean, mean.detach(), momentum);
         if (runningVar !== null) {
           const unbiased = rstd.detach().pow(-2).sub(eps).mul(count / (count - 1)); // prettier-ignore
