@@ -1,4 +1,6 @@
 /** Memory in synchronous loops: bounded, and never handed on while anything can still see it. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
@@ -104,5 +106,64 @@ describe.each([65_536, 1000])('memory of %d numbers that something still sees is
           .sub(0);
     });
     expect(y.eq(301).all().item()).toBe(true);
+  });
+});
+
+describe('memory that is kept', () => {
+  /** Resident megabytes that a program's own process came to, beyond those at its mark. */
+  const grown = (program: string): number => {
+    const source = fileURLToPath(new URL('../lib/index.ts', import.meta.url));
+    const text = `import { readFileSync } from 'node:fs';
+      const peak = () => Number(/VmHWM:\\s*(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) / 1024;
+      process.constrainedMemory = () => globalThis.limit ?? 0;
+      const { rand, noGrad, tensor, emptyCache, cachedBytes } = await import(${JSON.stringify(source)});
+      let before;
+      ${program}
+      console.log(peak() - before);`;
+    const child = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', text], {
+      cwd: fileURLToPath(new URL('..', import.meta.url)),
+      env: { ...process.env, TENFOLD_CHECK: '' },
+      encoding: 'utf8',
+    });
+    expect(child.status, child.stderr).toBe(0);
+    return Number(child.stdout);
+  };
+  const onLinux = test.skipIf(process.platform !== 'linux');
+
+  onLinux('a list of losses holds little more than the losses', () => {
+    // 6 MB of activations a step, one number kept: 256 KB a step where it holds the slab of its neighbours.
+    const mb = grown(`
+      const x = rand(64, 40), w = rand(40, 60);
+      const losses = [];
+      const step = () => {
+        for (let i = 0; i < 200; i++) x.matmul(w).relu().mul(0.5);
+        losses.push(x.matmul(w).sum().detach());
+      };
+      for (let i = 0; i < 100; i++) step();
+      before = peak();
+      for (let i = 0; i < 600; i++) step();`);
+    expect(mb).toBeLessThan(40);
+  });
+  onLinux('the pool stays within what a container leaves it', () => {
+    const sizes = `
+      noGrad(() => {
+        for (let i = 0; i < 2000; i++) { rand(8).sum(); rand(300_000 + 1100 * i); }
+      });`;
+    const mb = grown(`globalThis.limit = 400 * 2 ** 20; before = peak(); ${sizes}`);
+    expect(mb).toBeLessThan(200);
+  });
+  onLinux('emptyCache gives memory back, not only to the garbage collector', () => {
+    const mb = grown(`
+      const list = Array.from({ length: 50 }, () => rand(1 << 20));
+      for (const t of list) t.dispose();
+      if (cachedBytes() < 100 * 2 ** 20) throw new Error('nothing pooled');
+      const rss = process.memoryUsage.rss();
+      emptyCache();
+      if (cachedBytes() !== 0) throw new Error('something is left');
+      // V8 frees buffers on a thread of its own.
+      const end = performance.now() + 10_000;
+      while (process.memoryUsage.rss() > rss - 160 * 2 ** 20 && performance.now() < end);
+      before = peak() - (process.memoryUsage.rss() - rss) / 2 ** 20;`);
+    expect(mb).toBeLessThan(-150);
   });
 });

@@ -1,23 +1,20 @@
 /**
  * Memory. A storage is a piece of an ArrayBuffer that V8 owns: V8's garbage collector frees those inside a synchronous
- * loop, which nothing with a Node-API finalizer is. Small storages are cut from slabs; large ones have a buffer of their
- * own, or one that another storage had before: it was given back (`release`), or its storage was collected (`reclaim`).
- * See docs/architecture.md, "Memory".
+ * loop, which nothing with a Node-API finalizer is. Small storages are cut from slabs (slabs.ts); large ones have a piece of
+ * their own (pieces.ts), one from the pool where another storage had it before: it was given back (`release`), or that storage
+ * was collected (reclaiming.ts, which shows the ways of a piece). See docs/architecture.md, "Memory".
  */
 import { TenfoldError } from '../errors.js';
 import { SIZE, type Code } from '../dtype.js';
-import { address, adviseHuge, collected, launches, unwatch, watch } from '../native/launch.js';
+import { address } from '../native/launch.js';
 import { capture } from './capture.js';
-import { collectYoung } from './collect.js';
+import { ALIGN, overwritePooled, rawBuffer, takePiece, toPool, type Piece } from './pieces.js';
+import { addressing, budget, endRest, lend, lentSince, unlend } from './reclaiming.js';
+import { SMALL_BYTES, lookForMemory, rackOf, type Slab } from './slabs.js';
 
-const SLAB_BYTES = 256 << 10;
-/** Up to here a storage is cut from a slab. Above, the clearing of a fresh buffer costs more than the allocation. */
-const SMALL_BYTES = 16 << 10;
-const ALIGN = 64;
-/** From here huge pages are asked for: a 64 MB result takes 15 ms to touch with them, 35 without. */
-const HUGE_BYTES = 4 << 20;
-/** What the pool of given-back buffers may hold. */
-const POOL_BYTES = 512 << 20;
+export { cachedBytes } from './pieces.js';
+export { addressing, emptyCache, freeCollected } from './reclaiming.js';
+
 /** Largest storage: addresses and sizes must be exact as doubles and fit an ArrayBuffer. */
 const MAX_BYTES = 2 ** 33;
 
@@ -105,7 +102,7 @@ export class Storage {
     bufferOf = (s) => s.#buffer;
     takeAddress = (s) => {
       if (s.#guarded) checkStorage(s);
-      addressedAt = launches;
+      addressing();
       return s.#address;
     };
     parts = {
@@ -125,48 +122,6 @@ export class Storage {
     };
   }
 }
-/**
- * A piece that small storages are cut from, or its later part. Each of them refers to it, so that it is collected when
- * they all are.
- */
-class Slab {
-  slot = -1;
-  constructor(readonly piece: Piece) {}
-}
-let slab: Slab;
-let slabTop = 0;
-let slabEnd = -1; // even an empty storage asks for the first slab
-
-function newSlab(): void {
-  if (lentSince >= budget) reclaim();
-  const piece = takePiece(SLAB_BYTES);
-  slab = new Slab(piece);
-  slab.slot = lend(slab, piece);
-  slabTop = 0;
-  slabEnd = SLAB_BYTES;
-}
-
-// After a collection the rest of the slab is a slab of its own: an object that has seen two grows old, and young
-// collections then don't find that it is gone. Beside tensors of megabytes, few small ones fall between two.
-function startPart(): void {
-  if (slabEnd < 0) return;
-  slab = new Slab(slab.piece);
-  slab.slot = lend(slab, slab.piece);
-}
-
-// Buffer.allocUnsafeSlow skips the clearing where Node lets it (Node 20, 22): 4 MB then cost 8 µs instead of 295.
-function rawBuffer(bytes: number): { buffer: ArrayBufferLike; byteOffset: number; address: number } {
-  let buffer: ArrayBufferLike;
-  try {
-    buffer = bytes <= 2 ** 31 ? Buffer.allocUnsafeSlow(bytes).buffer : new ArrayBuffer(bytes);
-  } catch (cause) {
-    throw new TenfoldError('memory', `out of memory: could not allocate ${bytes} bytes`, { cause });
-  }
-  const start = address(buffer);
-  const byteOffset = (ALIGN - (start % ALIGN)) % ALIGN;
-  return { buffer, byteOffset, address: start + byteOffset };
-}
-
 /** Storages made since, for whoever wants to give them back: the engine per node, tidy() per scope. */
 export let allocations: Storage[] | null = null;
 /** Starts (or ends, with null) the recording of allocations; returns the list that was recorded into before. */
@@ -184,144 +139,8 @@ export function recordScope(list: Storage[] | null): Storage[] | null {
   return before;
 }
 
-// ---- pieces: memory that storages use one after the other ------------------------------------------------------------
-//
-// A fresh buffer costs 0.4 ns a byte in page faults: an exp of 65,536 numbers takes 9 µs into memory that was used before
-// and 120 into fresh one. So a piece that nothing refers to any more is used again, and first the one used last, which
-// the caches hold. Whether a storage is gone is seen by looking at weak references after a collection of V8's young
-// generation, which takes some 40 µs and is asked for after every `budget` bytes.
-
-/** A buffer and its part that is aligned. Lives as long as the buffer: garbage of each use made V8's young space grow. */
-class Piece {
-  /** The next one on the list that this one is on. */
-  next: Piece | null = null;
-  /** Storages and slabs that have it: at most one, but for parts of a slab. */
-  owners = 0;
-  constructor(
-    readonly buffer: ArrayBufferLike,
-    readonly byteOffset: number,
-    readonly address: number,
-    readonly size: number,
-  ) {}
-}
-
-/** The free pieces of one size, the one used last on top. */
-class Shelf {
-  top: Piece | null = null;
-  usedAt = 0;
-}
-
-const pool = new Map<number, Shelf>();
-let pooledBytes = 0;
-/** Pieces in use, by the slot of the storage that has them. */
-const lent: (Piece | undefined)[] = [];
-/** Bytes lent since the last look, less those given back. */
-let lentSince = 0;
-const MIN_BUDGET = 12 << 20;
-const MAX_BUDGET = 128 << 20;
-let budget = MIN_BUDGET;
-/** Pieces found free while a launch was under preparation: an address in the frame may still mean them. */
-let resting: Piece | null = null;
-let restingSince = -1;
-let addressedAt = -1;
-/** To be called by who takes an address, or a look at the memory: it stays as it is until a launch has been. */
-export function addressing(): void {
-  addressedAt = launches;
-}
-const gone = new Int32Array(4096);
-
 const roomFor = (bytes: number): number =>
   bytes <= SMALL_BYTES ? Math.max(bytes, 8) : bytes > 2 ** 30 ? Math.ceil(bytes / 4096) * 4096 : (bytes + 4095) & -4096;
-
-function toPool(piece: Piece): void {
-  const { size } = piece;
-  if (overwrites) new Uint8Array(piece.buffer, piece.byteOffset, size).fill(OVERWRITTEN);
-  if (size > POOL_BYTES) return;
-  let shelf = pool.get(size);
-  if (shelf === undefined) pool.set(size, (shelf = new Shelf()));
-  piece.next = shelf.top;
-  shelf.top = piece;
-  shelf.usedAt = launches;
-  pooledBytes += size;
-  if (pooledBytes > POOL_BYTES) dropOldest();
-}
-
-/** Makes room in the pool: pieces of the size go first that none has come back of for the longest. */
-function dropOldest(): void {
-  while (pooledBytes > POOL_BYTES) {
-    let oldest: Shelf | null = null;
-    for (const [size, shelf] of pool) {
-      if (shelf.top === null) pool.delete(size);
-      else if (oldest === null || shelf.usedAt < oldest.usedAt) oldest = shelf;
-    }
-    const { top } = oldest!;
-    pooledBytes -= top!.size;
-    oldest!.top = top!.next;
-  }
-}
-
-/** Puts pieces that have rested long enough where they can be had. */
-function endRest(): void {
-  if (resting === null || launches === restingSince) return;
-  for (let piece: Piece | null = resting; piece !== null;) {
-    const { next }: Piece = piece;
-    toPool(piece);
-    piece = next;
-  }
-  resting = null;
-}
-
-function takePiece(size: number): Piece {
-  endRest();
-  const shelf = pool.get(size);
-  if (shelf !== undefined && shelf.top !== null) {
-    const piece = shelf.top;
-    shelf.top = piece.next;
-    piece.next = null;
-    pooledBytes -= size;
-    return piece;
-  }
-  const { buffer, byteOffset, address } = rawBuffer(size + ALIGN);
-  if (size >= HUGE_BYTES) adviseHuge(address, size);
-  return new Piece(buffer, byteOffset, address, size);
-}
-
-/** Finds the pieces whose storages have been collected. Returns their bytes. */
-function findGone(): number {
-  endRest();
-  let found = 0;
-  let count: number;
-  do {
-    count = collected(gone);
-    // They come the youngest first, and leave the list of those that rest the oldest first.
-    for (let i = 0; i < count; i++) {
-      const piece = lent[gone[i]!]!;
-      lent[gone[i]!] = undefined;
-      if (--piece.owners > 0) continue;
-      piece.next = resting;
-      resting = piece;
-      found += piece.size;
-    }
-  } while (count === gone.length);
-  restingSince = addressedAt === launches ? launches : -1;
-  return found;
-}
-
-/** Looks for memory that can be had again, and decides when to look next. */
-function reclaim(): void {
-  const asked = lentSince;
-  lentSince = 0;
-  let milliseconds = 0;
-  let found = findGone();
-  if (found < asked / 2) {
-    milliseconds = collectYoung();
-    found += findGone();
-    startPart();
-  }
-  // Worth it while most of what was lent is free again, and found in less than half the time of the page faults.
-  const worth = found >= asked / 2 && milliseconds < asked * 0.2e-6;
-  budget = worth ? Math.max(MIN_BUDGET, budget / 2) : Math.min(MAX_BUDGET, budget * 2);
-}
 
 /** Storages up to here are cut from slabs. */
 let smallBytes = SMALL_BYTES;
@@ -331,34 +150,23 @@ export function exactBuffers(): void {
   smallBytes = -1;
   exact = true;
 }
-let overwrites = false;
-/** Every byte of memory that was freed: a float32 of -3e-16, an int64 beyond every size. */
-const OVERWRITTEN = 0xa5;
 /** For lib/launch/stress.ts: from now on every storage has memory of its own, and memory is overwritten when it is free. */
 export function overwriteFreed(): void {
   smallBytes = -1;
-  overwrites = true;
+  overwritePooled();
 }
-/** Looks which storages have been collected, and frees their memory at once. */
-export function freeCollected(): void {
-  findGone();
-  restingSince = -1;
-  endRest();
-}
-
 /** Memory for `bytes` bytes, not cleared, aligned to 64. */
 export function allocate(bytes: number): Storage {
   if (bytes <= smallBytes) {
-    const room = (bytes + ALIGN - 1) & -ALIGN;
-    if (slabTop + room > slabEnd) newSlab();
-    const at = slabTop;
-    slabTop += room;
+    const rack = rackOf(bytes);
+    const at = rack.cut(bytes);
+    const { slab } = rack;
     const { buffer, byteOffset, address } = slab.piece;
     const storage = new Storage(buffer, byteOffset + at, bytes, address + at, null, false, slab);
     if (scopeLog !== null) scopeLog.push(storage);
     return storage;
   }
-  if (lentSince >= budget) reclaim();
+  if (lentSince >= budget) lookForMemory();
   const storage = allocateOwn(bytes);
   const piece = parts.piece(storage);
   if (piece !== null) parts.setSlot(storage, lend(storage, piece));
@@ -383,6 +191,7 @@ export function allocateOwn(bytes: number): Storage {
     const buffer = new ArrayBuffer(bytes);
     return new Storage(buffer, 0, bytes, address(buffer) || ALIGN, null);
   }
+  endRest();
   const piece = takePiece(roomFor(bytes));
   return new Storage(piece.buffer, piece.byteOffset, bytes, piece.address, bytes > smallBytes ? piece : null);
 }
@@ -439,20 +248,6 @@ export function checkWritable(call: string, storage: Storage): void {
   }
 }
 
-/** Watches the owner of a piece; the slot. */
-function lend(owner: Storage | Slab, piece: Piece): number {
-  const slot = watch(owner);
-  lent[slot] = piece;
-  if (piece.owners++ === 0) lentSince += piece.size;
-  return slot;
-}
-
-/** Ends the watching of an owner. Its piece isn't used again until the caller gives it to the pool. */
-function unlend(slot: number): void {
-  lentSince -= lent[slot]!.size;
-  lent[slot] = undefined;
-  unwatch(slot);
-}
 function endWatch(storage: Storage): void {
   const slot = parts.slot(storage);
   if (slot < 0) return;
@@ -476,17 +271,6 @@ export function release(storage: Storage): void {
   parts.guard(storage);
 }
 const NOWHERE: Place = { buffer: new ArrayBuffer(0), byteOffset: 0, address: 0 };
-
-/** Gives the memory that the pool holds back to the system. */
-export function emptyCache(): void {
-  findGone();
-  resting = null;
-  pool.clear();
-  pooledBytes = 0;
-}
-
-/** Bytes in given-back buffers that wait for reuse. */
-export const cachedBytes = (): number => pooledBytes;
 
 /** Storage over a typed array's memory, which it shares. */
 export function wrapMemory(view: ArrayBufferView): Storage {
