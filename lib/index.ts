@@ -34,6 +34,7 @@ export * as func from './func.js';
 export * as masked from './ops/masked.js';
 export * as signal from './signal.js';
 export { compile, explain, Plan, AsyncOptions, type Compiled, type CompileOptions, type Explanation, type PlanLaunch } from './compile/index.js'; // prettier-ignore
+export * as metrics from './metrics/index.js';
 export * as optim from './optim/index.js';
 export * as utils from './utils/index.js';
 export {
