@@ -264,22 +264,39 @@ export const logNormal_ = defineOp(
   }),
 );
 
-const integerArguments = (call: string, from: number | bigint, to: bigint): number[] => {
-  if (BigInt(from) >= to) throw new RangeError(`${call}: expected low < high, got low ${from} and high ${to}`);
-  return [...halves(BigInt(from)), ...halves(to - BigInt(from))];
+/** From this many values on, PyTorch takes two of the generator's words for one. */
+const TWO_WORDS = 1n << 28n;
+/** Least and greatest value of a dtype's, where not every safe integer is one. */
+const BOUNDS: Partial<Record<Code, readonly [bigint, bigint]>> = {
+  [Code.i64]: [-(1n << 63n), (1n << 63n) - 1n],
+  [Code.i32]: [-(1n << 31n), (1n << 31n) - 1n],
+  [Code.i16]: [-(1n << 15n), (1n << 15n) - 1n],
+  [Code.i8]: [-128n, 127n],
+  [Code.u8]: [0n, 255n],
+  [Code.bool]: [0n, 1n],
+  [Code.f16]: [-65504n, 65504n],
 };
-// Numbers of values of random_() without bounds: PyTorch's, all integers that the dtype holds exactly.
-const FULL_RANGE: Partial<Record<Code, bigint>> = {
-  [Code.f32]: (1n << 24n) + 1n,
-  [Code.f64]: (1n << 53n) + 1n,
-  [Code.i64]: 1n << 63n,
-  [Code.i32]: 1n << 31n,
-  [Code.i16]: 1n << 15n,
-  [Code.i8]: 1n << 7n,
-  [Code.u8]: 1n << 8n,
-  [Code.bool]: 2n,
-  [Code.f16]: (1n << 11n) + 1n,
-  [Code.bf16]: (1n << 8n) + 1n,
+function integerArguments(call: string, code: Code, low: number | bigint, high: number | bigint): number[] {
+  const [from, to] = [BigInt(low), BigInt(high)];
+  if (from >= to) throw new RangeError(`${call}: expected low < high, got low ${from} and high ${to}`);
+  const bounds = BOUNDS[code];
+  if (bounds && (from < bounds[0] || to - 1n > bounds[1]))
+    throw new RangeError(`${call}: ${from} to ${to - 1n} isn't within ${DTYPES[code]}, which goes from ${bounds[0]} to ${bounds[1]}`); // prettier-ignore
+  const range = to - from;
+  return [...halves(from), ...halves(range), range >= TWO_WORDS ? 2 : 1];
+}
+// Numbers of values of random_() without bounds: PyTorch's, all integers that the dtype holds exactly; and words for each.
+const FULL_RANGE: Partial<Record<Code, readonly [bigint, words: 1 | 2]>> = {
+  [Code.f32]: [(1n << 24n) + 1n, 1],
+  [Code.f64]: [(1n << 53n) + 1n, 2],
+  [Code.i64]: [1n << 63n, 2],
+  [Code.i32]: [1n << 31n, 1],
+  [Code.i16]: [1n << 15n, 1],
+  [Code.i8]: [1n << 7n, 1],
+  [Code.u8]: [1n << 8n, 1],
+  [Code.bool]: [2n, 1],
+  [Code.f16]: [(1n << 11n) + 1n, 1],
+  [Code.bf16]: [(1n << 8n) + 1n, 1],
 };
 /** Fills with integers in [from, to); random_(to) starts at 0, random_() takes the dtype's range. See torch.Tensor.random_. */
 export const random_ = defineOp(
@@ -288,8 +305,8 @@ export const random_ = defineOp(
     forward(self: Tensor, from: number | null, to: number | null, generator: Generator | null) {
       const numbers =
         from === null
-          ? [...halves(0n), ...halves(FULL_RANGE[self.code]!)]
-          : integerArguments('random_', to === null ? 0 : from, BigInt(to ?? from));
+          ? [...halves(0n), ...halves(FULL_RANGE[self.code]![0]), FULL_RANGE[self.code]![1]]
+          : integerArguments('random_', self.code, to === null ? 0 : from, to ?? from);
       return fillRandom('random_', self, K.random, generator, numbers);
     },
     differentiable: false,
@@ -395,7 +412,7 @@ function integers(
     if (typeof x !== 'bigint' && !Number.isInteger(x))
       throw new TypeError(`${call}: low and high must be integers, got ${show(x)}`);
   const out = Tensor.rawFor(call, shape, o.dtype ? codeOf(call, o.dtype) : fallback);
-  draw(K.random, call, out, o.generator ?? null, integerArguments(call, low, BigInt(high)));
+  draw(K.random, call, out, o.generator ?? null, integerArguments(call, out.code, low, high));
   return o.requiresGrad ? out.requiresGrad_(true) : out;
 }
 /** Integers in [low, high) as int64: randint(high, size) or randint(low, high, size). See torch.randint. */
@@ -524,7 +541,7 @@ export const multinomial = defineOp(
           rows,
           categories,
           numSamples,
-          replacement ? 1 : 0,
+          replacement && numSamples > 1 ? 1 : 0, // one sample is drawn the shorter way, as PyTorch draws it
           n === 2 && memoryOrder(self)[0] === 1 ? 1 : 0,
         );
       }

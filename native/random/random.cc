@@ -288,17 +288,16 @@ inline T FromInt(uint64_t x) {
   }
 }
 
-constexpr char kIntegersFrame[] = TENFOLD_FILL ", fromHigh, fromLow, rangeHigh, rangeLow";
+constexpr char kIntegersFrame[] = TENFOLD_FILL ", fromHigh, fromLow, rangeHigh, rangeLow, words";
 // Integers in [from, from + range). Range 0 stands for 2^64, all of int64, with from 0.
-// int64, float32 and float64 take two words a sample where range >= 2^32, everything else one. PyTorch's random_()
+// A sample takes one word or two, as `words` says: PyTorch's takes two from a range of 2^28 on. PyTorch's random_()
 // without bounds is this kernel with range 2^63 for int64, 2^53 + 1 for float64, 2^24 + 1 for float32, and the largest
 // value + 1 for the rest.
 template <class T>
 void RunRandom(const Kernel&, Frame frame) {
   const Fill fill(frame);
   const uint64_t from = ReadU64(frame), range = ReadU64(frame);
-  constexpr bool kWide = std::is_same_v<T, int64_t> || std::is_floating_point_v<T>;
-  const bool wide = kWide && (range == 0 || range >> 32 != 0);
+  const bool wide = frame.f64() == 2;
   T* out = static_cast<T*>(fill.out);
   uint32_t bits[kBlock];
   Draws draws(fill.state);

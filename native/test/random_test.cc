@@ -74,7 +74,8 @@ void onEveryTarget(F f) {
 
 TEST(random_words) {
   onEveryTarget([](int64_t target) {
-    const std::vector<double> lowWords = {0, 0, 1, 0};  // from 0, range 2^32: what remains of two words is the second
+    const std::vector<double> lowWords = {0, 0, 1, 0,
+                                          2};  // from 0, range 2^32: what remains of two words is the second
     const struct {
       uint64_t seed;
       std::vector<int64_t> want;
@@ -130,12 +131,13 @@ TEST(random_sequence) {
     CHECK(allNear(c.fill<double>("cauchy", 2, {0, 1}), {0x1.dbcc1ba4a88fbp+0, -0x1.526b73dfbf0c4p+0}));
     CHECK(allNear(c.fill<double>("logNormal", 3, {0.3, 0.7}),
                   {0x1.633ca458a31e6p+0, 0x1.1dd40bc7a2b45p+2, 0x1.29c3eeeebf6bdp+0}));
-    CHECK(c.fill<int64_t>("random", 6, {0, 0, 0, 10}) == std::vector<int64_t>({6, 9, 0, 5, 9, 5}));
-    CHECK(c.fill<int64_t>("random", 2, {0xffffff00, 0, 768, 0}) ==  // [-2^40, 2^41)
+    CHECK(c.fill<int64_t>("random", 6, {0, 0, 0, 10, 1}) == std::vector<int64_t>({6, 9, 0, 5, 9, 5}));
+    CHECK(c.fill<int64_t>("random", 2, {0xffffff00, 0, 768, 0, 2}) ==  // [-2^40, 2^41)
           std::vector<int64_t>({-829721275254, -57093612976}));
-    CHECK(c.fill<int64_t>("random", 2, {0, 0, 0, 0}) ==  // all of int64
+    CHECK(c.fill<int64_t>("random", 2, {0, 0, 0, 0, 2}) ==  // all of int64
           std::vector<int64_t>({-5324801189460560222, -3870578198325364448}));
-    CHECK(c.fill<int8_t>("random", 4, {0xffffffff, 0xffffff80, 0, 255}) == std::vector<int8_t>({-25, 34, -121, -17}));
+    CHECK(c.fill<int8_t>("random", 4, {0xffffffff, 0xffffff80, 0, 255, 1}) ==
+          std::vector<int8_t>({-25, 34, -121, -17}));
     CHECK(c.fill<int64_t>("randperm", 8, {}) == std::vector<int64_t>({1, 0, 3, 4, 2, 6, 7, 5}));
     CHECK(c.fill<float>("bernoulli", 8, {0.3, 2}) == std::vector<float>({0, 2, 0, 0, 2, 0, 2, 2}));
 
