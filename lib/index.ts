@@ -36,6 +36,7 @@ export * as signal from './signal.js';
 export { compile, explain, Plan, AsyncOptions, type Compiled, type CompileOptions, type Explanation, type PlanLaunch } from './compile/index.js'; // prettier-ignore
 export * as metrics from './metrics/index.js';
 export * as optim from './optim/index.js';
+export * as transforms from './transforms/index.js';
 export * as utils from './utils/index.js';
 export {
   save,

@@ -32,9 +32,9 @@ const labels = (list: number[]): Tensor => tensor(list, { dtype: 'int64' });
 const doubles = (list: number[] | number[][]): Tensor => tensor(list, { dtype: 'float64' });
 
 /** The value of a metric that saw a third and the rest, the rest by another one merged in. */
-function inParts<T, M extends metrics.Metric<T>>(make: () => M, input: Tensor, target: Tensor): T {
+function inParts<T>(make: () => metrics.Metric<T>, input: Tensor, target: Tensor): T {
   const third = Math.floor(input.shape[0]! / 3);
-  const part = (metric: M, from: number, to: number): M =>
+  const part = (metric: metrics.Metric<T>, from: number, to: number): metrics.Metric<T> =>
     tidy(() => metric.update(input.narrow(0, from, to - from), target.narrow(0, from, to - from)));
   const first = part(make(), 0, third);
   return first.merge(part(part(make(), third, third + 2), third + 2, input.shape[0]!)).compute();
