@@ -8,6 +8,7 @@ export default defineConfig({
   // The examples import the package by its name: here that is the source, so that no build can be stale.
   resolve: {
     alias: {
+      'tenfold/distributed': fileURLToPath(new URL('lib/distributed/index.ts', import.meta.url)),
       'tenfold/serve': fileURLToPath(new URL('lib/serve/index.ts', import.meta.url)),
       tenfold: fileURLToPath(new URL('lib/index.ts', import.meta.url)),
     },

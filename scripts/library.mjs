@@ -7,12 +7,13 @@
  *   dist/cjs/serialization.js   load, save, …: read when one of them is first called
  *   dist/cjs/…/*.d.ts     its types, by modules
  *   dist/cjs/serve.js     a subpath of SUBPATHS, `tenfold/serve`: read by those who import it
+ *   dist/include/         Node-API's headers, for those who build the native part of tenfold/distributed
  *   dist/esm/index.js     what `import` gets: the same names, taken from there; so for each subpath
  *
  * So a process has one copy of the library's state, whichever way and however often it is loaded. (The other way about,
  * `require` of an ES module, needs a flag in Node 20.17.) docs/architecture.md, "The package", has the measurements.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { build } from 'vite';
 import { bin, root, run } from './setup.mjs';
@@ -26,12 +27,13 @@ const write = (file, text) => writeFileSync(join(root, 'dist', file), text);
 const LATER = ['distributions', 'nn', 'onnx', 'optim', 'utils'];
 
 /** Parts of the package that are imported by a name of their own, `tenfold/serve`. The library doesn't load them. */
-const SUBPATHS = ['serve'];
+const SUBPATHS = ['serve', 'distributed'];
 
 /** Files of their own: what threads of `serve` and of DataLoader begin with, and the command. */
 const ENTRIES = {
   'serve-worker': 'serve/models/worker.ts',
   'serve-command': 'serve/command.ts',
+  'distributed-command': 'distributed/command.ts',
   'data-worker': 'utils/data/workerThread.ts',
 };
 
@@ -183,5 +185,13 @@ const names = await bundle();
 mkdirSync(join(root, 'dist', 'esm'));
 writeModule('index', names.index, 'index');
 for (const name of SUBPATHS) writeModule(name, names[name], `${name}/index`);
-write('tenfold.cjs', "#!/usr/bin/env node\nrequire('./cjs/serve-command.js');\n");
+write(
+  'tenfold.cjs',
+  "#!/usr/bin/env node\nrequire(process.argv[2] === 'build-distributed' ? './cjs/distributed-command.js' : './cjs/serve-command.js');\n",
+);
+mkdirSync(join(root, 'dist', 'include'));
+for (const folder of ['node_modules/node-api-headers/include', 'node_modules/node-addon-api']) {
+  const headers = readdirSync(join(root, folder)).filter((file) => /^(?!.*deprecated).*\.h$/.test(file));
+  for (const file of headers) copyFileSync(join(root, folder, file), join(root, 'dist', 'include', file));
+}
 write('cjs/package.json', '{ "type": "commonjs" }\n');

@@ -91,6 +91,12 @@ const SYSTEM = [
     without: 'all matrix products are our own',
   },
   {
+    what: 'Gloo',
+    apt: 'libgloo-dev',
+    found: () => process.platform !== 'linux' || header('gloo/context.h'),
+    without: 'tenfold/distributed is not built',
+  },
+  {
     what: 'clang-format 14',
     apt: 'clang-format-14',
     found: () => onPath('clang-format-14') || clangFormat() !== null,
@@ -294,6 +300,31 @@ function buildNative(target, output, sets) {
   });
 }
 
+/** The addon of tenfold/distributed, where Gloo is. What doesn't build leaves the rest as good as it is. */
+function buildDistributed() {
+  const output = 'build/Release/tenfold_distributed.node';
+  if (process.platform !== 'linux' || !header('gloo/context.h')) return;
+  const headers = ['node-api-headers/include', 'node-addon-api'].map((folder) => at('node_modules', folder));
+  ensureBuilt('tenfold_distributed', {
+    inputs: hashOf(
+      ['native/distributed', 'native/dtype.h'],
+      ['node-api-headers', 'node-addon-api'].map(packageVersion),
+      [root, process.arch, process.env.CXX, process.env.CXXFLAGS],
+    ),
+    outputs: [output],
+    build() {
+      say(`building ${output}`);
+      const folder = at('build', 'distributed');
+      rmSync(folder, { recursive: true, force: true });
+      const options = [`-DNODE_API_INCLUDE=${headers.join(';')}`, `-DTENFOLD_OUT=${at('build', 'Release')}`];
+      const built =
+        run('cmake', ['-S', 'native/distributed', '-B', folder, '--log-level=WARNING', ...options]) &&
+        run('cmake', ['--build', folder, '--parallel', String(jobs())]);
+      if (!built) say(`${output} didn't build (see above): tenfold/distributed can't be used`);
+    },
+  });
+}
+
 /** lib/ into dist/, where that is to be done. */
 export function buildLibrary() {
   ensureBuilt('dist', {
@@ -319,6 +350,7 @@ export function setup({ tests = false, all = tests } = {}) {
   const sets = all ? ALL_SETS : ownSet();
   buildNative('tenfold', 'build/Release/tenfold.node', sets);
   if (tests) buildNative('native_tests', 'build/cmake/native_tests', sets);
+  buildDistributed();
   buildLibrary();
 }
 

@@ -59,7 +59,8 @@ export function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): 
   const { values, positionals } = parsed;
   if (values.help) return null;
   const [command, folder, ...more] = positionals;
-  if (command !== 'serve') throw new UsageError(`what to do? 'tenfold serve FOLDER'; got '${command ?? ''}'`);
+  if (command !== 'serve')
+    throw new UsageError(`what to do? 'tenfold serve FOLDER' or 'tenfold build-distributed'; got '${command ?? ''}'`);
   if (folder === undefined || more.length > 0) throw new UsageError("'tenfold serve' takes one folder");
   const token =
     values['token-file'] === undefined ? env.TENFOLD_TOKEN : readFileSync(values['token-file'], 'utf8').trim();

@@ -48,7 +48,7 @@ let parts: {
 export class Storage {
   /** Raised by every in-place change; backward compares it with what it was when a tensor was saved. */
   version = 0;
-  /** Number of plans that read this memory on a thread of their own; nobody may write to it meanwhile. */
+  /** Number of plans and calls that use this memory on a thread of their own; nobody may write to it meanwhile. */
   readers = 0;
   /** Number of pending gradients of a running backward that use this memory; see autograd/engine.ts. */
   engineRefs = 0;
@@ -230,20 +230,20 @@ export function secondStorage(storage: Storage): Storage {
   return new Storage(bufferOf(storage), storage.byteOffset, storage.nbytes, storage.address, null, true);
 }
 
-/** A thread begins to read the memory. */
+/** A thread begins to read the memory, or to write it for a call under way. */
 export function hold(storage: Storage): void {
   storage.readers++;
 }
-/** A thread has ended reading it. */
+/** A thread has ended that. */
 export function letGo(storage: Storage): void {
   storage.readers--;
 }
-/** Refuses a change of memory that a thread reads. */
+/** Refuses a change of memory that a thread uses. */
 export function checkWritable(call: string, storage: Storage): void {
   if (storage.readers > 0) {
     throw new TenfoldError(
       'inplace',
-      `${call}: an asynchronous call of a compiled function still reads this tensor; await it before the tensor is changed`,
+      `${call}: an asynchronous call (of a compiled function, or with other processes) still uses this tensor; await it before the tensor is changed`,
     );
   }
 }
@@ -261,6 +261,7 @@ function endWatch(storage: Storage): void {
  */
 export function release(storage: Storage): void {
   if (storage.guarded && storage.address === 0) return;
+  if (storage.readers > 0) return; // a thread uses it: the garbage collector frees it, later
   endWatch(storage);
   const piece = parts.piece(storage);
   if (piece !== null) {

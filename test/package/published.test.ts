@@ -40,7 +40,16 @@ describe('holds', () => {
     const files = filesUnder(installed);
     const kinds = new Set(files.map((file) => file.replace(/\/.*/, '/')));
     expect([...kinds].sort()).toEqual(
-      ['LICENSE', 'README.md', 'THIRD_PARTY_LICENSES.md', 'dist/', 'lib/', 'package.json', 'prebuilds/'].sort(),
+      [
+        'LICENSE',
+        'README.md',
+        'THIRD_PARTY_LICENSES.md',
+        'dist/',
+        'lib/',
+        'native/',
+        'package.json',
+        'prebuilds/',
+      ].sort(),
     );
     const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as Manifest;
     expect(manifest.gypfile).toBe(false);
