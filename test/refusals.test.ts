@@ -335,7 +335,7 @@ const SIZES: Row[] = [
   [() => F.pad(z(2), [2 ** 50, 0]), 'memory', 'pad: out of memory'],
   [() => F.oneHot(ints(2 ** 45)), 'memory', 'oneHot: out of memory'],
   [() => new nn.Linear(2 ** 25, 2 ** 25), 'memory', 'Parameter: out of memory'],
-  [() => new nn.Linear(-1, 2), 'RangeError', 'Parameter: sizes must be non-negative integers, got -1 in [2,-1]'],
+  [() => new nn.Linear(-1, 2), 'RangeError', 'Linear: inFeatures must not be negative, got -1'],
 ];
 
 const LIFE: Row[] = [

@@ -118,6 +118,18 @@ export class ModuleList<T extends Module = Module> extends Module {
   [Symbol.iterator](): Iterator<T> {
     return this.items()[Symbol.iterator]();
   }
+  /** As PyTorch's: equal neighbours once, with their number. */
+  override toString(): string {
+    const texts = this.items().map(String);
+    if (texts.length === 0) return `${this.constructor.name}()`;
+    const lines: string[] = [];
+    for (let start = 0, end = 0; start < texts.length; start = end) {
+      while (end < texts.length && texts[end] === texts[start]) end++;
+      const text = texts[start]!.replaceAll('\n', '\n  ');
+      lines.push(end - start === 1 ? `(${start}): ${text}` : `(${start}-${end - 1}): ${end - start} x ${text}`);
+    }
+    return `${this.constructor.name}(\n  ${lines.join('\n  ')}\n)`;
+  }
 }
 
 /** Modules by name, for a forward that picks them itself. See torch.nn.ModuleDict. */

@@ -4,6 +4,7 @@ export * as init from './init.js';
 export * as utils from './utils/index.js';
 export { Module, type StateDict } from './module.js';
 export { Parameter } from './parameter.js';
+export { UninitializedBuffer, UninitializedParameter } from './uninitialized.js';
 export { ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential } from './containers.js';
 export * from './layers/activation.js';
 export { MultiheadAttention } from './layers/attention.js';
@@ -12,8 +13,12 @@ export * from './layers/distance.js';
 export * from './layers/dropout.js';
 export * from './layers/embedding.js';
 export { Bilinear, Identity, Linear } from './layers/linear.js';
+export * from './layers/lazy.js';
 export * from './layers/loss.js';
-export * from './layers/normalization.js';
+export {
+  BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm,
+  LocalResponseNorm, RMSNorm, type NormOptions,
+} from './layers/normalization.js'; // prettier-ignore
 export * from './layers/padding.js';
 export * from './layers/pooling.js';
 export {

@@ -23,6 +23,9 @@ import {
   type HookHandle,
 } from './hooks.js';
 import { Parameter } from './parameter.js';
+import { copyGuards, guardPart, isGuarded, isPart, kindOfValue } from './parts.js';
+import { notePartClass, warnOfPrivateParts } from './privateParts.js';
+import { isLazy, lazyLike } from './uninitialized.js';
 
 /** Tensors by state-dict key. */
 export type StateDict = Record<string, Tensor>;
@@ -43,6 +46,7 @@ export class Module {
   [TRAINING] = true;
   constructor() {
     noteModule(this);
+    notePartClass(new.target);
   }
   /** Whether the module trains (dropout drops, batch norm averages) or evaluates; set by train() and eval(). */
   get training(): boolean {
@@ -63,6 +67,10 @@ export class Module {
   static stateName(property: string): string {
     return property;
   }
+  /** Whether a state dict may lack a key, which then keeps its value: older files don't have all. @internal */
+  static stateMayLack(_key: string): boolean {
+    return false;
+  }
 
   // ---- registering ---------------------------------------------------------------------------------------------------
 
@@ -74,6 +82,7 @@ export class Module {
       );
     }
     define(this, 'registerParameter', name, parameter);
+    guardPart(this, name, 'parameter');
   }
   /**
    * Adds a tensor that is state but not trained, such as a running mean. It moves with `to()`; where `persistent`, the
@@ -86,6 +95,7 @@ export class Module {
     if (tensor instanceof Parameter)
       throw new TypeError(`registerBuffer: '${name}' is a Parameter; use registerParameter`);
     define(this, 'registerBuffer', name, tensor);
+    guardPart(this, name, 'buffer');
     let buffers = buffersOfModule.get(this);
     if (buffers === undefined) buffersOfModule.set(this, (buffers = new Map()));
     buffers.set(name, typeof persistent === 'object' ? (persistent.persistent ?? true) : persistent);
@@ -96,6 +106,7 @@ export class Module {
       throw new TypeError(`registerModule: '${name}' must be a module or null, got ${show(module)}`);
     }
     define(this, 'registerModule', name, module);
+    guardPart(this, name, 'module');
   }
   /** PyTorch's other name of registerModule. */
   addModule(name: string, module: Module | null): void {
@@ -204,40 +215,48 @@ export class Module {
   stateDict(options: { prefix?: string; keepVars?: boolean } = {}): StateDict {
     checkOptions('stateDict', options, ['prefix', 'keepVars']);
     const out: StateDict = {};
-    for (const [key, t] of stateOf(this, options.prefix ?? '')) out[key] = options.keepVars ? t : t.detach();
+    for (const { key, tensor } of stateOf(this, options.prefix ?? ''))
+      out[key] = options.keepVars || isLazy(tensor) ? tensor : tensor.detach();
     return out;
   }
   /**
    * Copies tensors into the parameters and buffers of the same keys; dtypes are cast. All is checked before anything is
-   * changed. With `strict` (the default) the keys must match exactly.
+   * changed. With `strict` (the default) the keys must match exactly; a batch norm's num_batches_tracked may be missing, which
+   * files from before PyTorch 0.4.1 don't have. With `assign` the module takes the tensors themselves, dtype and all.
+   * What a lazy module has not yet made takes its shape from the tensor.
    * @throws TenfoldError 'state' that names every missing and unexpected key and every shape that differs.
    */
   loadStateDict(
     stateDict: StateDict | ReadonlyMap<string, Tensor>,
-    options: boolean | { strict?: boolean } = {},
+    options: boolean | { strict?: boolean; assign?: boolean } = {},
+    assign = false,
   ): { missingKeys: string[]; unexpectedKeys: string[] } {
     const call = `${this.constructor.name}.loadStateDict`;
     if (typeof stateDict !== 'object' || stateDict === null || stateDict instanceof Tensor) {
       throw new TypeError(`${call}: expected an object of tensors by key, got ${show(stateDict)}`);
     }
-    if (typeof options === 'object') checkOptions('loadStateDict', options, ['strict']);
+    if (typeof options === 'object') checkOptions('loadStateDict', options, ['strict', 'assign']);
     const strict = typeof options === 'boolean' ? options : (options.strict ?? true);
+    const takes = typeof options === 'boolean' ? assign : (options.assign ?? assign);
     const given =
       stateDict instanceof Map
         ? (stateDict as Map<string, unknown>)
         : new Map<string, unknown>(Object.entries(stateDict));
-    const own = new Map(stateOf(this, ''));
-    const missingKeys = [...own.keys()].filter((key) => !given.has(key));
+    const own = new Map([...stateOf(this, '')].map((entry) => [entry.key, entry]));
+    const missingKeys = [...own.values()].filter((e) => !given.has(e.key) && !e.optional).map((e) => e.key);
     const unexpectedKeys = [...given.keys()].filter((key) => !own.has(key));
     const problems: string[] = [];
     if (strict && missingKeys.length > 0) problems.push(`missing ${quoted(missingKeys)}`);
     if (strict && unexpectedKeys.length > 0) {
       problems.push(`unexpected ${quoted(unexpectedKeys)}${didYouMean(unexpectedKeys[0]!, missingKeys)}`);
     }
-    for (const [key, target] of own) {
+    for (const [key, { tensor: target }] of own) {
       const value = given.get(key);
       if (value === undefined) continue;
       if (!(value instanceof Tensor)) problems.push(`'${key}' must be a tensor, got ${show(value)}`);
+      else if (isLazy(value)) {
+        if (!isLazy(target)) problems.push(`'${key}' is not initialized, and the module's is`);
+      } else if (isLazy(target)) checkTensor(call, value);
       else if (!sameShape(value.shape, target.shape)) {
         problems.push(
           `'${key}' has shape ${formatShape(value.shape)} where the module's has ${formatShape(target.shape)}`,
@@ -247,9 +266,14 @@ export class Module {
     if (problems.length > 0)
       throw new TenfoldError('state', `${call}: the state dict doesn't fit: ${problems.join('; ')}`);
     withoutGrad(() => {
-      for (const [key, target] of own) {
-        const value = given.get(key);
-        if (value !== undefined) target.copy_(value as Tensor);
+      for (const [key, { tensor: target, owner, property }] of own) {
+        const value = given.get(key) as Tensor | undefined;
+        if (value === undefined || isLazy(value)) continue;
+        if (takes) (owner as unknown as Record<string, Tensor>)[property] = taken(value, target);
+        else {
+          if (isLazy(target)) target.materialize(value.shape);
+          target.copy_(value);
+        }
       }
     });
     return { missingKeys, unexpectedKeys };
@@ -307,6 +331,7 @@ export class Module {
     if (!isFloatCode(code))
       throw new TenfoldError('dtype', `to: a module's dtype must be a floating-point one, got ${show(dtype)}`);
     const convert = (t: Tensor): Tensor => {
+      if (isLazy(t)) return lazyLike(t, DTYPES[code]!);
       const out = Tensor.raw(t.shape, code, true);
       out.rawCopy(t);
       return out;
@@ -315,7 +340,8 @@ export class Module {
     for (const p of this.parameters()) {
       if (!changes(p)) continue;
       const grad = p.meta?.grad ?? null;
-      p.data = convert(p);
+      if (isLazy(p)) p.become(convert(p));
+      else p.data = convert(p);
       if (grad !== null) leafMeta(p).grad = convert(grad);
     }
     for (const m of this.modules()) {
@@ -434,29 +460,45 @@ export class Module {
 
 /** Own properties with their state-dict keys, in the order of their first assignment. */
 function* entriesOf(module: Module): Iterable<[key: string, value: unknown, property: string]> {
+  warnOfPrivateParts(module.constructor);
   const { stateName } = module.constructor as typeof Module;
   for (const property of Object.keys(module)) {
     const value = (module as unknown as Record<string, unknown>)[property];
     if (Array.isArray(value) && !warned.has(module.constructor)) warnOfArray(module, property, value);
+    const kind = kindOfValue(value);
+    if (kind !== null && !isGuarded(module, property)) guardPart(module, property, kind);
     yield [stateName(property), value, property];
   }
 }
+isPart.module = (x) => x instanceof Module;
 
-function* parametersOf(module: Module): Iterable<[string, Parameter]> {
-  for (const [key, value] of entriesOf(module)) if (value instanceof Parameter) yield [key, value];
+function* parametersOf(module: Module): Iterable<[key: string, parameter: Parameter, property: string]> {
+  for (const [key, value, property] of entriesOf(module)) if (value instanceof Parameter) yield [key, value, property];
 }
 function* buffersOf(module: Module): Iterable<[key: string, tensor: Tensor, persistent: boolean, property: string]> {
   const buffers = buffersOfModule.get(module);
   if (buffers === undefined) return;
   for (const [key, value, property] of entriesOf(module)) {
     const persistent = buffers.get(property);
-    if (persistent !== undefined && value instanceof Tensor) yield [key, value, persistent, property];
+    if (persistent !== undefined && value instanceof Tensor && !(value instanceof Parameter))
+      yield [key, value, persistent, property];
   }
 }
+interface StateEntry {
+  key: string;
+  tensor: Tensor;
+  owner: Module;
+  property: string;
+  /** Whether older state dicts lack it. */
+  optional: boolean;
+}
 /** Every place that the state dict covers, modules that occur twice included. */
-function* stateOf(module: Module, prefix: string): Iterable<[string, Tensor]> {
-  for (const [key, p] of parametersOf(module)) yield [prefix + key, p];
-  for (const [key, b, persistent] of buffersOf(module)) if (persistent) yield [prefix + key, b];
+function* stateOf(module: Module, prefix: string): Iterable<StateEntry> {
+  const { stateMayLack } = module.constructor as typeof Module;
+  for (const [key, tensor, property] of parametersOf(module))
+    yield { key: prefix + key, tensor, owner: module, property, optional: stateMayLack(key) };
+  for (const [key, tensor, persistent, property] of buffersOf(module))
+    if (persistent) yield { key: prefix + key, tensor, owner: module, property, optional: stateMayLack(key) };
   for (const [key, value] of entriesOf(module)) if (value instanceof Module) yield* stateOf(value, `${prefix}${key}.`);
 }
 function noSuch(module: Module, call: string, kind: string, target: string, known: string[]): TenfoldError {
@@ -495,17 +537,21 @@ function define(module: Module, call: string, name: string, value: unknown): voi
     );
   }
   const members = module as unknown as Record<string, unknown>;
-  const old = kindOf(members[name]);
-  if (value !== null && old !== null && old !== kindOf(value)) {
+  const old = kindOfValue(members[name]);
+  if (value !== null && old !== null && old !== kindOfValue(value)) {
     throw new TenfoldError(
       'value',
       `${call}: ${module.constructor.name} has a ${old} '${name}' already; choose another name`,
     );
   }
-  members[name] = value;
+  // Past the accessor of what stood there, which may be of another kind; registering puts the new kind's there.
+  Object.defineProperty(module, name, { value, enumerable: true, configurable: true, writable: true });
 }
-const kindOf = (x: unknown): string | null =>
-  x instanceof Parameter ? 'parameter' : x instanceof Module ? 'module' : null;
+/** A state dict's tensor as a module takes it itself: in a parameter's place it is one, and trains where that did. */
+function taken(value: Tensor, target: Tensor): Tensor {
+  if (!(target instanceof Parameter)) return value;
+  return value instanceof Parameter ? value.requiresGrad_(target.leafGrad) : new Parameter(value, target.leafGrad);
+}
 
 /** The hooks of a module, if it ever had one. */
 export const findHooks = (module: Module): ModuleHooks | undefined => hooksOfModule.get(module);
@@ -563,6 +609,7 @@ function copyModule(module: Module, copies: Map<object, unknown>): Module {
       copies,
     );
   }
+  copyGuards(module, copy);
   const buffers = buffersOfModule.get(module);
   if (buffers !== undefined) buffersOfModule.set(copy, new Map(buffers));
   const hooks = hooksOfModule.get(module)?.copyTo(copy);
@@ -576,6 +623,10 @@ function copyValue(value: unknown, copies: Map<object, unknown>): unknown {
   if (known !== undefined) return known;
   if (value instanceof Module) return copyModule(value, copies);
   let copy: unknown = value;
+  if (isLazy(value)) {
+    copies.set(value, (copy = lazyLike(value)));
+    return copy;
+  }
   if (value instanceof Tensor) {
     if (!value.isLeaf) {
       throw new TenfoldError(

@@ -5,6 +5,12 @@ import { formatTensor } from '../tensor/format.js';
 import { Tensor, standForGone } from '../tensor/tensor.js';
 import { checkSizes, type Shape } from '../tensor/shape.js';
 
+/** A size that a layer is made with, which becomes one of its parameters'. */
+export function checkSize(call: string, name: string, size: number): number {
+  if (size < 0) throw new RangeError(`${call}: ${name} must not be negative, got ${size}`);
+  return size;
+}
+
 /**
  * A tensor that a module finds among its own properties and counts among its parameters. It shares the memory of `data`.
  * See torch.nn.Parameter.

@@ -46,7 +46,9 @@ function checkClasses(call: string, input: Tensor, target: Tensor, probabilities
     );
   }
 }
-function checkWeight(call: string, weight: Tensor | null, classes: number): void {
+function checkWeight(call: string, weight: Tensor | null, classes: number, input?: Tensor): void {
+  if (weight !== null && input !== undefined && weight.code !== input.code)
+    throw new TenfoldError('dtype', `${call}: weight must be ${input.dtype} as the input is, got ${weight.dtype}`);
   if (weight !== null && (weight.shape.length !== 1 || weight.count !== classes)) {
     throw new TenfoldError(
       'shape',
@@ -109,7 +111,7 @@ export const nllLoss = defineOp(
       checkClasses('nllLoss', input, target, false);
       const rows = asRows(input);
       const classes = target.long();
-      checkWeight('nllLoss', weight, rows.shape[1]!);
+      checkWeight('nllLoss', weight, rows.shape[1]!, input);
       checkRange('nllLoss', classes, rows.shape[1]!, ignoreIndex);
       const loss = nllRows(rows, classes.reshape([-1]), weight, ignoreIndex, reduction);
       return reduction === 'none' ? loss.view([...target.shape]) : loss;
@@ -205,12 +207,17 @@ export const crossEntropy = defineOp(
         throw new TenfoldError('value', `crossEntropy: labelSmoothing must be between 0 and 1, got ${labelSmoothing}`);
       }
       if (isFloatCode(target.code) && sameShape(input.shape, target.shape) && input.shape.length > 0) {
+        if (ignoreIndex >= 0)
+          throw new TenfoldError(
+            'value',
+            `crossEntropy: ignoreIndex ${ignoreIndex} goes with classes as target, and this one holds probabilities`,
+          );
         return ofProbabilities(input, target, weight, reduction, labelSmoothing);
       }
       checkClasses('crossEntropy', input, target, true);
       const rows = asRows(input);
       const classes = rows.shape[1]!;
-      checkWeight('crossEntropy', weight, classes);
+      checkWeight('crossEntropy', weight, classes, input);
       const list = target.long().reshape([-1]).contiguous();
       let loss: Tensor;
       if (weight === null && classes > 0) {

@@ -381,6 +381,8 @@ export const batchNorm = defineOp(
       }
       if (!isFloatCode(input.code))
         throw new TenfoldError('dtype', `batchNorm: needs a floating-point dtype, got ${input.dtype}`);
+      if (training && !(eps > 0))
+        throw new TenfoldError('value', `batchNorm: eps must be positive in training, got ${eps}`);
       const channels = shape[1]!;
       checkChannels('batchNorm', channels, { runningMean, runningVar, weight, bias });
       if (isHalf(input)) {

@@ -7,6 +7,7 @@ import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/index.js';
 import { Module } from '../module.js';
 import { Parameter } from '../parameter.js';
+import { guard } from '../parts.js';
 import { float, number } from '../print.js';
 
 const reluCall = signature('ReLU(bool inplace=false)');
@@ -109,7 +110,7 @@ export class CELU extends Module {
   }
 }
 
-const geluCall = signature("GELU(*, string approximate='none')");
+const geluCall = signature("GELU(string approximate='none')");
 /** x · Φ(x), or its approximation by tanh. See torch.nn.GELU. */
 export class GELU extends Module {
   readonly approximate: string;
@@ -170,7 +171,7 @@ export class Softplus extends Module {
     return F.softplus(input, this.beta, this.threshold);
   }
   override extraRepr(): string {
-    return `beta=${number(this.beta)}, threshold=${number(this.threshold)}`;
+    return `beta=${float(this.beta)}, threshold=${float(this.threshold)}`;
   }
 }
 
@@ -415,6 +416,7 @@ export class PReLU extends Module {
     this.numParameters = numParameters;
     this.weight = Parameter.empty([numParameters], dtype);
     this.weight.rawCopy(full([], init));
+    guard(this, 'weight');
   }
   override forward(input: Tensor): Tensor {
     return F.prelu(input, this.weight);

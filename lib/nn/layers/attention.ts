@@ -7,6 +7,7 @@ import * as F from '../functional/attention.js';
 import { xavierNormal_, xavierUniform_, zeros_ } from '../init.js';
 import { Module } from '../module.js';
 import { Parameter } from '../parameter.js';
+import { guard } from '../parts.js';
 import { Linear } from './linear.js';
 
 const STATE_NAMES: Record<string, string> = {
@@ -85,6 +86,7 @@ export class MultiheadAttention extends Module {
     this.outProj = new Linear(embedDim, embedDim, { bias, dtype });
     this.biasK = addBiasKv ? Parameter.empty([1, 1, embedDim], dtype) : null;
     this.biasV = addBiasKv ? Parameter.empty([1, 1, embedDim], dtype) : null;
+    guard(this, 'qProjWeight', 'kProjWeight', 'vProjWeight', 'inProjWeight', 'inProjBias', 'biasK', 'biasV', 'outProj');
     this.resetParameters();
   }
   /** Draws the weights of the inputs anew; biases become 0. */

@@ -8,6 +8,7 @@ import * as F from '../functional/index.js';
 import { kaimingUniform_ } from '../init.js';
 import { Module } from '../module.js';
 import { Parameter } from '../parameter.js';
+import { guard } from '../parts.js';
 import { tuple } from '../print.js';
 import { drawBias } from './linear.js';
 
@@ -88,6 +89,7 @@ abstract class ConvNd extends Module {
     const channels = transposed ? [inChannels, outChannels / groups] : [outChannels, inChannels / groups];
     this.weight = Parameter.empty([...channels, ...this.kernelSize], o.dtype);
     this.bias = o.bias ? Parameter.empty([outChannels], o.dtype) : null;
+    guard(this, 'weight', 'bias');
     this.resetParameters();
   }
   /** Draws weight and bias anew. */

@@ -7,7 +7,8 @@ import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/embedding.js';
 import { normal_ } from '../init.js';
 import { Module } from '../module.js';
-import { Parameter } from '../parameter.js';
+import { Parameter, checkSize } from '../parameter.js';
+import { guard } from '../parts.js';
 import { number } from '../print.js';
 
 /** A row's index in a table, counted from the end where negative. */
@@ -65,8 +66,8 @@ export class Embedding extends Module {
   constructor(...args: Arguments<typeof embedding.schema>) {
     super();
     const [rows, dim, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse, weight, dtype] = embedding.read(args);
-    this.numEmbeddings = rows;
-    this.embeddingDim = dim;
+    this.numEmbeddings = checkSize('Embedding', 'numEmbeddings', rows);
+    this.embeddingDim = checkSize('Embedding', 'embeddingDim', dim);
     this.paddingIdx = rowOf('Embedding', paddingIdx, rows);
     this.maxNorm = maxNorm;
     this.normType = normType;
@@ -74,6 +75,7 @@ export class Embedding extends Module {
     this.sparse = sparse;
     this.weight =
       weight === null ? drawTable(rows, dim, this.paddingIdx, dtype) : givenTable('Embedding', weight, rows, dim);
+    guard(this, 'weight');
   }
   /** An Embedding over given vectors; `freeze` (the default) keeps them as they are. See torch.nn.Embedding.from_pretrained. */
   static fromPretrained(...args: Arguments<typeof pretrained.schema>): Embedding {
@@ -125,8 +127,8 @@ export class EmbeddingBag extends Module {
     super();
     const [rows, dim, maxNorm, normType, scaleGradByFreq, mode, sparse, weight, includeLastOffset, paddingIdx, dtype] =
       embeddingBag.read(args);
-    this.numEmbeddings = rows;
-    this.embeddingDim = dim;
+    this.numEmbeddings = checkSize('EmbeddingBag', 'numEmbeddings', rows);
+    this.embeddingDim = checkSize('EmbeddingBag', 'embeddingDim', dim);
     this.maxNorm = maxNorm;
     this.normType = normType;
     this.scaleGradByFreq = scaleGradByFreq;
@@ -136,6 +138,7 @@ export class EmbeddingBag extends Module {
     this.paddingIdx = rowOf('EmbeddingBag', paddingIdx, rows);
     this.weight =
       weight === null ? drawTable(rows, dim, this.paddingIdx, dtype) : givenTable('EmbeddingBag', weight, rows, dim);
+    guard(this, 'weight');
   }
   /** An EmbeddingBag over given vectors; `freeze` (the default) keeps them as they are. See torch.nn.EmbeddingBag.from_pretrained. */
   static fromPretrained(...args: Arguments<typeof pretrainedBag.schema>): EmbeddingBag {
@@ -171,7 +174,7 @@ export class EmbeddingBag extends Module {
     if (this.maxNorm !== null) s += `, maxNorm=${number(this.maxNorm)}`;
     if (this.normType !== 2) s += `, normType=${number(this.normType)}`;
     if (this.scaleGradByFreq) s += ', scaleGradByFreq=true';
-    s += `, mode=${this.mode}`;
+    s += `, mode='${this.mode}'`;
     if (this.paddingIdx !== null) s += `, paddingIdx=${this.paddingIdx}`;
     return s;
   }

@@ -4,7 +4,8 @@ import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/linear.js';
 import { kaimingUniform_, uniform_ } from '../init.js';
 import { Module } from '../module.js';
-import { Parameter } from '../parameter.js';
+import { Parameter, checkSize } from '../parameter.js';
+import { guard } from '../parts.js';
 
 /** Gives what it gets; takes and ignores any arguments. See torch.nn.Identity. */
 export class Identity extends Module {
@@ -34,10 +35,11 @@ export class Linear extends Module {
   constructor(...args: Arguments<typeof linear.schema>) {
     super();
     const [inFeatures, outFeatures, bias, dtype] = linear.read(args);
-    this.inFeatures = inFeatures;
-    this.outFeatures = outFeatures;
+    this.inFeatures = checkSize('Linear', 'inFeatures', inFeatures);
+    this.outFeatures = checkSize('Linear', 'outFeatures', outFeatures);
     this.weight = Parameter.empty([outFeatures, inFeatures], dtype);
     this.bias = bias ? Parameter.empty([outFeatures], dtype) : null;
+    guard(this, 'weight', 'bias');
     this.resetParameters();
   }
   /** Draws weight and bias anew. */
@@ -72,11 +74,14 @@ export class Bilinear extends Module {
   constructor(...args: Arguments<typeof bilinear.schema>) {
     super();
     const [in1, in2, out, bias, dtype] = bilinear.read(args);
+    // The weights' bound is one over the root of in1.
+    if (in1 < 1) throw new RangeError(`Bilinear: in1Features must be positive, got ${in1}`);
     this.in1Features = in1;
-    this.in2Features = in2;
-    this.outFeatures = out;
+    this.in2Features = checkSize('Bilinear', 'in2Features', in2);
+    this.outFeatures = checkSize('Bilinear', 'outFeatures', out);
     this.weight = Parameter.empty([out, in1, in2], dtype);
     this.bias = bias ? Parameter.empty([out], dtype) : null;
+    guard(this, 'weight', 'bias');
     this.resetParameters();
   }
   /** Draws weight and bias anew. */

@@ -9,6 +9,7 @@ import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/normalization.js';
 import { Module } from '../module.js';
 import { Parameter } from '../parameter.js';
+import { guard } from '../parts.js';
 import { float, tuple } from '../print.js';
 
 /** A parameter that starts at one value. */
@@ -44,12 +45,14 @@ export class LayerNorm extends Module {
     this.elementwiseAffine = affine;
     this.weight = affine ? filled(this.normalizedShape, 1, dtype) : null;
     this.bias = affine && bias ? filled(this.normalizedShape, 0, dtype) : null;
+    guard(this, 'weight', 'bias');
   }
   override forward(input: Tensor): Tensor {
     return F.layerNorm(input, this.normalizedShape, this.weight, this.bias, this.eps);
   }
   override extraRepr(): string {
-    return `${tuple(this.normalizedShape)}, eps=${float(this.eps)}, elementwiseAffine=${this.elementwiseAffine}`;
+    const { normalizedShape, eps, elementwiseAffine, bias } = this;
+    return `${tuple(normalizedShape)}, eps=${float(eps)}, elementwiseAffine=${elementwiseAffine}, bias=${bias !== null}`;
   }
 }
 
@@ -69,6 +72,7 @@ export class RMSNorm extends Module {
     this.eps = eps;
     this.elementwiseAffine = affine;
     this.weight = affine ? filled(this.normalizedShape, 1, dtype) : null;
+    guard(this, 'weight');
   }
   override forward(input: Tensor): Tensor {
     return F.rmsNorm(input, this.normalizedShape, this.weight, this.eps);
@@ -80,7 +84,7 @@ export class RMSNorm extends Module {
 }
 
 const groupNorm = signature(
-  'GroupNorm(int numGroups, int numChannels, float eps=1e-5, bool affine=true, *, dtype? dtype=null)',
+  'GroupNorm(int numGroups, int numChannels, float eps=1e-5, bool affine=true, *, dtype? dtype=null, bool bias=true)',
 );
 /** Mean 0 and variance 1 over each group of channels of [n, c, …] (Wu and He 2018). See torch.nn.GroupNorm. */
 export class GroupNorm extends Module {
@@ -92,8 +96,8 @@ export class GroupNorm extends Module {
   bias: Parameter | null;
   constructor(...args: Arguments<typeof groupNorm.schema>) {
     super();
-    const [numGroups, numChannels, eps, affine, dtype] = groupNorm.read(args);
-    if (numGroups < 1 || numChannels % numGroups !== 0) {
+    const [numGroups, numChannels, eps, affine, dtype, bias] = groupNorm.read(args);
+    if (numGroups < 1 || numChannels < 1 || numChannels % numGroups !== 0) {
       throw new TenfoldError('value', `GroupNorm: ${numChannels} channels can't form ${numGroups} groups`);
     }
     this.numGroups = numGroups;
@@ -101,13 +105,15 @@ export class GroupNorm extends Module {
     this.eps = eps;
     this.affine = affine;
     this.weight = affine ? filled([numChannels], 1, dtype) : null;
-    this.bias = affine ? filled([numChannels], 0, dtype) : null;
+    this.bias = affine && bias ? filled([numChannels], 0, dtype) : null;
+    guard(this, 'weight', 'bias');
   }
   override forward(input: Tensor): Tensor {
     return F.groupNorm(input, this.numGroups, this.weight, this.bias, this.eps);
   }
   override extraRepr(): string {
-    return `${this.numGroups}, ${this.numChannels}, eps=${float(this.eps)}, affine=${this.affine}`;
+    const { numGroups, numChannels, eps, affine, bias } = this;
+    return `${numGroups}, ${numChannels}, eps=${float(eps)}, affine=${affine}, bias=${bias !== null}`;
   }
 }
 
@@ -127,12 +133,14 @@ export interface NormOptions {
   affine?: boolean;
   /** Whether running statistics are kept for evaluation. */
   trackRunningStats?: boolean;
+  /** Whether there is a bias beside the weight of an affine layer. */
+  bias?: boolean;
   dtype?: DType | null;
   /** Only 'cpu' exists. */
   device?: string | null;
 }
 
-type Settings = Required<Omit<NormOptions, 'device'>>;
+export type NormSettings = Required<Omit<NormOptions, 'device'>>;
 
 /** What batch and instance normalization have in common: channels, weight and bias, running statistics. */
 abstract class ChannelNorm extends Module {
@@ -149,10 +157,13 @@ abstract class ChannelNorm extends Module {
   static override stateName(property: string): string {
     return STATE_NAMES[property] ?? property;
   }
+  static override stateMayLack(key: string): boolean {
+    return key === 'num_batches_tracked';
+  }
 
   constructor(
     readonly numFeatures: number,
-    defaults: Settings,
+    defaults: NormSettings,
     given: readonly unknown[],
   ) {
     super();
@@ -160,13 +171,14 @@ abstract class ChannelNorm extends Module {
     if (!Number.isInteger(numFeatures) || numFeatures < 0) {
       throw new TypeError(`${call}: numFeatures must be a non-negative integer, got ${show(numFeatures)}`);
     }
-    const o = readOptions(call, defaults, given);
+    const o = readNormOptions(call, defaults, given);
     this.eps = o.eps;
     this.momentum = o.momentum;
     this.affine = o.affine;
     this.trackRunningStats = o.trackRunningStats;
     this.weight = o.affine ? filled([numFeatures], 1, o.dtype) : null;
-    this.bias = o.affine ? filled([numFeatures], 0, o.dtype) : null;
+    this.bias = o.affine && o.bias ? filled([numFeatures], 0, o.dtype) : null;
+    guard(this, 'weight', 'bias');
     const code = o.dtype === null ? defaultFloat() : codeOf(call, o.dtype);
     const tracked = o.trackRunningStats;
     this.registerBuffer('runningMean', tracked ? state([numFeatures], 0, code) : null);
@@ -188,22 +200,23 @@ abstract class ChannelNorm extends Module {
   override extraRepr(): string {
     const { numFeatures, eps, momentum, affine, trackRunningStats } = this;
     const m = momentum === null ? 'null' : float(momentum);
-    return `${numFeatures}, eps=${float(eps)}, momentum=${m}, affine=${affine}, trackRunningStats=${trackRunningStats}`;
+    const parts = `affine=${affine}, bias=${this.bias !== null}, trackRunningStats=${trackRunningStats}`;
+    return `${numFeatures}, eps=${float(eps)}, momentum=${m}, ${parts}`;
   }
 }
 
-type PositionalNorm = [eps?: number | NormOptions, momentum?: number | null | NormOptions, affine?: boolean | NormOptions, trackRunningStats?: boolean | NormOptions, options?: NormOptions]; // prettier-ignore
+export type PositionalNorm = [eps?: number | NormOptions, momentum?: number | null | NormOptions, affine?: boolean | NormOptions, trackRunningStats?: boolean | NormOptions, options?: NormOptions]; // prettier-ignore
 
 const normCall = signature(
-  'Norm(float? eps=null, float? momentum=null, bool? affine=null, bool? trackRunningStats=null, *, dtype? dtype=null)',
+  'Norm(float? eps=null, float? momentum=null, bool? affine=null, bool? trackRunningStats=null, *, dtype? dtype=null, bool? bias=null)',
 );
 /** Options by position or by name; a momentum of null is a value of its own. */
-function readOptions(call: string, defaults: Settings, given: readonly unknown[]): Settings {
+export function readNormOptions(call: string, defaults: NormSettings, given: readonly unknown[]): NormSettings {
   const last = given.at(-1);
   const named = typeof last === 'object' && last !== null ? (last as NormOptions) : {};
   checkOptions(call, named, Object.keys(defaults));
   const positional = last === named ? given.slice(0, -1) : given;
-  const [eps, , affine, trackRunningStats, dtype] = normCall.read(given);
+  const [eps, , affine, trackRunningStats, dtype, bias] = normCall.read(given, call);
   const momentum =
     positional[1] !== undefined ? positional[1] : named.momentum !== undefined ? named.momentum : defaults.momentum;
   return {
@@ -212,10 +225,18 @@ function readOptions(call: string, defaults: Settings, given: readonly unknown[]
     affine: affine ?? defaults.affine,
     trackRunningStats: trackRunningStats ?? defaults.trackRunningStats,
     dtype: dtype ?? defaults.dtype,
+    bias: bias ?? defaults.bias,
   };
 }
 
-const BATCH_DEFAULTS = { eps: 1e-5, momentum: 0.1, affine: true, trackRunningStats: true, dtype: null };
+export const BATCH_DEFAULTS = {
+  eps: 1e-5,
+  momentum: 0.1,
+  affine: true,
+  trackRunningStats: true,
+  dtype: null,
+  bias: true,
+};
 /** Batch normalization for inputs of some numbers of dims. */
 abstract class BatchNorm extends ChannelNorm {
   /** How many dims an input may have. */
@@ -239,10 +260,13 @@ abstract class BatchNorm extends ChannelNorm {
       );
     }
     const { training, runningMean, runningVar, weight, bias } = this;
-    const factor = training && this.trackRunningStats ? countBatch(this) : (this.momentum ?? 0);
+    if (training && !(this.eps > 0))
+      throw new TenfoldError('value', `${call}: eps must be positive in training, got ${this.eps}`);
+    const counts = training && this.trackRunningStats;
+    const factor = counts ? nextMomentum(this) : (this.momentum ?? 0);
     const ownStatistics = training || runningMean === null;
     const follow = !training || this.trackRunningStats;
-    return F.batchNorm(
+    const y = F.batchNorm(
       input,
       follow ? runningMean : null,
       follow ? runningVar : null,
@@ -252,17 +276,20 @@ abstract class BatchNorm extends ChannelNorm {
       factor,
       this.eps,
     );
+    if (counts) countBatch(this); // what was refused isn't counted
+    return y;
   }
 }
-/** Counts a batch; the momentum that its statistics enter with. */
-function countBatch(norm: ChannelNorm): number {
-  const { numBatchesTracked, momentum } = norm;
-  if (numBatchesTracked === null) return momentum ?? 0;
+/** The momentum that the next batch's statistics enter with: its share of the plain average where there is none. */
+function nextMomentum({ numBatchesTracked, momentum }: ChannelNorm): number {
+  return momentum ?? (numBatchesTracked === null ? 0 : 1 / (Number(numBatchesTracked.item()) + 1));
+}
+function countBatch({ numBatchesTracked }: ChannelNorm): void {
+  if (numBatchesTracked === null) return;
   const before = mode.grad;
   mode.grad = false;
   numBatchesTracked.add_(1);
   mode.grad = before;
-  return momentum ?? 1 / Number(numBatchesTracked.item());
 }
 
 /**
@@ -287,7 +314,14 @@ export class BatchNorm3d extends BatchNorm {
   }
 }
 
-const INSTANCE_DEFAULTS = { eps: 1e-5, momentum: 0.1, affine: false, trackRunningStats: false, dtype: null };
+const INSTANCE_DEFAULTS = {
+  eps: 1e-5,
+  momentum: 0.1,
+  affine: false,
+  trackRunningStats: false,
+  dtype: null,
+  bias: true,
+};
 /** Instance normalization for inputs of `dims` dims, or one fewer without a batch. */
 abstract class InstanceNorm extends ChannelNorm {
   /** How many dims a batch has. */

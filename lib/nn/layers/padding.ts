@@ -1,6 +1,7 @@
 /** Padding layers: widths for the last dim first, (left, right, top, bottom, …); one number pads every side. */
-import { show } from '../../errors.js';
-import { type Tensor } from '../../tensor/tensor.js';
+import { TenfoldError, show } from '../../errors.js';
+import { formatShape } from '../../tensor/shape.js';
+import { checkIsTensor, type Tensor } from '../../tensor/tensor.js';
 import * as F from '../functional/index.js';
 import { Module } from '../module.js';
 import { number, tuple } from '../print.js';
@@ -15,6 +16,17 @@ function widths(call: string, padding: Widths, dims: number): readonly number[] 
   return Object.freeze([...(padding as number[])]);
 }
 
+/** An input that goes round has channels, and maybe a batch, before its `dims` dims. */
+function checkDims(call: string, input: Tensor, dims: number): void {
+  checkIsTensor(call, 'input', input);
+  const given = input.shape.length;
+  if (given !== dims + 1 && given !== dims + 2)
+    throw new TenfoldError(
+      'shape',
+      `${call}: expected an input of ${dims + 1} or ${dims + 2} dims, got ${formatShape(input.shape)}`,
+    );
+}
+
 abstract class Padding extends Module {
   readonly padding: readonly number[];
   constructor(
@@ -26,6 +38,7 @@ abstract class Padding extends Module {
     this.padding = widths(this.constructor.name, padding, dims);
   }
   override forward(input: Tensor): Tensor {
+    if (this.mode === 'circular') checkDims(this.constructor.name, input, this.padding.length / 2);
     return F.pad(input, this.padding, { mode: this.mode });
   }
   override extraRepr(): string {

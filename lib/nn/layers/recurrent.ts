@@ -12,6 +12,7 @@ import { uniform_ } from '../init.js';
 import { PackedSequence, checkPacked } from '../utils/rnn.js';
 import { Module } from '../module.js';
 import { Parameter } from '../parameter.js';
+import { guard } from '../parts.js';
 import { float } from '../print.js';
 
 /** PyTorch's key of a weight's property: weightIhL0Reverse is weight_ih_l0_reverse. */
@@ -125,6 +126,7 @@ abstract class Recurrent extends Module {
     const swaps = this.batchFirst && !single;
     if (input.shape[swaps ? 1 : 0] === 0)
       throw new TenfoldError('shape', `${call}: a sequence has at least one step, got ${formatShape(input.shape)}`);
+    this.checkDtype(input);
     const x = single ? input.unsqueeze(1) : swaps ? input.transpose(0, 1) : input;
     const n = x.shape[1]!;
     const sizes = [this.outSize, this.hiddenSize];
@@ -134,6 +136,14 @@ abstract class Recurrent extends Module {
     const [y, states] = this.layers(x, start, null);
     if (single) return [y.squeeze(1), states.map((s) => s.squeeze(1))];
     return [swaps ? y.transpose(0, 1) : y, states];
+  }
+  private checkDtype(input: Tensor): void {
+    const { dtype } = this.weight('weightIhL0')!;
+    if (input.dtype !== dtype)
+      throw new TenfoldError(
+        'dtype',
+        `${this.constructor.name}: the input is ${input.dtype} and the weights are ${dtype}; use input.to('${dtype}'), or module.to('${input.dtype}')`,
+      );
   }
   /** run or runPacked, as the input asks. */
   protected runAny(
@@ -152,6 +162,7 @@ abstract class Recurrent extends Module {
         'shape',
         `${call}: a packed sequence's data must be [rows, ${this.inputSize}], got ${formatShape(data.shape)}`,
       );
+    this.checkDtype(data);
     const inOrder = (s: Tensor, order: Tensor | null): Tensor => (order === null ? s : s.indexSelect(1, order));
     const widths = [this.outSize, this.hiddenSize];
     const start = Array.from({ length: this.cell.states }, (_, s) =>
@@ -327,6 +338,7 @@ abstract class Cell extends Module {
     this.weightHh = Parameter.empty([gates * hiddenSize, hiddenSize], dtype);
     this.biasIh = bias ? Parameter.empty([gates * hiddenSize], dtype) : null;
     this.biasHh = bias ? Parameter.empty([gates * hiddenSize], dtype) : null;
+    guard(this, 'weightIh', 'weightHh', 'biasIh', 'biasHh');
     this.resetParameters();
   }
   /** Draws all weights anew. */
@@ -384,7 +396,7 @@ const cell = signature('Cell(int inputSize, int hiddenSize, bool bias=true, *, d
 /** One step of LSTM: input [n, inputSize], [h, c] each [n, hiddenSize] → [h, c]. See torch.nn.LSTMCell. */
 export class LSTMCell extends Cell {
   constructor(...args: Arguments<typeof cell.schema>) {
-    const [inputSize, hiddenSize, bias, dtype] = cell.read(args);
+    const [inputSize, hiddenSize, bias, dtype] = cell.read(args, new.target.name);
     super(4, inputSize, hiddenSize, bias, dtype);
   }
   override forward(input: Tensor, state: readonly [Tensor, Tensor] | null = null): [Tensor, Tensor] {
@@ -394,7 +406,7 @@ export class LSTMCell extends Cell {
 /** One step of GRU: input [n, inputSize], h [n, hiddenSize] → h. See torch.nn.GRUCell. */
 export class GRUCell extends Cell {
   constructor(...args: Arguments<typeof cell.schema>) {
-    const [inputSize, hiddenSize, bias, dtype] = cell.read(args);
+    const [inputSize, hiddenSize, bias, dtype] = cell.read(args, new.target.name);
     super(3, inputSize, hiddenSize, bias, dtype);
   }
   override forward(input: Tensor, h: Tensor | null = null): Tensor {

@@ -162,7 +162,7 @@ export class Upsample extends Module {
     const { size, scaleFactor, mode } = this;
     const factor =
       typeof scaleFactor === 'number' ? float(scaleFactor) : scaleFactor && `(${scaleFactor.map(float).join(', ')})`;
-    return `${scaleFactor === null ? `size=${tuple(size)}` : `scaleFactor=${factor}`}, mode=${mode}`;
+    return `${scaleFactor === null ? `size=${tuple(size)}` : `scaleFactor=${factor}`}, mode='${mode}'`;
   }
 }
 

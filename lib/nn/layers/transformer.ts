@@ -8,6 +8,7 @@ import * as F from '../functional/activation.js';
 import { ModuleList } from '../containers.js';
 import { xavierUniform_ } from '../init.js';
 import { Module } from '../module.js';
+import { guard, guardPart } from '../parts.js';
 import { MultiheadAttention } from './attention.js';
 import { Dropout } from './dropout.js';
 import { Linear } from './linear.js';
@@ -64,6 +65,7 @@ export class TransformerEncoderLayer extends Module {
     this.dropout1 = new Dropout(dropout);
     this.dropout2 = new Dropout(dropout);
     this.activation = activationOf('TransformerEncoderLayer', activation);
+    guard(this, 'selfAttn', 'linear1', 'dropout', 'linear2', 'norm1', 'norm2', 'dropout1', 'dropout2');
   }
   override forward(...args: Arguments<typeof encoderLayerCall.schema>): Tensor {
     const [src, attnMask, keyPaddingMask, isCausal] = encoderLayerCall.read(args, 'TransformerEncoderLayer.forward');
@@ -116,6 +118,8 @@ export class TransformerDecoderLayer extends Module {
     this.dropout2 = new Dropout(dropout);
     this.dropout3 = new Dropout(dropout);
     this.activation = activationOf('TransformerDecoderLayer', activation);
+    guard(this, 'selfAttn', 'multiheadAttn', 'linear1', 'dropout', 'linear2');
+    guard(this, 'norm1', 'norm2', 'norm3', 'dropout1', 'dropout2', 'dropout3');
   }
   override forward(...args: Arguments<typeof decoderCall.schema>): Tensor {
     const [tgt, memory, tgtMask, memoryMask, tgtKeyPaddingMask, memoryKeyPaddingMask, tgtIsCausal, memoryIsCausal] =
@@ -164,6 +168,8 @@ export class TransformerEncoder extends Module {
     this.layers = repeat(encoderLayer, numLayers);
     this.numLayers = numLayers;
     this.norm = norm;
+    guard(this, 'layers');
+    guardPart(this, 'norm', 'module');
   }
   override forward(...args: Arguments<typeof encoderCall.schema>): Tensor {
     const [src, srcMask, srcKeyPaddingMask, isCausal] = encoderCall.read(args, 'TransformerEncoder.forward');
@@ -183,6 +189,8 @@ export class TransformerDecoder extends Module {
     this.layers = repeat(decoderLayer, numLayers);
     this.numLayers = numLayers;
     this.norm = norm;
+    guard(this, 'layers');
+    guardPart(this, 'norm', 'module');
   }
   override forward(...args: Arguments<typeof decoderCall.schema>): Tensor {
     const [tgt, memory, ...masks] = decoderCall.read(args, 'TransformerDecoder.forward');
@@ -239,6 +247,7 @@ export class Transformer extends Module {
     this.dModel = dModel;
     this.nhead = nhead;
     this.batchFirst = batchFirst;
+    guard(this, 'encoder', 'decoder');
     for (const p of this.parameters()) if (p.shape.length > 1) xavierUniform_(p);
   }
   override forward(...args: Arguments<typeof transformerCall.schema>): Tensor {
