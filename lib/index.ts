@@ -26,6 +26,7 @@ export { Generator, defaultGenerator } from './random/generator.js';
 export { keep, memoryScope, tidy, MemoryScope } from './tensor/scope.js';
 export { cachedBytes, emptyCache } from './tensor/storage.js';
 export * as fft from './fft.js';
+export { fromShared, type SharedTensor } from './tensor/shared.js';
 export * as linalg from './linalg.js';
 export * as special from './special.js';
 export * as onnx from './onnx/index.js';
@@ -35,6 +36,14 @@ export * as masked from './ops/masked.js';
 export * as signal from './signal.js';
 export { compile, explain, Plan, AsyncOptions, type Compiled, type CompileOptions, type Explanation, type PlanLaunch } from './compile/index.js'; // prettier-ignore
 export * as metrics from './metrics/index.js';
+export {
+  profile,
+  recordFunction,
+  Profile,
+  type ProfileEvent,
+  type ProfileRow,
+  type TableOptions,
+} from './profile/index.js';
 export * as optim from './optim/index.js';
 export * as transforms from './transforms/index.js';
 export * as utils from './utils/index.js';

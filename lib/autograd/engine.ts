@@ -8,6 +8,7 @@
  * Function.
  */
 import { TenfoldError, show } from '../errors.js';
+import { timed, timer } from '../native/timer.js';
 import { capture } from '../tensor/capture.js';
 import { recordAllocations, release, type Storage } from '../tensor/storage.js';
 import { sameShape } from '../tensor/shape.js';
@@ -107,7 +108,10 @@ class Run {
     const outer = recordAllocations(log);
     let results: (Tensor | null)[];
     try {
-      results = rule.backward(node, grads, needs);
+      results =
+        timer === null
+          ? rule.backward(node, grads, needs)
+          : timed(timer, 'backward', node.name, () => rule.backward(node, grads, needs));
       for (let i = 0; i < edges.length; i++) {
         const e = edges[i]!;
         const grad = needs[i] ? results[i] : null;

@@ -10,7 +10,7 @@ export function withoutDead(steps: readonly Step[]): Step[] {
   const needed: Step[] = [];
   for (let i = steps.length - 1; i >= 0; i--) {
     const step = steps[i]!;
-    let lives = false;
+    let lives = step.refusal !== null; // a check writes nothing
     for (const { memory, writes } of slotsOf(step)) if (writes && (outlives(memory) || read.has(memory))) lives = true;
     if (!lives) continue;
     for (const { memory, reads } of slotsOf(step)) if (reads) read.add(memory);

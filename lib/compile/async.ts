@@ -6,6 +6,7 @@
 import { TenfoldError, checkOptions, naming, show } from '../errors.js';
 import { mode } from '../autograd/mode.js';
 import { planAsync } from '../native/launch.js';
+import { timer } from '../native/timer.js';
 import { allocateOwn, hold, letGo } from '../tensor/storage.js';
 import type { Entry } from './entry.js';
 import { explained, Instance } from './plan.js';
@@ -104,8 +105,9 @@ export class AsyncRunner {
     const held = entry.outside.map((o) => o.storage);
     for (const storage of held) hold(storage);
     this.running++;
-    planAsync(instance.native, cancel, this.concurrency, (error?: Error) => {
+    planAsync(instance.native, cancel, this.concurrency, (error, began, ended) => {
       this.running--;
+      timer?.beside(`${this.call} (compiled)`, began, ended);
       signal?.removeEventListener('abort', stop);
       for (const storage of held) letGo(storage);
       this.idle.get(entry)!.push(instance);

@@ -4,6 +4,7 @@
  */
 import { checkOptions, show } from '../errors.js';
 import { mode } from '../autograd/mode.js';
+import { timed, timer } from '../native/timer.js';
 import { capture } from '../tensor/capture.js';
 import { Entry } from './entry.js';
 import { connect, connectFirst, recordGradients, type Gradients } from './gradients.js';
@@ -68,12 +69,17 @@ class CompiledFunction {
     const { known } = this;
     for (let i = 0; i < known.length; i++) {
       const { entry } = known[i]!;
-      if (entry.signature.matches(flat) && entry.holds()) return known[i]!;
+      if (entry.signature.matches(flat) && entry.holds() && entry.isApart(flat)) return known[i]!;
     }
     return null;
   }
 
-  private replay({ entry, gradients }: Known, flat: Flat): unknown {
+  private replay(known: Known, flat: Flat): unknown {
+    if (timer === null) return this.replayNow(known, flat);
+    return timed(timer, 'plan', `${this.name} (compiled)`, () => this.replayNow(known, flat));
+  }
+
+  private replayNow({ entry, gradients }: Known, flat: Flat): unknown {
     entry.calls++;
     const outputs = entry.newOutputs();
     if (gradients !== null) return connect(this.name, entry, gradients, flat, outputs);
@@ -102,18 +108,15 @@ class CompiledFunction {
   private record(self: unknown, args: readonly unknown[], flat: Flat): unknown {
     const signature = new Signature(flat);
     // The graph of a compiled call ends at its arguments: what they come from is joined to it by connect().
+    // And each argument is a tensor of its own, so that one that the function also finds elsewhere is told from it.
     const inner = flat.tensors.map((t) => {
-      if (!mode.grad || !t.requiresGrad) return t;
-      const leaf = t.detach();
-      leaf.leafGrad = true;
+      const leaf = t.alias();
+      leaf.leafGrad = t.requiresGrad;
       return leaf;
     });
     let at = 0;
-    const given = inner.some((t, i) => t !== flat.tensors[i])
-      ? (replaced([...args], () => inner[at++]!) as unknown[])
-      : (args as unknown[]);
-    const inputs = [...inner];
-    const recording = new Recording(this.name, inputs);
+    const given = replaced([...args], () => inner[at++]!) as unknown[];
+    const recording = new Recording(this.name, [...inner], flat.tensors);
     const { result, gradients } = recording.run(() => {
       const made: unknown = this.fn.apply(self, given);
       if (made instanceof Promise) {
@@ -123,6 +126,7 @@ class CompiledFunction {
       return { result: made, gradients: recordGradients(recording, made, inner) };
     });
     if (!recording.isUnsettled) {
+      for (const number of recording.pinned) signature.pin(number, flat.tensors[number]!);
       const split = gradients?.split ?? -1;
       const recorded = { recording, signature, inputs: inner, result, split, fusing: this.options.fuse };
       const entry = new Entry(this.name, { ...recorded, gradients: gradients?.results ?? [] });

@@ -4,7 +4,7 @@
  */
 import { leafMeta } from '../autograd/meta.js';
 import { sameShape } from '../tensor/shape.js';
-import { allocate, allocateOwn, checkWritable, type Storage } from '../tensor/storage.js';
+import { allocate, allocateOwn, checkWritable, overlap, type Storage } from '../tensor/storage.js';
 import { Tensor } from '../tensor/tensor.js';
 import { SIZE } from '../dtype.js';
 import { planArena, type Arena } from './arena.js';
@@ -61,6 +61,7 @@ export class Entry {
   readonly arena: Arena;
   readonly instance: Instance;
   readonly outside: OutsideGuard[] = [];
+  private readonly outsideStorages: ReadonlySet<Storage>;
   readonly modules: readonly ModuleGuard[];
   readonly leaves: readonly TouchedLeaf[];
   /** Memory from outside that a call writes. */
@@ -104,7 +105,9 @@ export class Entry {
     this.gradientOutputs = made.filter((m) => later.has(m));
     this.outside = memories
       .filter((m) => m.origin === 'outside')
-      .map(({ storage }) => ({ storage, address: storage.address }));
+      .flatMap(({ storage, others }) => [storage, ...others])
+      .map((storage) => ({ storage, address: storage.address }));
+    this.outsideStorages = new Set(this.outside.map((o) => o.storage));
     const changed = new Set(this.program.steps.flatMap((s) => [...s.slots, ...(s.table?.slots ?? [])].filter((x) => x.writes).map((x) => x.memory))); // prettier-ignore
     this.written = memories.filter((m) => m.origin !== 'inside' && changed.has(m));
     this.modules = modulesWith(memories.filter((m) => m.origin === 'outside').map((m) => m.storage));
@@ -129,6 +132,8 @@ export class Entry {
 
   private output(recording: Recording, tensor: Tensor, argument = -1): ResultTensor {
     const memory = recording.memoryOf(tensor.storage);
+    if (memory.origin === 'input' && memory.storage !== tensor.storage)
+      recording.refuse(this.call, 'a result shows memory that two arguments have in common; clone() it');
     if (memory.origin === 'inside' && memory.place === 'arena') {
       memory.place = 'output';
       // What JavaScript alone has made is copied for each call.
@@ -162,6 +167,17 @@ export class Entry {
     }
     return true;
   }
+  /** Whether no argument is memory that the function finds elsewhere, where anything there is changed. */
+  isApart({ tensors }: Flat): boolean {
+    const { written, outsideStorages } = this;
+    if (written.length === 0) return true;
+    for (let i = 0; i < tensors.length; i++) {
+      const { storage } = tensors[i]!;
+      if (outsideStorages.has(storage)) return false;
+      if (storage.guarded) for (const other of outsideStorages) if (overlap(storage, other)) return false;
+    }
+    return true;
+  }
   /** Whether it can never hold again: memory that it uses has gone. */
   get isGone(): boolean {
     return this.outside.some(({ storage, address }) => storage.address !== address);
@@ -172,7 +188,11 @@ export class Entry {
   /** Runs the program, or its part, on JavaScript's thread. */
   execute(tensors: readonly Tensor[], arena: Storage | null, begin: number, end: number, outputs: Outputs): void {
     const { instance, call, written } = this;
-    for (let i = 0; i < written.length; i++) checkWritable(call, written[i]!.storage);
+    for (let i = 0; i < written.length; i++) {
+      const { origin, input, storage } = written[i]!;
+      if (origin !== 'input') checkWritable(call, storage);
+      else if (input < tensors.length) checkWritable(call, tensors[input]!.storage);
+    }
     this.bind(instance, tensors, outputs);
     instance.useArena(arena);
     if (this.isLive) instance.refresh();
@@ -208,11 +228,16 @@ export class Entry {
   raiseVersions(tensors: readonly Tensor[]): void {
     const { written } = this;
     for (let i = 0; i < written.length; i++) {
-      const { origin, storage, input, leaf } = written[i]!;
+      const { origin, storage, others, input, leaf } = written[i]!;
       if (origin === 'input') {
-        if (input < tensors.length) tensors[input]!.storage.version++;
+        if (input >= tensors.length) continue;
+        const changed = tensors[input]!.storage;
+        for (const t of tensors) if (overlap(t.storage, changed)) t.storage.version++;
       } else if (origin === 'gradient') leaf!.meta!.grad!.storage.version++;
-      else storage.version++;
+      else {
+        storage.version++;
+        for (const other of others) other.version++;
+      }
     }
   }
 

@@ -3,7 +3,7 @@ import { DTYPES } from '../dtype.js';
 import { show } from '../errors.js';
 import { planTime } from '../native/launch.js';
 import type { Entry } from './entry.js';
-import { slotsOf, type Memory, type Step } from './steps.js';
+import { bytesOf, slotsOf, title, type Memory, type Step } from './steps.js';
 
 /** One launch of a plan. */
 export interface PlanLaunch {
@@ -68,9 +68,6 @@ export class Plan {
   }
 }
 
-const title = (step: Step): string => (step.parts.length === 0 ? step.name : step.parts.map((p) => p.name).join(' · '));
-const bytesOf = (step: Step): number => [...slotsOf(step)].reduce((sum, s) => sum + s.memory.size, 0);
-
 /**
  * Describes a plan: its launches with what was fused, bytes, and where in the program they come from, as a table
  * (`String(explain(plan))`), as JSON, and as a graph. With `time: true` it is run once more as it was last, and each launch
@@ -82,7 +79,7 @@ export function explain(plan: Plan, options: { time?: boolean } = {}): Explanati
   const { program, arena, recorded } = entry;
   const { steps } = program;
   const times = options.time === true && entry.calls > 0 ? new Float64Array(steps.length) : null;
-  if (times !== null) planTime(entry.instance.native, times);
+  if (times !== null) planTime(entry.instance.native, times, 0, steps.length);
   const launches = steps.map((step, i): PlanLaunch => ({
     kernel: title(step),
     dtype: DTYPES[step.code]!,

@@ -374,6 +374,7 @@ function chainOf(group: Group, uses: ReadonlyMap<Memory, number>): Step | null {
     slots,
     table: null,
     live: null,
+    refusal: null,
     parts: parts.map((p) => p.step),
     line,
   };

@@ -4,14 +4,16 @@
  * in the plan's arena, parameters and the like where they are.
  */
 import { TenfoldError } from '../errors.js';
-import { Code, SIZE } from '../dtype.js';
-import { kernel, planCreate, planRun, type NativePlan } from '../native/launch.js';
+import { Code, DTYPES, SIZE } from '../dtype.js';
+import { refused } from '../launch/check.js';
+import { kernel, planCreate, planRun, planTime, type NativePlan } from '../native/launch.js';
+import { timer, type Timer } from '../native/timer.js';
 import { allocateOwn, bufferOf, checkStorage, expose, type Storage } from '../tensor/storage.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { outlives, withoutDead, type Arena } from './arena.js';
 import { countUses, fuse } from './fuse.js';
 import type { Recording } from './recording.js';
-import type { Memory, Slot, Step } from './steps.js';
+import { bytesOf, title, type Memory, type Slot, type Step } from './steps.js';
 
 const COPY = kernel('copy')[Code.f32]!;
 const AT_CANCEL = 0; // frames begin with a word that another thread looks at
@@ -74,7 +76,18 @@ function initials(recording: Recording): Step[] {
       writes,
     });
     const slots = [slot(4, memory, true), slot(7, source, false)];
-    steps.push({ id: COPY, name: 'copy', code: Code.f32, frame, slots, table: null, live: null, parts: [], line: '' });
+    steps.push({
+      id: COPY,
+      name: 'copy',
+      code: Code.f32,
+      frame,
+      slots,
+      table: null,
+      live: null,
+      refusal: null,
+      parts: [],
+      line: '',
+    });
   }
   return steps;
 }
@@ -170,7 +183,8 @@ export class Instance {
   run(call: string, begin: number, end: number): void {
     let from = begin;
     for (const { at, run } of this.program.effects) {
-      if (at < begin || at > end || (at === end && end < this.program.steps.length)) continue;
+      // What happens where the backward pass begins belongs to the pass before.
+      if (at > end || (begin === 0 ? at < 0 : at <= begin)) continue;
       if (at > from) this.launch(call, from, at);
       from = at;
       run();
@@ -181,10 +195,18 @@ export class Instance {
 
   private launch(call: string, begin: number, end: number): void {
     try {
-      planRun(this.native, begin, end);
+      if (timer === null) planRun(this.native, begin, end);
+      else this.timed(timer, begin, end);
     } catch (error) {
       throw explained(call, error, this.program.steps);
     }
+  }
+  private timed(by: Timer, begin: number, end: number): void {
+    const { steps } = this.program;
+    const times = new Float64Array(steps.length);
+    planTime(this.native, times, begin, end);
+    const part = steps.slice(begin, end);
+    by.kernels(part.map((s) => `${title(s)} (${DTYPES[s.code]!})`), part.map(bytesOf), times.subarray(begin, end).map((t) => t / 1e6)); // prettier-ignore
   }
   get cancel(): Float64Array {
     return this.frames.subarray(AT_CANCEL, 1);
@@ -196,7 +218,13 @@ export function explained(call: string, error: unknown, steps: readonly Step[]):
   const { code, message, launch } = error as { code?: string; message: string; launch?: number };
   if (launch === undefined) return error;
   const step = steps[launch];
-  const text = `${call}: ${step?.name ?? 'launch'}: ${message}${step && step.line !== '' ? ` (at ${step.line})` : ''}`;
+  const at = step === undefined || step.line === '' ? '' : ` (at ${step.line})`;
+  if (step !== undefined && step.refusal !== null) {
+    const refusal = refused(error, step.refusal) as Error;
+    if (refusal !== error) refusal.message = `${call}: ${refusal.message}${at}`;
+    return refusal;
+  }
+  const text = `${call}: ${step?.name ?? 'launch'}: ${message}${at}`;
   if (code === 'RangeError') return new RangeError(text);
   if (code === 'TypeError') return new TypeError(text);
   return new TenfoldError((code ?? 'native') as 'native', text);

@@ -4,10 +4,11 @@
  */
 import { TenfoldError } from '../errors.js';
 import { Access } from '../launch/declaration.js';
+import type { Refusal } from '../launch/check.js';
 import type { AddressTable } from '../launch/table.js';
 import { watch, type Launch } from '../launch/watch.js';
 import { setCapture, type Capture, type GradientEvent } from '../tensor/capture.js';
-import { bufferOf, type Storage } from '../tensor/storage.js';
+import { bufferOf, overlap, type Storage } from '../tensor/storage.js';
 import { SIZE } from '../dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Memory, Origin, Slot, Step, Table } from './steps.js';
@@ -33,14 +34,25 @@ export class Recording implements Capture {
   ranBackward = false;
   /** Whether the next call is the one to record. */
   isUnsettled = false;
-  private refusal: TenfoldError | null = null;
+  private fault: TenfoldError | null = null;
   private readonly madeInside = new Set<Storage>();
   private nextLive: ((frame: Float64Array) => void) | null = null;
+  private nextRefusal: Refusal | null = null;
+  /** Whether an effect runs, of which nothing is recorded. */
+  private paused = false;
 
+  /** Arguments that the function also finds elsewhere, by number: a parameter that was passed as well. */
+  readonly pinned = new Set<number>();
+  private readonly given: ReadonlySet<Tensor>;
+
+  /** `inputs` stand for the tensors `given`. */
   constructor(
     private readonly call: string,
     private readonly inputs: Tensor[],
-  ) {}
+    given: readonly Tensor[],
+  ) {
+    this.given = new Set(given.map(rootOf));
+  }
 
   /** Counts a tensor that was made inside, and holds no values yet, among the arguments; its number. */
   addInput(t: Tensor): number {
@@ -63,7 +75,7 @@ export class Recording implements Capture {
     const end = watch((launch) => this.launched(launch));
     try {
       const result = fn();
-      if (this.refusal !== null) throw this.refusal;
+      if (this.fault !== null) throw this.fault;
       return result;
     } finally {
       end();
@@ -77,6 +89,12 @@ export class Recording implements Capture {
   }
 
   private add(storage: Storage, origin: Origin, input = -1, leaf: Tensor | null = null): Memory {
+    const known = origin === 'inside' ? undefined : this.overlapping(storage);
+    if (known !== undefined) {
+      known.others.push(storage);
+      this.memories.set(storage, known);
+      return known;
+    }
     const memory: Memory = {
       origin,
       storage,
@@ -86,6 +104,7 @@ export class Recording implements Capture {
       leaf,
       written: false,
       constant: false,
+      others: [],
       initial: null,
       place: 'arena',
     };
@@ -93,12 +112,21 @@ export class Recording implements Capture {
     return memory;
   }
 
+  /** Memory from outside that a storage shows a part of: two storages may lie over one buffer. */
+  private overlapping(storage: Storage): Memory | undefined {
+    for (const memory of this.memories.values())
+      if (memory.origin !== 'inside' && overlap(memory.storage, storage)) return memory;
+    return undefined;
+  }
+
   // ---- launches --------------------------------------------------------------------------------------------------------
 
   private launched(launch: Launch): void {
+    if (this.paused) return;
     const frame = launch.frame.slice(0, launch.length);
-    const live = this.nextLive;
+    const { nextLive: live, nextRefusal: refusal } = this;
     this.nextLive = null;
+    this.nextRefusal = null;
     const { id, name, code, places } = launch;
     const tables = new Map<Storage, AddressTable>();
     for (const { table } of places) if (table !== null) tables.set(table.storage, table);
@@ -106,6 +134,7 @@ export class Recording implements Capture {
     let table: Table | null = null;
     for (const { at, name: label, access, memory, table: within } of places) {
       const storage = 'storage' in memory ? memory.storage : memory;
+      if ('storage' in memory && this.given.has(rootOf(memory))) this.pin(storage);
       const reads = access !== Access.write;
       const writes = access !== Access.read;
       if (within !== null) table!.slots.push(this.slot(storage, at, within.numbers[at]!, label, reads, writes));
@@ -114,7 +143,12 @@ export class Recording implements Capture {
     }
     this.noteAccess(slots);
     if (table !== null) this.noteAccess(table.slots);
-    this.steps.push({ id, name, code, frame, slots, table, live, parts: [], line: lineOf() });
+    this.steps.push({ id, name, code, frame, slots, table, live, refusal, parts: [], line: lineOf() });
+  }
+
+  private pin(storage: Storage): void {
+    const { origin, input } = this.memoryOf(storage);
+    if (origin === 'input') this.pinned.add(input);
   }
 
   private slot(storage: Storage, at: number, address: number, name: string, reads: boolean, writes: boolean): Slot {
@@ -173,20 +207,38 @@ export class Recording implements Capture {
   }
   effect(run: () => void): void {
     this.effects.push({ at: this.steps.length, run });
+    this.paused = true;
+    const outer = setCapture(null);
+    try {
+      run();
+    } finally {
+      setCapture(outer);
+      this.paused = false;
+    }
+  }
+  refusal(refusal: Refusal): void {
+    this.nextRefusal = refusal;
   }
   unsettled(): void {
     this.isUnsettled = true;
   }
   refuse(call: string, why: string): never {
-    if (this.refusal === null) {
+    if (this.fault === null) {
       const line = lineOf();
-      this.refusal = new TenfoldError(
+      this.fault = new TenfoldError(
         'capture',
         `${call}: can't be compiled: ${why}${line === '' ? '' : ` (at ${line})`}`,
       );
     }
-    throw this.refusal;
+    throw this.fault;
   }
+}
+
+/** What a tensor is a view of. */
+function rootOf(t: Tensor): Tensor {
+  let root = t;
+  while (root.base !== null) root = root.base;
+  return root;
 }
 
 const bytesOf = (storage: Storage): Uint8Array =>

@@ -2,11 +2,11 @@
  * What a plan was recorded for: the arguments' shapes, dtypes and layouts, everything else among them by value, the switches of
  * autograd, and the parameters, modules and gradients that the function found. A call that differs is recorded anew.
  */
-import { DTYPES, defaultFloat, type Code } from '../dtype.js';
+import { DTYPES, SIZE, defaultFloat, type Code } from '../dtype.js';
 import { show } from '../errors.js';
 import { mode } from '../autograd/mode.js';
 import { Tensor } from '../tensor/tensor.js';
-import type { Storage } from '../tensor/storage.js';
+import { overlap, type Storage } from '../tensor/storage.js';
 import type { Shape } from '../tensor/shape.js';
 
 /** Arguments, taken apart: the tensors in them, and all else in order. */
@@ -59,10 +59,15 @@ interface TensorGuard {
   readonly dense: boolean;
   readonly code: Code;
   readonly requiresGrad: boolean;
-  /** The first argument that shows the same memory, and how many elements later this one begins. */
+  /** The first argument that shows the same memory, and how many bytes later this one begins. */
   readonly shares: number;
   readonly later: number;
+  /** The memory that it must show, where the function uses that anyway. */
+  pinned: Storage | null;
 }
+
+/** Address of the first element. */
+const placeOf = (t: Tensor): number => t.storage.address + t.offset * SIZE[t.code]!;
 
 const sameList = (a: readonly number[], b: readonly number[]): boolean => {
   if (a.length !== b.length) return false;
@@ -79,11 +84,25 @@ export class Signature {
   constructor({ tensors, rest }: Flat) {
     this.rest = rest.slice();
     this.guards = tensors.map((t): TensorGuard => {
-      const shares = tensors.findIndex((o) => o.storage === t.storage);
+      const shares = tensors.findIndex((o) => overlap(o.storage, t.storage));
       const { shape, strides, dense, code } = t;
       const requiresGrad = mode.grad && t.requiresGrad;
-      return { shape, strides, dense, code, requiresGrad, shares, later: t.offset - tensors[shares]!.offset };
+      return {
+        shape,
+        strides,
+        dense,
+        code,
+        requiresGrad,
+        shares,
+        later: placeOf(t) - placeOf(tensors[shares]!),
+        pinned: null,
+      };
     });
+  }
+
+  /** From now on only a call with this very memory fits. */
+  pin(number: number, { storage }: Tensor): void {
+    this.guards[number]!.pinned = storage;
   }
 
   matches({ tensors, rest }: Flat): boolean {
@@ -97,7 +116,7 @@ export class Signature {
         return false;
       if (!g.dense && !sameList(t.strides, g.strides)) return false;
       if (this.grad && t.requiresGrad !== g.requiresGrad) return false;
-      if (!sharesAs(tensors, i, g)) return false;
+      if (!sharesAs(tensors, i, g) || (g.pinned !== null && g.pinned !== t.storage)) return false;
     }
     for (let i = 0; i < rest.length; i++) if (!Object.is(rest[i], this.rest[i])) return false;
     return true;
@@ -115,6 +134,7 @@ export class Signature {
       if (!sameList(t.strides, g.strides)) return `tensor ${i} has strides [${t.strides}] instead of [${g.strides}]`;
       if (this.grad && t.requiresGrad !== g.requiresGrad)
         return `tensor ${i} ${t.requiresGrad ? 'requires' : "doesn't require"} grad`;
+      if (g.pinned !== null && g.pinned !== t.storage) return `tensor ${i} was one that the function uses anyway`;
       if (!sharesAs(tensors, i, g)) return `tensor ${i} shares memory with other arguments than before`;
     }
     const at = rest.findIndex((x, i) => !Object.is(x, this.rest[i]));
@@ -126,8 +146,9 @@ export class Signature {
 
 function sharesAs(tensors: readonly Tensor[], i: number, { shares, later }: TensorGuard): boolean {
   const t = tensors[i]!;
-  if (shares !== i) return tensors[shares]!.storage === t.storage && t.offset - tensors[shares]!.offset === later;
-  for (let k = 0; k < i; k++) if (tensors[k]!.storage === t.storage) return false;
+  const first = tensors[shares]!;
+  if (shares !== i) return overlap(first.storage, t.storage) && placeOf(t) - placeOf(first) === later;
+  for (let k = 0; k < i; k++) if (overlap(tensors[k]!.storage, t.storage)) return false;
   return true;
 }
 

@@ -1,5 +1,6 @@
 /** What a recording consists of: launches as data, and the pieces of memory that they read and write. */
 import type { Code } from '../dtype.js';
+import type { Refusal } from '../launch/check.js';
 import type { Storage } from '../tensor/storage.js';
 import type { Tensor } from '../tensor/tensor.js';
 
@@ -29,6 +30,8 @@ export interface Memory {
   written: boolean;
   /** Whether it was read before a launch had written it: what is in it is JavaScript's. */
   constant: boolean;
+  /** Other storages that show some of it: two tensors over one typed array, `data`. */
+  readonly others: Storage[];
   /** What it held then, where a launch writes to it later. */
   initial: Uint8Array | null;
   place: Place;
@@ -64,6 +67,8 @@ export interface Step {
   readonly table: Table | null;
   /** Writes the numbers that may change from replay to replay. */
   readonly live: ((frame: Float64Array) => void) | null;
+  /** The error that it ends with where it checks values. */
+  readonly refusal: Refusal | null;
   /** Steps that were fused into this one. */
   readonly parts: readonly Step[];
   /** Where in the user's code it comes from; '' where that can't be told. */
@@ -75,3 +80,9 @@ export function* slotsOf(step: Step): Iterable<Slot> {
   yield* step.slots;
   if (step.table !== null) yield* step.table.slots;
 }
+
+/** The kernel of a step, or the kernels that were fused into it. */
+export const title = (step: Step): string =>
+  step.parts.length === 0 ? step.name : step.parts.map((p) => p.name).join(' · ');
+/** Bytes of the memory that a step reads and writes. */
+export const bytesOf = (step: Step): number => [...slotsOf(step)].reduce((sum, s) => sum + s.memory.size, 0);

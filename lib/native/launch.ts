@@ -6,6 +6,7 @@
 import type { Code } from '../dtype.js';
 import { TenfoldError, type ErrorCode } from '../errors.js';
 import { loadAddon, type NativePlan } from './load.js';
+import { onTimer, timer } from './timer.js';
 
 export type { NativePlan };
 
@@ -61,10 +62,14 @@ export const IMMEDIATE = places[10]!;
 export const MAX_INPUTS = places[11]!;
 
 let before: (() => void) | null = null;
+/** Whether anybody has something to do before or after launches. */
+let attended = false;
 /** What happens right before every launch, when only what is passed to it is sure to live; for lib/launch/stress.ts. */
 export function beforeLaunch(act: (() => void) | null): void {
   before = act;
+  attended = before !== null || timer !== null;
 }
+onTimer(() => (attended = before !== null || timer !== null));
 
 /** Number of launches so far. */
 export let launches = 0;
@@ -75,11 +80,28 @@ export let launches = 0;
  */
 export function launch(a?: unknown, b?: unknown, c?: unknown): void {
   launches++;
-  if (before !== null) before();
+  if (attended) {
+    attendedLaunch(a, b, c);
+    return;
+  }
   try {
     addon.launch(a, b, c);
   } catch (error) {
     throw translate(error as Error & { code?: string });
+  }
+}
+
+function attendedLaunch(a: unknown, b: unknown, c: unknown): void {
+  if (before !== null) before();
+  const by = timer;
+  const id = frame[0]!;
+  if (by !== null) by.launchBegins();
+  try {
+    addon.launch(a, b, c);
+  } catch (error) {
+    throw translate(error as Error & { code?: string });
+  } finally {
+    if (by !== null) by.launchEnds(id, [a, b, c]);
   }
 }
 
@@ -91,7 +113,7 @@ function translate(error: Error & { code?: string }): Error {
 }
 
 /** Plans (native/node/plan.cc), and the modules that are alive. */
-export const { planCreate, planRun, planTime, planAsync, noteModule, livingModules } = addon;
+export const { planCreate, planRun, planTime, planAsync, traceStart, traceEnd, noteModule, livingModules } = addon;
 /** dtypes of an elementwise kernel's result and inputs; null for another kernel. */
 export function tileTypes(id: number): { output: Code; inputs: readonly Code[] } | null {
   let types = tiles.get(id);

@@ -34,9 +34,18 @@ export interface Addon {
   /** Runs launches `begin` to `end`. */
   planRun(plan: NativePlan, begin: number, end: number): void;
   /** Runs all launches and writes how many nanoseconds each took. */
-  planTime(plan: NativePlan, nanoseconds: Float64Array): void;
+  planTime(plan: NativePlan, nanoseconds: Float64Array, begin: number, end: number): void;
   /** Runs all launches on one of `threads` threads beside JavaScript's; stops where cancelled[0] isn't 0. */
-  planAsync(plan: NativePlan, cancelled: Float64Array, threads: number, done: (error?: Error) => void): void;
+  planAsync(
+    plan: NativePlan,
+    cancelled: Float64Array,
+    threads: number,
+    done: (error: Error | undefined, began: number, ended: number) => void,
+  ): void;
+  /** The pool's threads note what they do from now on; the clock in nanoseconds. */
+  traceStart(): number;
+  /** Begin, end and thread of each share of a section since then. */
+  traceEnd(since: number): Float64Array;
   /** dtype codes of an elementwise kernel's result and of its inputs; null for another kernel. */
   tileTypes(id: number): number[] | null;
   /** Takes note of a module, without keeping it alive. */

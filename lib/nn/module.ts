@@ -12,6 +12,7 @@ import { mode } from '../autograd/mode.js';
 import { compile, type CompileOptions, type Compiled } from '../compile/index.js';
 import { noteModule } from '../native/launch.js';
 import { capture } from '../tensor/capture.js';
+import { adopt, type SharedTensor } from '../tensor/shared.js';
 import { sameShape, formatShape } from '../tensor/shape.js';
 import { Tensor, checkTensor } from '../tensor/tensor.js';
 import {
@@ -277,6 +278,33 @@ export class Module {
       }
     });
     return { missingKeys, unexpectedKeys };
+  }
+
+  // ---- sharing -------------------------------------------------------------------------------------------------------
+
+  /**
+   * Moves parameters and buffers into memory that other threads can have without a copy; returns the module. Gradients stay
+   * each thread's own. See torch.nn.Module.share_memory, and docs/shared.md.
+   */
+  shareMemory(): this {
+    for (const t of [...this.parameters(), ...this.buffers()]) t.shareMemory_();
+    return this;
+  }
+  /** Shared parameters and persistent buffers by the state dict's keys, as plain objects for postMessage and workerData. */
+  toShared(): Record<string, SharedTensor> {
+    return Object.fromEntries([...stateOf(this, '')].map(([key, t]) => [key, t.toShared()]));
+  }
+  /**
+   * Uses the memory of another thread's module in place of its own: what `toShared()` gave there. Nothing is copied; the other
+   * module must have the same keys, shapes and dtypes. Returns the module.
+   * @throws TenfoldError 'state' that names every key that doesn't fit; nothing is changed then.
+   */
+  fromShared(shared: Readonly<Record<string, SharedTensor>>): this {
+    const call = `${this.constructor.name}.fromShared`;
+    if (typeof shared !== 'object' || (shared as unknown) === null)
+      throw new TypeError(`${call}: expected what toShared() gave, got ${show(shared)}`);
+    adopt(call, new Map(stateOf(this, '')), shared);
+    return this;
   }
 
   // ---- modes and conversions -----------------------------------------------------------------------------------------

@@ -101,6 +101,12 @@ export interface Watcher {
   inplace(op: OpRecord, args: unknown[]): Tensor;
 }
 let watcher: Watcher | null = null;
+/** From now on every call of an op is shown to `by`, or to nobody; the watcher before. */
+export function setWatcher(by: Watcher | null): Watcher | null {
+  const before = watcher;
+  watcher = by;
+  return before;
+}
 /** Runs `fn` with every call of an op shown to `by`; to nobody, where that is null. */
 export function watched<T>(by: Watcher | null, fn: () => T): T {
   const before = watcher;

@@ -1,10 +1,10 @@
 /** Covariances and correlations of variables, which are the rows of a matrix; its columns are observations. */
 import { TenfoldError } from '../errors.js';
 import { Code, isFloatCode, isIntegralCode } from '../dtype.js';
+import { checkInterval } from '../launch/check.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { defineOp, type OpDef } from '../op/define.js';
-import { zerosLike } from './creation.js';
 
 function checkVariables(call: string, x: Tensor): void {
   if (x.shape.length > 2) {
@@ -26,9 +26,9 @@ function checkWeights(name: 'fweights' | 'aweights', weights: Tensor, observatio
       `cov: ${name} must have one element for each of ${observations} observations, got shape ${formatShape(weights.shape)}`,
     );
   }
-  if (observations > 0 && Number(weights.detach().min().item()) < 0)
-    throw new TenfoldError('value', `cov: ${name} must not be negative`);
+  checkInterval(weights, 0, Infinity, () => new TenfoldError('value', `cov: ${name} must not be negative`));
 }
+const noWeight = (): Error => new TenfoldError('value', "cov: the weights sum to 0 and can't be normalized");
 
 /**
  * Covariance matrix of the rows of [variables, observations], or the variance of one variable [observations], with
@@ -46,8 +46,7 @@ export const cov = defineOp(
       if (aweights !== null) checkWeights('aweights', aweights, n);
       const weights = fweights === null ? aweights : aweights === null ? fweights : fweights.mul(aweights);
       const total = weights === null ? n : weights.sum();
-      if (typeof total !== 'number' && Number(total.item()) === 0)
-        throw new TenfoldError('value', "cov: the weights sum to 0 and can't be normalized");
+      if (typeof total !== 'number') checkInterval(total.ne(0), 1, 1, noWeight);
       const weighted = (t: Tensor): Tensor => (weights === null ? t : t.mul(weights));
       const centred = x.sub(weighted(x).sum(1).div(total).unsqueeze(1));
       const products = centred.mm(weighted(centred).t());
@@ -56,8 +55,7 @@ export const cov = defineOp(
       else {
         const lost =
           aweights === null || correction === 0 ? correction : weights!.mul(aweights).sum().mul(correction).div(total);
-        freedom = total.sub(lost);
-        if (Number(freedom.item()) <= 0) freedom = zerosLike(freedom);
+        freedom = total.sub(lost).clamp({ min: 0 });
       }
       return products.div(freedom).squeeze();
     },

@@ -1,10 +1,10 @@
 /** Eigenvalues and eigenvectors of symmetric matrices (native/kernels/eigh.cc), and functions of them. */
 import { TenfoldError, show } from '../errors.js';
 import { Code } from '../dtype.js';
+import { checkZero } from '../launch/check.js';
 import { run } from '../launch/run.js';
 import { kernel } from '../native/launch.js';
 import { numelOf } from '../tensor/shape.js';
-import { elementsOf } from '../tensor/elements.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { named } from '../op/reduce.js';
@@ -29,12 +29,10 @@ function decompose(call: string, a: Tensor, uplo: string, vectors: boolean): [Te
     idFor(EIGH, a), numelOf(batch), n, Number(letter === 'U'), Number(vectors), dense, values,
     found, trouble,
   ); // prettier-ignore
-  const troubles = elementsOf(trouble) as BigInt64Array;
-  const item = troubles.findIndex((t) => t !== 0n);
-  if (item >= 0) {
-    const what = troubles[item] === 1n ? 'has NaN or infinities in it' : "has eigenvalues that weren't found in time";
-    throw new TenfoldError('value', `${call}: ${whichMatrix(a, item)} ${what}`);
-  }
+  checkZero(trouble, (kind, item) => {
+    const what = kind === 1 ? 'has NaN or infinities in it' : "has eigenvalues that weren't found in time";
+    return new TenfoldError('value', `${call}: ${whichMatrix(a, item)} ${what}`);
+  });
   return [values, found];
 }
 

@@ -2,11 +2,11 @@
 import { TenfoldError } from '../errors.js';
 import { mode } from '../autograd/mode.js';
 import { Code } from '../dtype.js';
+import { checkZero } from '../launch/check.js';
 import { run } from '../launch/run.js';
 import { kernel } from '../native/launch.js';
 import { Generator } from '../random/generator.js';
 import { numelOf } from '../tensor/shape.js';
-import { elementsOf } from '../tensor/elements.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { named } from '../op/reduce.js';
@@ -117,14 +117,14 @@ export const minorOf = (a: Tensor, upper: boolean): Tensor => triangleOf(a.detac
 function choleskyOf(a: Tensor, upper: boolean): Tensor {
   checkSquare('cholesky', a);
   const { out, minor } = triangleOf(a, upper);
-  const minors = elementsOf(minor) as BigInt64Array;
-  const item = minors.findIndex((m) => m !== 0n);
-  if (item >= 0) {
-    throw new TenfoldError(
-      'value',
-      `cholesky: ${whichMatrix(a, item)} is not positive definite: its leading minor of order ${minors[item]} isn't positive`,
-    );
-  }
+  checkZero(
+    minor,
+    (order, item) =>
+      new TenfoldError(
+        'value',
+        `cholesky: ${whichMatrix(a, item)} is not positive definite: its leading minor of order ${order} isn't positive`,
+      ),
+  );
   return out;
 }
 // I. Murray, "Differentiation of the Cholesky decomposition", 2016: L⁻ᵀ Φ(Lᵀ Ḡ) L⁻¹, made symmetric, where Φ takes the

@@ -1,6 +1,7 @@
 /** LU factorizations that users see: with LAPACK's pivots, of any shape, and solutions by them. */
 import { TenfoldError } from '../errors.js';
 import { Code } from '../dtype.js';
+import { checkZero } from '../launch/check.js';
 import { formatShape, numelOf, sameShape } from '../tensor/shape.js';
 import { elementsOf } from '../tensor/elements.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -85,9 +86,11 @@ function factorize(call: string, a: Tensor, pivot: boolean): [Tensor, Tensor, Te
   return [cat([f.lu, solveTriangular(f.lu, rest, { upper: false, unitriangular: true })], -1), pivots, found];
 }
 function checkInfo(call: string, a: Tensor, info: Tensor): void {
-  const item = Array.from(info.toTypedArray(), Number).findIndex((x) => x !== 0);
-  if (item >= 0)
-    throw new TenfoldError('value', `${call}: ${whichMatrix(a, item)} is singular: its pivot ${info.reshape([-1]).at(item).item()} is zero`); // prettier-ignore
+  checkZero(
+    info,
+    (pivot, item) =>
+      new TenfoldError('value', `${call}: ${whichMatrix(a, item)} is singular: its pivot ${pivot} is zero`),
+  );
 }
 /**
  * The gradient of A = P L U. Of square factors it is P L⁻ᵀ (lower part of Lᵀ gL + upper part of gU Uᵀ) U⁻ᵀ; further columns

@@ -1,6 +1,7 @@
 /** Random numbers, equal to those of PyTorch's CPU generator for a seed (native/random). */
 import { TenfoldError, checkDevice, checkOptions, show } from '../errors.js';
 import { Code, DTYPES, codeOf, defaultFloat, isFloatCode } from '../dtype.js';
+import { checkInterval } from '../launch/check.js';
 import { run } from '../launch/run.js';
 import { kernel, type Kernel } from '../native/launch.js';
 import { type Generator, defaultGenerator, halves, isGenerator } from '../random/generator.js';
@@ -500,13 +501,12 @@ export const poisson = defineOp('poisson(Tensor input, *, generator? generator=n
 }));
 /** Without replacement each row needs as many categories of a weight above 0 as are drawn. */
 function checkPossible(weights: Tensor, numSamples: number): void {
-  const fewest = weights.count === 0 ? numSamples : weights.gt(0).sum(-1).amin().item(); // prettier-ignore
-  if (fewest < numSamples) {
-    throw new TenfoldError(
+  const refusal = (there: number): Error =>
+    new TenfoldError(
       'value',
-      `multinomial: ${numSamples} samples without replacement from ${fewest} categories of a weight above 0`,
+      `multinomial: ${numSamples} samples without replacement from ${there} categories of a weight above 0`,
     );
-  }
+  checkInterval(weights.gt(0).sum(-1), numSamples, Infinity, refusal);
 }
 
 /**

@@ -4,10 +4,10 @@
  */
 import { TenfoldError, renamed, show } from '../errors.js';
 import { Code } from '../dtype.js';
+import { checkZero } from '../launch/check.js';
 import { run } from '../launch/run.js';
 import { kernel } from '../native/launch.js';
 import { formatShape, numelOf, wrapDim } from '../tensor/shape.js';
-import { elementsOf } from '../tensor/elements.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { named } from '../op/reduce.js';
@@ -45,12 +45,10 @@ function decompose(call: string, a: Tensor, vectors: Vectors): [Tensor, Tensor, 
     idFor(SVD, a), numelOf(batch), m, n, vectors, dense, s, u, vh,
     trouble,
   ); // prettier-ignore
-  const troubles = elementsOf(trouble) as BigInt64Array;
-  const item = troubles.findIndex((t) => t !== 0n);
-  if (item >= 0) {
-    const what = troubles[item] === 1n ? 'has NaN in it' : "has singular values that weren't found in time";
-    throw new TenfoldError('value', `${call}: ${whichMatrix(a, item)} ${what}`);
-  }
+  checkZero(trouble, (kind, item) => {
+    const what = kind === 1 ? 'has NaN in it' : "has singular values that weren't found in time";
+    return new TenfoldError('value', `${call}: ${whichMatrix(a, item)} ${what}`);
+  });
   return [u, s, vh];
 }
 

@@ -4,10 +4,10 @@
  */
 import { TenfoldError } from '../errors.js';
 import { Code } from '../dtype.js';
+import { checkZero } from '../launch/check.js';
 import { run } from '../launch/run.js';
 import { kernel, type Kernel } from '../native/launch.js';
 import { broadcastShapes, formatShape, numelOf, type Shape } from '../tensor/shape.js';
-import { elementsOf } from '../tensor/elements.js';
 import { Tensor } from '../tensor/tensor.js';
 import { all, d, defineOp, type OpDef } from '../op/define.js';
 import { floatOnly } from '../op/reduce.js';
@@ -82,10 +82,11 @@ export function luFactor(a: Tensor): Factors {
 }
 
 function checkRegular(call: string, { lu, zeroPivot }: Factors): void {
-  const pivots = elementsOf(zeroPivot) as BigInt64Array;
-  const item = pivots.findIndex((p) => p !== 0n);
-  if (item >= 0)
-    throw new TenfoldError('value', `${call}: ${whichMatrix(lu, item)} is singular: its pivot ${pivots[item]} is zero`);
+  checkZero(
+    zeroPivot,
+    (pivot, item) =>
+      new TenfoldError('value', `${call}: ${whichMatrix(lu, item)} is singular: its pivot ${pivot} is zero`),
+  );
 }
 
 /** The inverse from the factors. No graph. */

@@ -1,6 +1,7 @@
 /** Order along a dim: sort, topk, kthvalue, median, mode, quantiles. */
-import { TenfoldError, show } from '../errors.js';
+import { TenfoldError } from '../errors.js';
 import { Code, isFloatCode } from '../dtype.js';
+import { checkInterval } from '../launch/check.js';
 import { run } from '../launch/run.js';
 import { kernel } from '../native/launch.js';
 import { formatShape, numelOf, wrapDim, type Shape } from '../tensor/shape.js';
@@ -242,8 +243,7 @@ function quantileOf(
     throw new TenfoldError('shape', `${call}: q must be a number or have one dim, got shape ${formatShape(at.shape)}`);
   if (at.code !== self.code)
     throw new TenfoldError('dtype', `${call}: q must have self's dtype ${self.dtype}, got ${at.dtype}`);
-  if (countTrue(at.lt(0).logicalOr(at.gt(1)).contiguous()) > 0)
-    throw new RangeError(`${call}: q must lie in [0, 1], got ${show(at.tolist())}`);
+  checkInterval(at, 0, 1, (found) => new RangeError(`${call}: q must lie in [0, 1], got ${found}`));
 
   const n = self.shape.length;
   const axis = dim === null ? 0 : wrapDim(call, dim, n);

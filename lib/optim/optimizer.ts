@@ -7,6 +7,7 @@ import { DTYPES, isFloatCode } from '../dtype.js';
 import { mode, enableGrad } from '../autograd/mode.js';
 import { fillElements } from '../tensor/copy.js';
 import { sameShape } from '../tensor/shape.js';
+import { timed, timer } from '../native/timer.js';
 import { capture } from '../tensor/capture.js';
 import { Tensor } from '../tensor/tensor.js';
 
@@ -212,7 +213,8 @@ export abstract class Optimizer<O extends object = AnyOptions> {
     const before = mode.grad;
     mode.grad = false;
     try {
-      this.update();
+      if (timer === null) this.update();
+      else timed(timer, 'op', `${this.constructor.name}.step`, () => this.update());
     } catch (error) {
       throw naming(`${this.constructor.name}.step`, error);
     } finally {

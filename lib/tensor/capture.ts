@@ -21,8 +21,10 @@ export interface Capture {
   mode(module: object, training: boolean): void;
   /** `write` puts the numbers of the next launch that may change from replay to replay into its frame. */
   live(write: (frame: Float64Array) => void): void;
-  /** What has no launch and is to happen in each replay too, at this place. */
+  /** Runs what has no launch, now and at this place of each replay. Nothing in it is recorded. */
   effect(run: () => void): void;
+  /** The error that the next launch ends with where a value is not as it must be. */
+  refusal(refusal: (value: number, at: number) => Error): void;
   /** This call isn't like the following ones (state is made that will be there next time): record the next one. */
   unsettled(): void;
   /** What `call` does can't be replayed. Throws. */
@@ -31,6 +33,12 @@ export interface Capture {
 
 /** The running recording. */
 export let capture: Capture | null = null;
+
+/** Does what JavaScript alone does, such as setting a learning rate; in a recording it is done by each replay too. */
+export function replayed(act: () => void): void {
+  if (capture === null) act();
+  else capture.effect(act);
+}
 
 /** Begins a recording, or ends it with null; returns the one before. */
 export function setCapture(next: Capture | null): Capture | null {

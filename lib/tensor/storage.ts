@@ -230,6 +230,10 @@ export function secondStorage(storage: Storage): Storage {
   return new Storage(bufferOf(storage), storage.byteOffset, storage.nbytes, storage.address, null, true);
 }
 
+/** Whether two storages have bytes in common: the same one, or two over one buffer. */
+export const overlap = (a: Storage, b: Storage): boolean =>
+  a === b || (a.address < b.address + b.nbytes && b.address < a.address + a.nbytes);
+
 /** A thread begins to read the memory, or to write it for a call under way. */
 export function hold(storage: Storage): void {
   storage.readers++;
@@ -272,6 +276,36 @@ export function release(storage: Storage): void {
   parts.guard(storage);
 }
 const NOWHERE: Place = { buffer: new ArrayBuffer(0), byteOffset: 0, address: 0 };
+
+/** Whether other threads may have the memory. */
+export const isShared = (storage: Storage): boolean => bufferOf(storage) instanceof SharedArrayBuffer;
+
+/** Moves a storage's memory to where other threads may have it too. All tensors that show it follow. */
+export function shareStorage(storage: Storage): void {
+  if (isShared(storage)) return;
+  if (storage.guarded) checkStorage(storage);
+  if (capture !== null) capture.touches(storage);
+  checkWritable('shareMemory_', storage);
+  const { nbytes, byteOffset } = storage;
+  let buffer: SharedArrayBuffer;
+  try {
+    buffer = new SharedArrayBuffer(nbytes + ALIGN);
+  } catch (cause) {
+    throw new TenfoldError('memory', `out of memory: could not allocate ${nbytes} shared bytes`, { cause });
+  }
+  // Node-API has no address of a SharedArrayBuffer itself.
+  const start = address(new Uint8Array(buffer));
+  const place = (ALIGN - (start % ALIGN)) % ALIGN;
+  new Uint8Array(buffer, place, nbytes).set(new Uint8Array(bufferOf(storage), byteOffset, nbytes));
+  endWatch(storage);
+  parts.move(storage, { buffer, byteOffset: place, address: start + place });
+}
+
+/** Storage over shared memory from a byte on. */
+export function sharedStorage(memory: SharedArrayBuffer, byteOffset: number): Storage {
+  const bytes = new Uint8Array(memory, byteOffset);
+  return new Storage(memory, byteOffset, bytes.byteLength, address(bytes) || ALIGN, null);
+}
 
 /** Storage over a typed array's memory, which it shares. */
 export function wrapMemory(view: ArrayBufferView): Storage {

@@ -24,6 +24,8 @@ import {
   secondStorage,
   takeAddress,
   wrapMemory,
+  isShared,
+  shareStorage,
 } from './storage.js';
 import {
   SCALAR_SHAPE,
@@ -39,6 +41,7 @@ import {
 import { capture } from './capture.js';
 import { copyElements, fillElements } from './copy.js';
 import { formatTensor } from './format.js';
+import { sharedOf, type SharedTensor } from './shared.js';
 import { elementsOf, readElement, type TypedArray } from './elements.js';
 
 /** Nested arrays of a tensor's elements. */
@@ -653,6 +656,28 @@ export class Tensor extends Stamped {
   }
   [Symbol.dispose](): void {
     this.dispose();
+  }
+  /**
+   * Moves this tensor's memory, and with it that of all tensors that show it, to a SharedArrayBuffer, which other threads can
+   * have without a copy; returns the tensor. A typed array that it was made over is not its memory any more.
+   * See torch.Tensor.share_memory_, and docs/shared.md for who may write when.
+   */
+  shareMemory_(): this {
+    checkTensor('shareMemory_', this);
+    shareStorage(this.#storage);
+    return this;
+  }
+  /** Whether the memory is one that other threads can have. See torch.Tensor.is_shared. */
+  isShared(): boolean {
+    checkTensor('isShared', this);
+    return isShared(this.#storage);
+  }
+  /**
+   * A plain object for postMessage or workerData, of which `fromShared` makes a tensor over the same memory in another thread.
+   * Moves the memory first, where it is not shared yet.
+   */
+  toShared(): SharedTensor {
+    return sharedOf(this.shareMemory_());
   }
   /** Byte position, in the buffer, of an element of the storage. @internal */
   byteStart(element: number): number {

@@ -47,6 +47,7 @@ std::vector<Kernel> allKernels(int64_t target) {
       optimizerKernels(target),
       rowwiseKernels(target),
       channelKernels(target),
+      checkKernels(target),
   };
   std::vector<Kernel> all;
   for (const KernelTable& table : tables) all.insert(all.end(), table.kernels, table.kernels + table.count);

@@ -20,6 +20,7 @@ KernelTable activationKernels(int64_t target);  // relu … softplus, and their 
 KernelTable lossKernels(int64_t target);        // losses before their mean, and their backwards
 KernelTable optimizerKernels(int64_t target);   // an optimizer's whole step
 KernelTable channelKernels(int64_t target);     // batch norm
+KernelTable checkKernels(int64_t target);       // what a call asks of values
 KernelTable rowwiseKernels(int64_t target);     // softmax, layer norm, cross entropy over rows
 KernelTable attentionKernels(int64_t target);   // scaled dot product attention
 KernelTable recurrentKernels(int64_t target);   // steps of RNN, LSTM and GRU

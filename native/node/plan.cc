@@ -9,6 +9,7 @@
 #include "kernels/all.h"
 #include "plan/plan.h"
 #include "plan/runner.h"
+#include "threads/trace.h"
 
 namespace tenfold {
 namespace {
@@ -29,6 +30,7 @@ struct Job {
   Async* async;
   std::string code, message;  // of an error
   int64_t failedAt = -1;
+  int64_t begin = 0, end = 0;  // when it ran, by traceClock()
 };
 
 std::shared_ptr<Plan>& planOf(napi_env env, napi_value value) {
@@ -159,7 +161,7 @@ Napi::Value livingModules(const Napi::CallbackInfo& info) {
   return list;
 }
 
-// planTime(plan, nanoseconds): a run of all launches, each with its time.
+// planTime(plan, nanoseconds, begin, end): a run of launches, each with its time, at its number.
 void planTime(const Napi::CallbackInfo& info) {
   Plan* plan = nullptr;
   try {
@@ -168,13 +170,16 @@ void planTime(const Napi::CallbackInfo& info) {
     if (static_cast<int64_t>(into.ElementLength()) < plan->size()) {
       throw KernelError("RangeError", "planTime: too few places");
     }
-    plan->time(0, plan->size(), into.Data());
+    const int64_t begin = info[2].ToNumber().Int64Value(), end = info[3].ToNumber().Int64Value();
+    if (begin < 0 || end > plan->size()) throw KernelError("RangeError", "planTime: no such launches");
+    plan->time(begin, end, into.Data());
   } catch (const KernelError& e) {
     throw errorOf(info.Env(), e.code, e.what(), plan ? plan->failedAt() : -1);
   }
 }
 
 void runJob(Job& job) {
+  job.begin = traceClock();
   try {
     job.plan->run(0, job.plan->size(), job.cancelled);
   } catch (const KernelError& e) {
@@ -182,20 +187,20 @@ void runJob(Job& job) {
   } catch (const std::exception& e) {
     job.code = "native", job.message = e.what(), job.failedAt = job.plan->failedAt();
   }
+  job.end = traceClock();
 }
 
-// On JavaScript's thread: done(error or undefined).
+// On JavaScript's thread: done(error or undefined, when it began, when it ended).
 void finish(Napi::Env env, Napi::Function, Job* given) {
   const std::unique_ptr<Job> job(given);
   if (env == nullptr) return;  // the environment is on its way out
   try {
     if (--job->async->pending == 0) job->async->back.Unref(env);
     const Napi::Function done = job->done.Value();
-    if (job->code.empty()) {
-      done.Call({});
-    } else {
-      done.Call({errorOf(env, job->code, job->message, job->failedAt).Value()});
-    }
+    const Napi::Value error =
+        job->code.empty() ? env.Undefined() : errorOf(env, job->code, job->message, job->failedAt).Value();
+    done.Call({error, Napi::Number::New(env, static_cast<double>(job->begin)),
+               Napi::Number::New(env, static_cast<double>(job->end))});
   } catch (const Napi::Error&) {  // a worker that is being ended: nobody waits any more
   }
 }
@@ -221,6 +226,25 @@ void planAsync(const Napi::CallbackInfo& info) {
         async.back.NonBlockingCall(raw, finish);
       },
       info[2].ToNumber().Int32Value());
+}
+
+// traceStart(): the pool's threads note what they do from now on. Returns the clock, in nanoseconds.
+Napi::Value traceStart(const Napi::CallbackInfo& info) {
+  startTrace();
+  return Napi::Number::New(info.Env(), static_cast<double>(traceClock()));
+}
+
+// traceEnd(since): begin, end and thread of each share of a section since then, one after the other.
+Napi::Value traceEnd(const Napi::CallbackInfo& info) {
+  const std::vector<Span> spans = endTrace(info[0].ToNumber().Int64Value());
+  Napi::Float64Array list = Napi::Float64Array::New(info.Env(), 3 * spans.size());
+  size_t at = 0;
+  for (const Span& s : spans) {
+    list[at++] = static_cast<double>(s.begin);
+    list[at++] = static_cast<double>(s.end);
+    list[at++] = s.thread;
+  }
+  return list;
 }
 
 }  // namespace
@@ -249,6 +273,8 @@ void addPlans(Napi::Env env, Napi::Object exports) {
   exports.Set("livingModules", Napi::Function::New(env, livingModules, "livingModules", async));
   exports.Set("planCreate", Napi::Function::New(env, planCreate, "planCreate"));
   exports.Set("tileTypes", Napi::Function::New(env, tileTypes, "tileTypes"));
+  exports.Set("traceStart", Napi::Function::New(env, traceStart, "traceStart"));
+  exports.Set("traceEnd", Napi::Function::New(env, traceEnd, "traceEnd"));
   exports.Set("planTime", Napi::Function::New(env, planTime, "planTime"));
   exports.Set("planAsync", Napi::Function::New(env, planAsync, "planAsync", async));
 }

@@ -10,9 +10,11 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "kernel.h"
 #include "threads/processors.h"
+#include "threads/trace.h"
 
 #if defined(_WIN32)
 #include <windows.h>
@@ -55,6 +57,21 @@ void relax() {
   __asm__ __volatile__("isb" ::: "memory");  // "yield" takes no time at all on most cores
 #endif
 }
+
+// ---- tracing ----
+struct Trace {
+  std::atomic<int> users{0};
+  std::mutex mutex;
+  std::vector<Span> spans;
+  static Trace& get() {
+    static Trace* const trace = new Trace;  // leaked, as the pool is
+    return *trace;
+  }
+  void note(const Span& span) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (users.load(std::memory_order_relaxed) > 0) spans.push_back(span);
+  }
+};
 
 // ---- sleeping ----
 #if defined(__linux__)
@@ -336,13 +353,19 @@ class Pool {
 #if defined(__linux__)
     pthread_setname_np(pthread_self(), "tenfold");
 #endif
+    Trace& trace = Trace::get();
     for (;;) {
       const uint32_t generation = await(me, seen);
       seen = generation;
       const int parties = parties_.load(std::memory_order_relaxed);
       if (me >= parties) continue;  // not asked for: setNumThreads was lowered, or the section is small
       wakeChildren(me, parties);
-      work(generation, me, [](uint32_t) {});
+      if (trace.users.load(std::memory_order_relaxed) == 0) {
+        work(generation, me, [](uint32_t) {});
+      } else {
+        const int64_t begin = now();
+        if (work(generation, me, [](uint32_t) {}) > 0) trace.note({begin, now(), me});
+      }
     }
   }
 
@@ -380,6 +403,21 @@ void setNumThreads(int n) {
     throw KernelError("RangeError", "setNumThreads: expected an integer from 1 to 256, got " + std::to_string(n));
   }
   Pool::get().setThreads(n);
+}
+
+int64_t traceClock() { return now(); }
+
+void startTrace() { Trace::get().users.fetch_add(1); }
+
+std::vector<Span> endTrace(int64_t since) {
+  Trace& trace = Trace::get();
+  const std::lock_guard<std::mutex> lock(trace.mutex);
+  std::vector<Span> found;
+  for (const Span& s : trace.spans) {
+    if (s.begin >= since) found.push_back(s);
+  }
+  if (trace.users.fetch_sub(1) == 1) trace.spans.clear();
+  return found;
 }
 
 void setPoolEager(bool eager) { Pool::get().setEager(eager); }

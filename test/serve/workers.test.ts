@@ -43,7 +43,8 @@ it('share the memory of the weights', async () => {
   const [a] = one!.parameters();
   const [b] = two!.parameters();
   expect(a!.tolist()).toEqual(b!.tolist());
-  new Float32Array(shared[0]!.memory)[0] = 42;
+  const { memory, byteOffset } = Object.values(shared)[0]!;
+  new Float32Array(memory, byteOffset)[0] = 42;
   expect([a!, b!].map((p) => p.detach().select(1, 0).item())).toEqual([42, 42]);
 });
 

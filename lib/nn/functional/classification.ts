@@ -1,6 +1,7 @@
 /** Losses of classes: negative log-likelihood, cross entropy, margins between classes. */
 import { TenfoldError } from '../../errors.js';
 import { Code, isFloatCode } from '../../dtype.js';
+import { checkInterval } from '../../launch/check.js';
 import { run } from '../../launch/run.js';
 import { kernel } from '../../native/launch.js';
 import { broadcastShapes, formatShape, sameShape, type Shape } from '../../tensor/shape.js';
@@ -58,13 +59,11 @@ function checkWeight(call: string, weight: Tensor | null, classes: number, input
 }
 /** Refuses classes that don't exist; `ignore` is let through. */
 function checkRange(call: string, target: Tensor, classes: number, ignore: number): void {
-  const outside = target.lt(0).logicalOr(target.ge(classes)).logicalAnd(target.ne(ignore));
-  if (!outside.any().item()) return;
-  const list = target.reshape([-1]).tolist() as number[];
-  const row = list.findIndex((t) => t !== ignore && !(t >= 0 && t < classes));
-  throw new RangeError(
-    `${call}: class ${list[row]} in row ${row} is out of range for ${classes} classes (0 to ${classes - 1})`,
-  );
+  const refusal = (found: number, row: number): Error =>
+    new RangeError(
+      `${call}: class ${found} in row ${row} is out of range for ${classes} classes (0 to ${classes - 1})`,
+    );
+  checkInterval(target, 0, classes - 1, refusal, { except: ignore });
 }
 
 // ---- negative log-likelihood -----------------------------------------------------------------------------------------

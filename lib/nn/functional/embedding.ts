@@ -3,6 +3,7 @@ import { TenfoldError, renamed } from '../../errors.js';
 import { Code, isFloatCode } from '../../dtype.js';
 import { formatShape } from '../../tensor/shape.js';
 import { elementsOf } from '../../tensor/elements.js';
+import { checkInterval } from '../../launch/check.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { mode } from '../../autograd/mode.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
@@ -60,9 +61,8 @@ function renorm(input: Tensor, weight: Tensor, maxNorm: number, normType: number
   const before = mode.grad;
   mode.grad = false;
   try {
-    const seen = [...new Set(input.contiguous().toTypedArray() as BigInt64Array)];
-    const index = Tensor.raw([seen.length], Code.i64);
-    (elementsOf(index) as BigInt64Array).set(seen);
+    // A row that is looked up twice is scaled twice from what it was, to the same.
+    const index = input.reshape(-1).to('int64');
     const rows = weight.indexSelect(0, index);
     const norms = renamed('embedding', () =>
       vectorNorm(rows.code >= Code.f16 ? rows.float() : rows, normType, 1, true),
@@ -221,16 +221,15 @@ export const oneHot = defineOp('oneHot(Tensor input, int numClasses=-1)', (): Op
     if (input.count === 0 && numClasses <= 0) {
       throw new TenfoldError('value', 'oneHot: an empty input needs numClasses');
     }
-    let smallest = Infinity;
-    let largest = -1;
-    for (const c of (input.dense ? elementsOf(input) : input.toTypedArray()) as BigInt64Array) {
-      smallest = Math.min(smallest, Number(c));
-      largest = Math.max(largest, Number(c));
-    }
-    if (smallest < 0) throw new RangeError(`oneHot: classes must not be negative, got ${smallest}`);
-    const size = numClasses === -1 ? largest + 1 : numClasses;
-    if (size < 1) throw new RangeError(`oneHot: numClasses must be positive, or -1, got ${numClasses}`);
-    if (largest >= size) throw new RangeError(`oneHot: class ${largest} is out of range for ${size} classes`);
+    if (numClasses !== -1 && numClasses < 1)
+      throw new RangeError(`oneHot: numClasses must be positive, or -1, got ${numClasses}`);
+    // What the largest class is decides the shape, where nobody says it.
+    const size = numClasses === -1 ? Math.max(0, input.amax().item()) + 1 : numClasses;
+    checkInterval(input, 0, size - 1, (found) =>
+      found < 0
+        ? new RangeError(`oneHot: classes must not be negative, got ${found}`)
+        : new RangeError(`oneHot: class ${found} is out of range for ${size} classes`),
+    );
     return Tensor.zeros([...input.shape, size], Code.i64).scatter_(-1, input.unsqueeze(-1), 1);
   },
   differentiable: false,

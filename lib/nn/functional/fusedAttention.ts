@@ -10,17 +10,18 @@ import { where } from '../../ops/index.js';
 import { all, defineOp, type OpDef } from '../../op/define.js';
 import { throughFormula } from '../../op/formula.js';
 import { broadcastShapes, denseStrides, internShape, isDense, sameShape, type Shape } from '../../tensor/shape.js';
+import { capture } from '../../tensor/capture.js';
 import { Tensor } from '../../tensor/tensor.js';
 
 /** A mask as what is added to scores: a bool mask (true keeps) as 0 and −∞. */
 export const additive = (mask: Tensor, like: Tensor, keeps: boolean): Tensor =>
   mask.code === Code.bool ? where(keeps ? mask : mask.logicalNot(), Tensor.zeros([], like.code), -Infinity) : mask;
 
-/** Rows of a mask that leave nothing to attend to, as [..., l, 1]; null where there are none. */
+/** Rows of a mask that leave nothing to attend to, as [..., l, 1]; null where there are none. (A replay would not look.) */
 function deadRows(mask: Tensor): Tensor | null {
   if (mask.count === 0 || mask.shape.at(-1) === 0) return null;
   const dead = mask.code === Code.bool ? mask.any(-1, true).logicalNot() : mask.detach().amax(-1, true).eq(-Infinity);
-  return dead.any().item<boolean>() ? dead : null;
+  return capture !== null || dead.any().item<boolean>() ? dead : null;
 }
 
 /**

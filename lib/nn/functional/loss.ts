@@ -4,6 +4,7 @@
  */
 import { TenfoldError } from '../../errors.js';
 import { getDefaultDtype, isFloatCode, type Code } from '../../dtype.js';
+import { checkInterval } from '../../launch/check.js';
 import { kernel, type Kernel } from '../../native/launch.js';
 import { broadcastShapes, formatShape, numelOf, sameShape } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
@@ -241,23 +242,18 @@ export const binaryCrossEntropy = defineOp(
       checkReduction('binaryCrossEntropy', reduction);
       needSameShape('binaryCrossEntropy', input, target);
       needOneDtype('binaryCrossEntropy', input, target);
-      if (input.count > 0 && !inUnitInterval(input)) {
-        throw new TenfoldError(
-          'value',
-          'binaryCrossEntropy: input must hold probabilities between 0 and 1; for logits use binaryCrossEntropyWithLogits',
-        );
-      }
+      checkInterval(input, 0, 1, notProbabilities);
       if (weight === null) return plainBce(input, target, reduction);
       return reduceLoss(plainBce(input, target, 'none').mul(weight), reduction);
     },
     composite: true,
   }),
 );
-// NaN passes, as in PyTorch's check.
-const inUnitInterval = (x: Tensor): boolean => {
-  const all = x.detach();
-  return !(Number(all.amin().item()) < 0 || Number(all.amax().item()) > 1);
-};
+const notProbabilities = (): Error =>
+  new TenfoldError(
+    'value',
+    'binaryCrossEntropy: input must hold probabilities between 0 and 1; for logits use binaryCrossEntropyWithLogits',
+  );
 function needOneDtype(call: string, input: Tensor, target: Tensor): void {
   if (!input.isFloatingPoint() || input.code !== target.code) {
     throw new TenfoldError(
@@ -401,8 +397,7 @@ export const gaussianNllLoss = defineOp(
           );
         }
       }
-      if (v.count > 0 && Number(v.detach().amin().item()) < 0)
-        throw new TenfoldError('value', 'gaussianNllLoss: var has negative elements');
+      checkInterval(v, 0, Infinity, () => new TenfoldError('value', 'gaussianNllLoss: var has negative elements'));
       // Limited from below without a gradient through the limit.
       v = v.add(v.detach().clamp({ min: eps }).sub(v.detach()));
       let loss = v.log().add(input.sub(target).square().div(v)).mul(0.5);

@@ -5,6 +5,7 @@
 import { TenfoldError, renamed, show } from '../../errors.js';
 import { Code, isFloatCode } from '../../dtype.js';
 import { mode } from '../../autograd/mode.js';
+import { checkInterval } from '../../launch/check.js';
 import { run } from '../../launch/run.js';
 import { kernel, type Kernel } from '../../native/launch.js';
 import { formatShape, numelOf } from '../../tensor/shape.js';
@@ -46,16 +47,10 @@ const maxGeometry = (image: Ints, size: Ints, w: MaxWindows): number[][] => [
 function comparable(call: string, input: Tensor): Tensor {
   if (isFloatCode(input.code) || input.code === Code.bool) return input;
   const wide = input.to('float64');
-  if (
-    input.code === Code.i64 &&
-    wide
-      .abs()
-      .gt(2 ** 53)
-      .any()
-      .item<boolean>()
-  )
-    // prettier-ignore
-    throw new TenfoldError('value', `${call}: integers beyond 2^53 can't be compared here`);
+  if (input.code === Code.i64) {
+    const refusal = (): Error => new TenfoldError('value', `${call}: integers beyond 2^53 can't be compared here`);
+    checkInterval(wide, -(2 ** 53), 2 ** 53, refusal);
+  }
   return wide;
 }
 

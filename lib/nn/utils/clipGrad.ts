@@ -1,6 +1,7 @@
 /** Limits on gradients. */
 import { TenfoldError, checkIterable, show } from '../../errors.js';
 import { mode } from '../../autograd/mode.js';
+import { checkInterval } from '../../launch/check.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { tensor } from '../../ops/creation.js';
@@ -47,11 +48,13 @@ function totalNorm(call: string, tensors: readonly Tensor[], normType: unknown, 
   const order = orderOf(call, normType);
   if (tensors.length === 0) return tensor(0);
   const total = withoutGrad(() => vectorNorm(stack(tensors.map((g) => vectorNorm(g, order))), order));
-  if (errorIfNonfinite && !Number.isFinite(total.item())) {
-    throw new TenfoldError(
-      'value',
-      `${call}: the gradients' norm is ${total.item()}; nothing was changed. Without errorIfNonfinite they are scaled by it`,
-    );
+  if (errorIfNonfinite) {
+    const refusal = (norm: number): Error =>
+      new TenfoldError(
+        'value',
+        `${call}: the gradients' norm is ${norm}; nothing was changed. Without errorIfNonfinite they are scaled by it`,
+      );
+    checkInterval(total, -Number.MAX_VALUE, Number.MAX_VALUE, refusal, { finite: true });
   }
   return total;
 }

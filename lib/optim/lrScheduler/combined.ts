@@ -67,7 +67,7 @@ export class SequentialLR extends Combined {
     schedulers[0]!.restart();
     this.lastLr = schedulers[0]!.getLastLr();
   }
-  override step(): void {
+  protected override advance(): void {
     this.lastEpoch++;
     const k = this.milestones.filter((m) => m <= this.lastEpoch).length;
     const scheduler = this.schedulers[k]!;
@@ -86,7 +86,7 @@ export class ChainedScheduler extends Combined {
     this.schedulers = [...schedulers];
     this.lastLr = this.groupLrs((lr) => lr);
   }
-  override step(): void {
+  protected override advance(): void {
     for (const s of this.schedulers) s.step();
     this.lastLr = this.groupLrs((lr) => lr);
   }

@@ -61,7 +61,7 @@ export class CosineAnnealingWarmRestarts extends LRScheduler {
     const high = 1 + Math.cos((Math.PI * this.TCur) / this.Ti);
     return this.baseLrs.map((lr) => etaMin + ((lr - etaMin) * high) / 2);
   }
-  override step(epoch?: number | null): void {
+  protected override advance(epoch?: number | null): void {
     let at = epoch ?? (this.lastEpoch < 0 ? 0 : null);
     if (at === null) {
       at = this.lastEpoch + 1;

@@ -1,5 +1,6 @@
 /** The schedule that follows a measured value. */
 import { checkOptions, show } from '../../errors.js';
+import { capture } from '../../tensor/capture.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import type { Optimizer, AnyOptions } from '../optimizer.js';
 import { checkOptimizer, checkOneOf, checkStateDict, perGroup, type SchedulerStateDict } from './schedule.js';
@@ -53,6 +54,8 @@ export class ReduceLROnPlateau {
 
   /** Counts a value (a number, or a tensor of one element), and lowers the rates where there were too many bad ones. */
   step(metrics: number | { item(): number }): void {
+    if (capture !== null)
+      capture.refuse('ReduceLROnPlateau.step', 'it looks at a measured value; return the value, and call step outside');
     const given: unknown = metrics;
     const current: unknown =
       typeof given === 'object' && given !== null && 'item' in given && typeof given.item === 'function'

@@ -3,6 +3,7 @@
  * one: a subclass with getLr(), and closedForm() where the rate at an epoch doesn't depend on the one before.
  */
 import { TenfoldError, checkOptions, show } from '../../errors.js';
+import { replayed } from '../../tensor/capture.js';
 import { Optimizer, type ParamGroup } from '../optimizer.js';
 
 /** What every schedule that takes options accepts besides its own. */
@@ -143,8 +144,15 @@ export abstract class LRScheduler {
     return this.optimizer.paramGroups.map((group) => f(group.lr as number, group));
   }
 
-  /** Goes to the next epoch, or to a given one, and sets the groups' rates. */
+  /**
+   * Goes to the next epoch, or to a given one, and sets the groups' rates. Within a compiled function every replay does so;
+   * an epoch is the number that it was.
+   */
   step(epoch?: number | null): void {
+    replayed(() => this.advance(epoch));
+  }
+  /** What step() does. */
+  protected advance(epoch?: number | null): void {
     if (this.stepCount === 1 && this.optimizer.stepCount === this.stepsBefore) warnOrder(this.constructor.name);
     const before = this.lastEpoch;
     const next = epoch === undefined || epoch === null;

@@ -11,8 +11,8 @@ import { pathToFileURL } from 'node:url';
 import { TenfoldError, show } from '../../errors.js';
 import * as tenfold from '../../index.js';
 import { Module } from '../../nn/module.js';
-import { Tensor } from '../../tensor/tensor.js';
-import { toBytes } from '../protocol/elements.js';
+import type { SharedTensor } from '../../tensor/shared.js';
+import type { Tensor } from '../../tensor/tensor.js';
 import type { TensorSpec, Values } from '../values.js';
 import { isPlan, type ModelLike } from './runner.js';
 
@@ -24,13 +24,8 @@ export interface FileModel {
   readonly example?: Values | Tensor | readonly Tensor[];
 }
 
-/** A parameter's memory that threads share. */
-export interface SharedTensor {
-  readonly name: string;
-  readonly code: number;
-  readonly shape: readonly number[];
-  readonly memory: SharedArrayBuffer;
-}
+/** A module's parameters and buffers, which threads share, by key. */
+export type SharedState = Readonly<Record<string, SharedTensor>>;
 
 /** A module file's exports. */
 interface Exports {
@@ -84,31 +79,18 @@ export async function buildModel(file: string, weights: string | null): Promise<
   };
 }
 
-/** Moves a module's parameters into memory that threads share. Nothing for a function or a plan. */
-export function shareParameters(model: ModelLike): SharedTensor[] {
-  if (!(model instanceof Module) || isPlan(model)) return [];
-  return model.namedParameters().map(([name, parameter]) => {
-    const { code, shape } = parameter;
-    const bytes = toBytes(parameter);
-    const memory = new SharedArrayBuffer(Math.max(bytes.length, 8));
-    new Uint8Array(memory).set(bytes);
-    parameter.data = Tensor.wrap(new Uint8Array(memory), shape, code);
-    return { name, code, shape, memory };
-  });
-}
+/** Moves a module's parameters and buffers into memory that threads share. Nothing for a function or a plan. */
+export const shareParameters = (model: ModelLike): SharedState =>
+  !(model instanceof Module) || isPlan(model) ? {} : model.toShared();
 
-/** Gives a module, made by the same file, the parameters that another thread shares. */
-export function adoptParameters(model: ModelLike, shared: readonly SharedTensor[]): void {
-  if (!(model instanceof Module)) return;
-  const own = new Map(model.namedParameters());
-  for (const { name, code, shape, memory } of shared) {
-    const parameter = own.get(name);
-    if (parameter === undefined || parameter.shape.join() !== shape.join()) {
-      throw new TenfoldError(
-        'state',
-        `the model file made another module the second time: parameter '${name}' differs`,
-      );
-    }
-    parameter.data = Tensor.wrap(new Uint8Array(memory), shape, code);
+/** Gives a module, made by the same file, the parameters and buffers that another thread shares. */
+export function adoptParameters(model: ModelLike, shared: SharedState): void {
+  if (!(model instanceof Module) || isPlan(model)) return;
+  try {
+    model.fromShared(shared);
+  } catch (cause) {
+    throw new TenfoldError('state', `the model file made another module the second time: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }

@@ -3,7 +3,7 @@ import { Strings, record, type Value, type Values } from '../values.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { toBytes } from '../protocol/elements.js';
 import type { Port } from '../values.js';
-import type { SharedTensor } from './files.js';
+import type { SharedState } from './files.js';
 
 /** A tensor or strings on the way to another thread. */
 export type Packed =
@@ -14,7 +14,7 @@ export type Packed =
 export interface WorkerTask {
   readonly file: string;
   readonly weights: string | null;
-  readonly shared: readonly SharedTensor[];
+  readonly shared: SharedState;
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
 }

@@ -16,7 +16,7 @@ const sent = (error: unknown): SentError =>
 const tell = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
 
 async function begin(task: WorkerTask): Promise<Runner> {
-  const { model } = await buildModel(task.file, task.shared.length > 0 ? null : task.weights);
+  const { model } = await buildModel(task.file, Object.keys(task.shared).length > 0 ? null : task.weights);
   if (model instanceof Module) model.eval();
   adoptParameters(model, task.shared);
   return localRunner(model, task);
