@@ -292,7 +292,7 @@ export class Module {
   }
   /** Shared parameters and persistent buffers by the state dict's keys, as plain objects for postMessage and workerData. */
   toShared(): Record<string, SharedTensor> {
-    return Object.fromEntries([...stateOf(this, '')].map(([key, t]) => [key, t.toShared()]));
+    return Object.fromEntries([...stateOf(this, '')].map(({ key, tensor }) => [key, tensor.toShared()]));
   }
   /**
    * Uses the memory of another thread's module in place of its own: what `toShared()` gave there. Nothing is copied; the other
@@ -303,7 +303,7 @@ export class Module {
     const call = `${this.constructor.name}.fromShared`;
     if (typeof shared !== 'object' || (shared as unknown) === null)
       throw new TypeError(`${call}: expected what toShared() gave, got ${show(shared)}`);
-    adopt(call, new Map(stateOf(this, '')), shared);
+    adopt(call, new Map([...stateOf(this, '')].map(({ key, tensor }) => [key, tensor])), shared);
     return this;
   }
 
