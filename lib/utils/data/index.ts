@@ -19,5 +19,7 @@ export {
   BatchSampler,
 } from './sampler.js';
 export { defaultCollate, defaultConvert, type Collated } from './collate.js';
+export { CsvDataset, CsvStream, type CsvDatasetOptions, type CsvSample } from './csvDataset.js';
+export type { CsvOptions } from './csv.js';
 export { DataLoader, type DataLoaderOptions } from './loader.js';
 export { getWorkerInfo, type WorkerInfo } from './workerInfo.js';
