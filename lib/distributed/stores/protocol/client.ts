@@ -149,20 +149,22 @@ class Connection {
 
 /** A server as its clients see it. */
 export class StoreClient {
-  private readonly extra: Connection[] = [];
+  private readonly all = new Set<Connection>();
+  private readonly idle: Connection[] = [];
   private constructor(
     readonly host: string,
     readonly port: number,
     private readonly timeout: number,
     private readonly main: Connection,
-  ) {}
+  ) {
+    this.all.add(main);
+  }
 
   static async connect(host: string, port: number, timeout: number): Promise<StoreClient> {
     return new StoreClient(host, port, timeout, await Connection.open(host, port, timeout));
   }
   close(): void {
-    this.main.close();
-    for (const connection of this.extra) connection.close();
+    for (const connection of this.all) connection.close();
   }
 
   /** Calls that block come one after the other, so that one connection serves them, and in order. */
@@ -177,12 +179,16 @@ export class StoreClient {
   }
   /** What may take long beside the calls that block: on a connection of its own. */
   async beside<T>(use: (connection: Pick<StoreClient, 'request' | 'wait'>) => Promise<T>): Promise<T> {
-    const connection = this.extra.pop() ?? (await Connection.open(this.host, this.port, this.timeout));
+    const connection = this.idle.pop() ?? (await Connection.open(this.host, this.port, this.timeout));
+    this.all.add(connection);
     try {
       return await use(connection);
     } finally {
-      if (connection.usable && this.main.usable) this.extra.push(connection);
-      else connection.close();
+      if (connection.usable && this.main.usable) this.idle.push(connection);
+      else {
+        connection.close();
+        this.all.delete(connection);
+      }
     }
   }
 }
