@@ -35,6 +35,14 @@ const ENTRIES = {
   'serve-command': 'serve/command.ts',
   'distributed-command': 'distributed/command.ts',
   'data-worker': 'utils/data/workerThread.ts',
+  'store-thread': 'distributed/stores/thread.ts',
+  'run-command': 'distributed/launcher/command.ts',
+};
+
+/** What threads and commands need that do without the library: they begin in a few milliseconds. */
+const LIGHT = {
+  'store-protocol': /^distributed\/stores\/protocol\//,
+  'run-command': /^distributed\/launcher\/(?!environment)/,
 };
 
 /** Rooms of which index.ts exports functions by name (and nothing else); they too are read at their first use. */
@@ -111,6 +119,8 @@ function fileOf(id) {
   if (path === 'index.ts') return 'index';
   const entry = Object.keys(ENTRIES).find((name) => path === join(...ENTRIES[name].split('/')));
   if (entry) return entry;
+  const light = Object.keys(LIGHT).find((name) => LIGHT[name].test(path.replaceAll(sep, '/')));
+  if (light) return light;
   return PARTS.find((name) => path.startsWith(name + sep)) ?? 'core';
 }
 
@@ -189,6 +199,7 @@ write(
   'tenfold.cjs',
   "#!/usr/bin/env node\nrequire(process.argv[2] === 'build-distributed' ? './cjs/distributed-command.js' : './cjs/serve-command.js');\n",
 );
+write('tenfold-run.cjs', "#!/usr/bin/env node\nrequire('./cjs/run-command.js');\n");
 mkdirSync(join(root, 'dist', 'include'));
 for (const folder of ['node_modules/node-api-headers/include', 'node_modules/node-addon-api']) {
   const headers = readdirSync(join(root, folder)).filter((file) => /^(?!.*deprecated).*\.h$/.test(file));
