@@ -19,6 +19,7 @@ import {
 } from '../native/distributed.js';
 import { signature, type Arguments } from '../op/schema.js';
 import { listenAddress } from './interfaces.js';
+import { readEnvironment } from './launcher/environment.js';
 import { Loan } from './memory.js';
 import { rendezvous } from './rendezvous.js';
 import { PrefixStore, type BaseStore } from './stores/index.js';
@@ -193,10 +194,9 @@ function connect(
     });
   } catch (error) {
     addon.abort(native);
-    if (error instanceof TenfoldError) throw error;
-    throw new TenfoldError('distributed', `${call}: ranks don't connect: ${(error as Error).message}`, {
-      cause: error,
-    });
+    const { message } = error as Error;
+    if (message.startsWith(`${call}: `)) throw error;
+    throw new TenfoldError('distributed', `${call}: ranks don't connect: ${message}`, { cause: error });
   }
   const group = new Group(name, addon, native, Object.freeze(ranks.slice()), own, timeout, detail);
   world.groups.add(group);
@@ -355,9 +355,8 @@ export const getProcessGroupRanks = (group: GroupLike | null = null): number[] =
 
 /** Local rank that torchrun, tenfold-run, Slurm or mpirun gave; `fallbackRank` without one. */
 export function getNodeLocalRank(fallbackRank: number | null = null): number {
-  const text = process.env.LOCAL_RANK;
-  if (text !== undefined && /^\d+$/.test(text)) return Number(text);
-  if (fallbackRank !== null) return fallbackRank;
+  const rank = readEnvironment(process.env).localRank ?? fallbackRank;
+  if (rank !== null) return rank;
   throw new TenfoldError('distributed', 'getNodeLocalRank: LOCAL_RANK is not set; give a fallback');
 }
 

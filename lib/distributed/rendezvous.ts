@@ -1,5 +1,6 @@
 /** How ranks find the store by which they find each other: env://, tcp://, file://, or one that is given. */
 import { TenfoldError, show } from '../errors.js';
+import { readEnvironment } from './launcher/environment.js';
 import { BaseStore, FileStore, PrefixStore, TCPStore } from './stores/index.js';
 
 /** Where ranks meet, and who this one is. */
@@ -93,29 +94,6 @@ function tcpStore(
     waitForWorkers: false,
     multiTenant: true,
   });
-}
-
-/** What launchers say: torchrun, tenfold-run. */
-function readEnvironment(env: NodeJS.ProcessEnv): {
-  rank: number | null;
-  worldSize: number | null;
-  masterAddr: string | null;
-  masterPort: number | null;
-  agentStore: boolean;
-} {
-  const count = (name: string): number | null => {
-    const text = env[name]?.trim();
-    if (!text) return null;
-    if (!/^\d{1,9}$/.test(text)) throw new TenfoldError('distributed', `${name} must be a number, got ${show(text)}`);
-    return Number(text);
-  };
-  return {
-    rank: count('RANK'),
-    worldSize: count('WORLD_SIZE'),
-    masterAddr: env.MASTER_ADDR?.trim() || null,
-    masterPort: count('MASTER_PORT'),
-    agentStore: env.TORCHELASTIC_USE_AGENT_STORE === 'True',
-  };
 }
 
 function fromEnvironment(call: string, ownRank: number, ownSize: number, timeout: number): Meeting {
