@@ -6,7 +6,7 @@ import { TenfoldError, checkOptions, didYouMean, show } from '../errors.js';
 import { mode } from '../autograd/mode.js';
 import { formatShape } from '../tensor/shape.js';
 import { Tensor, checkIsTensor } from '../tensor/tensor.js';
-import { randperm } from '../ops/index.js';
+import { randperm, where } from '../ops/index.js';
 import type { Generator } from '../random/generator.js';
 import { signature, type Arguments } from '../op/schema.js';
 
@@ -206,19 +206,44 @@ function erf(x: number): number {
 const truncCall = signature(
   'truncNormal_(Tensor tensor, float mean=0, float std=1, float a=-2, float b=2, generator? generator=null)',
 );
-/** Normal, drawn again outside [a, b]: by the inverse distribution, as PyTorch does. See torch.nn.init.trunc_normal_. */
+/**
+ * Normal, drawn again outside [a, b]; where little of the normal lies there, uniform in it and kept with the normal's density, as
+ * PyTorch does it. See torch.nn.init.trunc_normal_.
+ */
 export function truncNormal_(...args: Arguments<typeof truncCall.schema>): Tensor {
   const [tensor, mean, std, a, b, generator] = truncCall.read(args);
-  const low = normalCdf((a - mean) / std);
-  const high = normalCdf((b - mean) / std);
+  if (!(std > 0) || !(a < b))
+    throw new RangeError(`truncNormal_: std must be positive and a below b, got ${std}, ${a}, ${b}`);
+  const share = normalCdf((b - mean) / std) - normalCdf((a - mean) / std);
   return fill(tensor, () => {
-    tensor.uniform_(2 * low - 1, 2 * high - 1, { generator });
-    tensor.erfinv_();
-    tensor.mul_(std * Math.SQRT2);
-    tensor.add_(mean);
-    tensor.clamp_(a, b);
+    if (share > 0.3) redraw(tensor, mean, std, a, b, generator);
+    else reject(tensor, mean, std, a, b, generator);
   });
 }
+type Draw = (tensor: Tensor, mean: number, std: number, a: number, b: number, generator: Generator | null) => void;
+const redraw: Draw = (tensor, mean, std, a, b, generator) => {
+  // The bounds as the dtype has them, so that a value on one is inside.
+  const [low, high] = [a, b].map((x) => Tensor.zeros([], tensor.code).add(x).item()) as [number, number];
+  tensor.normal_(mean, std, { generator });
+  for (;;) {
+    const outside = tensor.lt(low).logicalOr(tensor.gt(high));
+    if (!outside.any().item<boolean>()) return;
+    tensor.copy_(where(outside, Tensor.rawLike(tensor, tensor.code).normal_(mean, std, { generator }), tensor));
+  }
+};
+const reject: Draw = (tensor, mean, std, a, b, generator) => {
+  const peak = -0.5 * ((Math.max(a, Math.min(mean, b)) - mean) / std) ** 2;
+  const candidates = Tensor.rawLike(tensor, tensor.code);
+  const dice = Tensor.rawLike(tensor, tensor.code);
+  let pending: Tensor | null = null;
+  do {
+    candidates.uniform_(a, b, { generator });
+    tensor.copy_(pending === null ? candidates : where(pending, candidates, tensor));
+    candidates.sub_(mean).div_(std).pow_(2).mul_(-0.5).sub_(peak);
+    const missed: Tensor = dice.uniform_({ generator }).log_().gt(candidates);
+    pending = pending === null ? missed : where(pending, missed, pending);
+  } while (pending!.any().item<boolean>());
+};
 
 const orthogonalCall = signature('orthogonal_(Tensor tensor, float gain=1, generator? generator=null)');
 /**

@@ -83,7 +83,9 @@ const fractional =
       throw new TenfoldError('shape', `${call}: only the batch may be empty, got ${formatShape(x.shape)}`);
     const [batch, channels] = [batched ? x.shape[0]! : 1, x.shape.at(-n - 1)!];
     const want = [batch, channels, n];
-    const draws = samples ?? rand(want, { dtype: x.dtype });
+    // There may be samples of more images than there are, as in PyTorch.
+    const spare = samples !== null && samples.shape.length === 3 && samples.shape[0]! > batch;
+    const draws = spare ? samples.narrow(0, 0, batch) : (samples ?? rand(want, { dtype: x.dtype }));
     if (!sameShape(draws.shape, want) || draws.code !== x.code)
       throw new TenfoldError('shape', `${call}: random samples must be ${x.dtype} ${formatShape(want)}, got ${draws.dtype} ${formatShape(draws.shape)}`); // prettier-ignore
     if (!draws.isfinite().all().item<boolean>())

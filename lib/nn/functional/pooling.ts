@@ -559,3 +559,8 @@ export const lpPool2d = defineOp(
   'lpPool2d(Tensor input, float normType, int[] kernelSize, int[]? stride=null, bool ceilMode=false)',
   (): OpDef => ({ forward: lpPool('lpPool2d', 2), composite: true }),
 );
+/** The `normType`-norm of windows over [n, c, d, h, w] or [c, d, h, w]. See torch.nn.functional.lp_pool3d. */
+export const lpPool3d = defineOp(
+  'lpPool3d(Tensor input, float normType, int[] kernelSize, int[]? stride=null, bool ceilMode=false)',
+  (): OpDef => ({ forward: lpPool('lpPool3d', 3), composite: true }),
+);

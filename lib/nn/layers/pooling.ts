@@ -1,4 +1,5 @@
 /** Pooling layers. */
+import { TenfoldError } from '../../errors.js';
 import { type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/index.js';
@@ -252,5 +253,66 @@ export class LPPool1d extends LPPool {
 export class LPPool2d extends LPPool {
   override forward(input: Tensor): Tensor {
     return F.lpPool2d(input, this.normType, this.kernelSize, this.stride, this.ceilMode);
+  }
+}
+/** Norm of each window of [n, c, d, h, w]. See torch.nn.LPPool3d. */
+export class LPPool3d extends LPPool {
+  override forward(input: Tensor): Tensor {
+    return F.lpPool3d(input, this.normType, this.kernelSize, this.stride, this.ceilMode);
+  }
+}
+
+const fractionalMaxPool = signature(
+  'FractionalMaxPool(int[] kernelSize, int[]? outputSize=null, float|float[]? outputRatio=null, bool returnIndices=false, Tensor? _randomSamples=null)',
+);
+abstract class FractionalMaxPool extends Module {
+  readonly kernelSize: Sizes;
+  readonly outputSize: Sizes | null;
+  readonly outputRatio: Sizes | null;
+  readonly returnIndices: boolean;
+  declare _randomSamples: Tensor | null;
+  constructor(...args: Arguments<typeof fractionalMaxPool.schema>) {
+    super();
+    const call = this.constructor.name;
+    const [kernelSize, outputSize, outputRatio, returnIndices, samples] = fractionalMaxPool.read(args, call);
+    if ((outputSize === null) === (outputRatio === null))
+      throw new TenfoldError('value', `${call}: give outputSize or outputRatio, one of them`);
+    const ratios = typeof outputRatio === 'number' ? [outputRatio] : (outputRatio ?? []);
+    if (!ratios.every((r) => r > 0 && r < 1))
+      throw new RangeError(`${call}: outputRatio must be between 0 and 1, got ${tuple(ratios)}`);
+    this.kernelSize = kernelSize;
+    this.outputSize = outputSize;
+    this.outputRatio = outputRatio;
+    this.returnIndices = returnIndices;
+    this.registerBuffer('_randomSamples', samples);
+  }
+  static override stateName(property: string): string {
+    return property === '_randomSamples' ? '_random_samples' : property;
+  }
+  protected options(): {
+    outputSize: Sizes | null;
+    outputRatio: Sizes | null;
+    returnIndices: boolean;
+    _randomSamples: Tensor | null;
+  } {
+    const { outputSize, outputRatio, returnIndices, _randomSamples } = this;
+    return { outputSize, outputRatio, returnIndices, _randomSamples };
+  }
+}
+/**
+ * Largest elements of windows over [n, c, h, w] that begin at random distances, so that there are outputSize of them, or
+ * outputRatio times the input's size (Graham 2014). See torch.nn.FractionalMaxPool2d.
+ */
+export class FractionalMaxPool2d extends FractionalMaxPool {
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- with returnIndices it is [values, indices]
+  override forward(input: Tensor): any {
+    return F.fractionalMaxPool2d(input, this.kernelSize, this.options());
+  }
+}
+/** FractionalMaxPool2d over [n, c, d, h, w]. See torch.nn.FractionalMaxPool3d. */
+export class FractionalMaxPool3d extends FractionalMaxPool {
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- with returnIndices it is [values, indices]
+  override forward(input: Tensor): any {
+    return F.fractionalMaxPool3d(input, this.kernelSize, this.options());
   }
 }
