@@ -135,6 +135,7 @@ process.once('SIGINT', () => (stopped = true)); // a second Ctrl-C ends the proc
 const progress = new Progress(totalSteps, Math.ceil(totalSteps / loader.length));
 const losses: number[] = [];
 const accuracies: number[] = [];
+const times: number[] = []; // of the losses, in seconds since 1970, as TensorBoard counts
 for (let epoch = 1; losses.length < totalSteps && !stopped; epoch++) {
   for (const [images, labels] of loader) {
     optimizer.zeroGrad();
@@ -143,6 +144,7 @@ for (let epoch = 1; losses.length < totalSteps && !stopped; epoch++) {
     optimizer.step();
     scheduler.step();
     losses.push(loss.item());
+    times.push(Date.now() / 1000);
     progress.step(epoch, losses.at(-1)!, labels.shape[0]!);
     await otherEvents(); // Ctrl-C among them
     if (stopped || losses.length === totalSteps) break;
@@ -190,13 +192,24 @@ const weights = join(folder, 'digits.safetensors');
 const picture = join(folder, 'loss.svg');
 save(model.stateDict(), weights);
 drawCurve(picture, losses, accuracies, loader.length);
+const events = join(folder, 'runs', new Date().toISOString().slice(0, 19).replaceAll(':', '-'));
+const writer = new utils.tensorboard.SummaryWriter(events);
+losses.forEach((loss, i) => writer.addScalar('loss/train', loss, i + 1, times[i]));
+accuracies.forEach((share, i) => {
+  const step = Math.min((i + 1) * loader.length, losses.length);
+  writer.addScalar('accuracy/test', share, step, times[step - 1]);
+});
+writer.addGraph(model, test.tensors[0].narrow(0, 0, 1));
+writer.close();
 
 const again = network();
 again.loadStateDict(load(weights));
 const reloaded = examine(again, test).accuracy;
 const shown = (file: string): string => (relative('', file).startsWith('..') ? file : relative('', file));
 console.log(`\nThe model is in ${shown(weights)}; loaded again, it reads ${percent(reloaded)}.`);
-console.log(`The losses are drawn in ${shown(picture)}.`);
+console.log(
+  `The losses are drawn in ${shown(picture)}; tensorboard --logdir ${shown(join(folder, 'runs'))} shows them, too.`,
+);
 
 if (reloaded !== accuracy) {
   console.error(`\nThe model loaded again differs: ${percent(reloaded)} instead of ${percent(accuracy)}.`);

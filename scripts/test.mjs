@@ -86,7 +86,11 @@ const STEPS = [
     () => node('--import', 'tsx', 'test/fuzz/run.ts', '--crashes', '--calls', '12000', '--seconds', '100'),
   ],
   ['package', 'the tarball: linted, installed without a network, imported and required', () => testPackage()],
-  ['example', 'a few steps of npm start', () => example('mnist.ts', '--steps', '20', '--out', 'build/smoke')],
+  [
+    'example',
+    'a few steps of npm start; a PyTorch checkpoint goes on learning',
+    () => [example('mnist.ts', '--steps', '20', '--out', 'build/smoke'), example('checkpoint.ts')].every(Boolean),
+  ],
 ];
 
 /** Runs the steps with these names, all where none is given; the exit code. */
