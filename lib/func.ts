@@ -115,3 +115,4 @@ export function hessian(func: Differentiable, argnums = 0): Derivative {
     return hessianOf(of as never, args[at] as never) as unknown as Tensor;
   };
 }
+export { functionalCall, stackModuleState, type FunctionalCallOptions } from './nn/stateless.js';

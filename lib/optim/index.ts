@@ -12,3 +12,6 @@ export { ASGD, type ASGDOptions } from './asgd.js';
 export { Rprop, type RpropOptions } from './rprop.js';
 export * as lrScheduler from './lrScheduler/index.js';
 export { LBFGS, type LBFGSOptions } from './lbfgs.js';
+export { Muon, type AdjustLr, type MuonOptions } from './muon.js';
+export { Lion, type LionOptions } from './lion.js';
+export * as swaUtils from './averaging.js';

@@ -44,6 +44,14 @@ export abstract class Reparameterization {
       else module.registerBuffer(this.key + suffix, part);
     }
     this.put(module, weight());
+    this.attach(module);
+  }
+  /** Goes on with the parts of another one of the same weight, whose hook is gone. */
+  resume(module: Module): void {
+    this.put(module, this.compute(module));
+    this.attach(module);
+  }
+  private attach(module: Module): void {
     module.registerForwardPreHook(this.hook);
     reparameterizations.set(this.hook, this);
   }
@@ -60,7 +68,11 @@ const reparameterizations = new WeakMap<ForwardPreHook, Reparameterization>();
 
 type Kind<T> = abstract new (...args: never[]) => T;
 /** The one of a kind that stands for a weight of the module, which PyTorch or the property names. */
-function find<T extends Reparameterization>(kind: Kind<T>, module: Module, name: string): T | null {
+export function findReparameterization<T extends Reparameterization>(
+  kind: Kind<T>,
+  module: Module,
+  name: string,
+): T | null {
   for (const hook of findHooks(module)?.forwardPre.values() ?? []) {
     const found = reparameterizations.get(hook);
     if (found instanceof kind && (found.property === name || found.key === name)) return found;
@@ -76,14 +88,14 @@ export function needReparameterization<T extends Reparameterization>(
   name: string,
 ): T {
   checkModule(call, module);
-  const found = find(kind, module, name);
+  const found = findReparameterization(kind, module, name);
   if (found !== null) return found;
   throw new TenfoldError('value', `${call}: ${by} was not applied to '${name}' of ${module.constructor.name}`);
 }
 /** An error where there is one of this kind. */
 export function refuseTwice(call: string, kind: Kind<Reparameterization>, module: Module, name: string): void {
   checkModule(call, module);
-  if (find(kind, module, name) !== null)
+  if (findReparameterization(kind, module, name) !== null)
     throw new TenfoldError('value', `${call}: '${name}' of ${module.constructor.name} has it already`);
 }
 

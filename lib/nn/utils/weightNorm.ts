@@ -38,7 +38,7 @@ class WeightNorm extends Reparameterization {
 }
 
 /** Norm over all dims but one, which are kept with size 1; over all of them, 0-dim, where dim is null. */
-function normExcept(v: Tensor, dim: number | null): Tensor {
+export function normExcept(v: Tensor, dim: number | null): Tensor {
   if (dim === null) return v.norm(2);
   const rows = v.transpose(0, dim);
   const sizes = rows.shape.map((size, i) => (i === 0 ? size : 1));
