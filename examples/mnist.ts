@@ -12,6 +12,7 @@ import { setImmediate as otherEvents } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { inferenceMode, getNumThreads, load, manualSeed, nn, optim, save, utils, type Tensor } from 'tenfold';
 import { readDigits, varied, type Digits } from './mnist/digits.js';
+import { network } from './mnist/network.js';
 import { Progress, confusionTable, drawCurve, drawDigits, percent } from './mnist/report.js';
 
 const USAGE = `npm start -- [options]
@@ -58,25 +59,6 @@ function readOptions() {
     out: values.out,
     help: values.help,
   };
-}
-
-/** Two convolutions with pooling, two linear layers. Takes images [n, 1, 28, 28], gives logits [n, 10]. */
-function network(): nn.Sequential {
-  return new nn.Sequential(
-    new nn.Conv2d(1, 16, 3, { padding: 1, bias: false }),
-    new nn.BatchNorm2d(16),
-    new nn.ReLU(),
-    new nn.MaxPool2d(2), // [n, 16, 14, 14]
-    new nn.Conv2d(16, 32, 3, { padding: 1, bias: false }),
-    new nn.BatchNorm2d(32),
-    new nn.ReLU(),
-    new nn.MaxPool2d(2), // [n, 32, 7, 7]
-    new nn.Flatten(),
-    new nn.Linear(32 * 7 * 7, 128),
-    new nn.ReLU(),
-    new nn.Dropout(0.3),
-    new nn.Linear(128, 10),
-  );
 }
 
 /** What the model takes each digit for, and the share that is right. */
