@@ -189,7 +189,7 @@ describe('refusals', () => {
     ],
     [
       'word',
-      () => F.conv2d(image, tf.zeros([3, 4, 3, 3]), { padding: 'full' }),
+      () => F.conv2d(image, tf.zeros([3, 4, 3, 3]), { padding: 'full' as never }),
       /conv2d: padding must be 'same', 'valid' or numbers, got 'full'/,
     ],
     [

@@ -69,7 +69,7 @@ describe('optimizers and schedules', () => {
   });
   it('ReduceLROnPlateau by place', () => {
     expect(new lrScheduler.ReduceLROnPlateau(sgd(), 'max', 0.5).best).toBe(-Infinity);
-    expect(() => new lrScheduler.ReduceLROnPlateau(sgd(), 'mix')).toThrow(/mode must be 'min' or 'max'/);
+    expect(() => new lrScheduler.ReduceLROnPlateau(sgd(), 'mix' as never)).toThrow(/mode must be 'min' or 'max'/);
   });
   it('a rate that is no number is refused where it is set, and nothing has moved', () => {
     expect(() => new lrScheduler.StepLR(sgd(), 2, 'gamma' as never)).toThrow('StepLR: gamma must be a number, got');

@@ -5,6 +5,7 @@ import { Tensor } from '../tensor/tensor.js';
 import { mode } from './mode.js';
 import { edgeOf } from './engine.js';
 import { Node, unpack, type BackwardRule, type Edge } from './graph.js';
+import { asList } from './gradients.js';
 import { leafMeta, tensorOps } from './meta.js';
 import { packSaved, withSaved } from './saved.js';
 
@@ -105,7 +106,7 @@ export class Function {
     } finally {
       mode.grad = before;
     }
-    const list = Array.isArray(out) ? out : [out];
+    const list = asList(out);
     for (const t of list) {
       if (!(t instanceof Tensor))
         throw new TypeError(`${rule.name}: forward must return a tensor or a list of them, got ${show(t)}`);
@@ -113,7 +114,7 @@ export class Function {
     checkDirty(rule.name, FunctionContext.dirty(ctx), args, list, recording);
     if (!recording) return out;
     const results = recordUser(rule, ctx, args, list, edges);
-    return Array.isArray(out) ? results : results[0]!;
+    return out instanceof Tensor ? results[0]! : results;
   }
 }
 

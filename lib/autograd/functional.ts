@@ -97,7 +97,7 @@ function callFunction({ call, strict }: Flags, func: Untyped, inputs: readonly T
   }
   const constant = strict ? (outputs as Tensor[]).findIndex((t) => !t.requiresGrad) : -1;
   if (constant >= 0) throw refusal(call, `output ${constant} of the function doesn't require grad`);
-  return [outputs as Tensor[], Array.isArray(out)];
+  return [outputs as Tensor[], !((out as unknown) instanceof Tensor)];
 }
 
 /** callFunction for those that want a single element. */

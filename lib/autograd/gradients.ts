@@ -1,9 +1,11 @@
 /** Gradients of tensors: grad, backward. */
 import { TenfoldError, checkOptions, show } from '../errors.js';
+import { NamedTensors } from '../tensor/namedTensors.js';
 import { Tensor, runOptions, rootGradient, wantedInputs, type BackwardOptions } from '../tensor/tensor.js';
 import { runBackward } from './engine.js';
 
-export const asList = <T>(x: T | readonly T[]): readonly T[] => (Array.isArray(x) ? (x as readonly T[]) : [x as T]);
+export const asList = <T>(x: T | readonly T[] | NamedTensors): readonly T[] =>
+  Array.isArray(x) ? (x as readonly T[]) : x instanceof NamedTensors ? ([...x] as T[]) : [x as T];
 export function checkTensors(call: string, name: string, list: readonly unknown[]): void {
   for (const t of list)
     if (!(t instanceof Tensor)) throw new TypeError(`${call}: '${name}' must be tensors, got ${show(t)}`);

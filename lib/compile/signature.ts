@@ -5,6 +5,7 @@
 import { DTYPES, SIZE, defaultFloat, type Code } from '../dtype.js';
 import { show } from '../errors.js';
 import { mode } from '../autograd/mode.js';
+import { NamedTensors, mapNamed } from '../tensor/namedTensors.js';
 import { Tensor } from '../tensor/tensor.js';
 import { overlap, type Storage } from '../tensor/storage.js';
 import type { Shape } from '../tensor/shape.js';
@@ -40,12 +41,14 @@ function visit(x: unknown, { tensors, rest }: Flat): void {
     }
   } else rest.push(x);
 }
+/** An object whose properties are looked at: a plain one, or an op's results with names. */
 export const isPlain = (x: unknown): x is Record<string, unknown> =>
-  typeof x === 'object' && x !== null && Object.getPrototypeOf(x) === Object.prototype;
+  typeof x === 'object' && x !== null && (Object.getPrototypeOf(x) === Object.prototype || x instanceof NamedTensors);
 
 /** A value like `x`, with something else for each leaf: what is no list and no plain object. In the order of `flatten`. */
 export function mapLeaves(x: unknown, by: (leaf: unknown) => unknown): unknown {
   if (Array.isArray(x)) return x.map((y) => mapLeaves(y, by));
+  if (x instanceof NamedTensors) return mapNamed(x, (y) => mapLeaves(y, by));
   if (isPlain(x)) return Object.fromEntries(Object.entries(x).map(([k, y]) => [k, mapLeaves(y, by)]));
   return by(x);
 }

@@ -7,6 +7,7 @@ import { Node, type BackwardRule } from '../autograd/graph.js';
 import { edgeOf } from '../autograd/engine.js';
 import { mode } from '../autograd/mode.js';
 import { isFloatCode } from '../dtype.js';
+import { NamedTensors, mapNamed } from '../tensor/namedTensors.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { Module } from './module.js';
 
@@ -163,7 +164,8 @@ class BackwardPass {
   }
 
   leave(output: unknown): unknown {
-    const list = Array.isArray(output) ? (output as unknown[]) : [output];
+    const list =
+      Array.isArray(output) || output instanceof NamedTensors ? [...(output as Iterable<unknown>)] : [output];
     const tensors = list.filter((t): t is Tensor => t instanceof Tensor && isFloatCode(t.code));
     if (!tensors.some((t) => t.requiresGrad)) return output;
     const passed = through('BackwardHookFunctionBackward', tensors, (grads) => {
@@ -175,7 +177,8 @@ class BackwardPass {
     });
     let nr = 0;
     const replaced = list.map((t) => (tensors.includes(t as Tensor) ? passed[nr++] : t));
-    return Array.isArray(output) ? Object.assign(replaced, keysOf(output, replaced)) : replaced[0];
+    if (output instanceof NamedTensors) return mapNamed(output, (t) => replaced[list.indexOf(t)]);
+    return Array.isArray(output) ? replaced : replaced[0];
   }
 
   private callHooks(gradInput: Grads): Grads {
@@ -200,11 +203,6 @@ class BackwardPass {
 }
 
 // Names of a named result's parts ({ values, indices }), pointed at what stands in their places now.
-function keysOf(output: unknown[], replaced: unknown[]): Record<string, unknown> {
-  const names = Object.keys(output).filter((k) => !/^\d+$/.test(k));
-  return Object.fromEntries(names.map((k) => [k, replaced[output.indexOf((output as never)[k])]]));
-}
-
 /** The same tensors behind one node, whose gradients go through `fn`. */
 function through(gradName: string, tensors: readonly Tensor[], fn: (grads: Grads) => Grads): Tensor[] {
   const rule: BackwardRule = { gradName, escapes: true, backward: (_node, grads) => fn(grads) };

@@ -157,12 +157,11 @@ export function xavierNormal_(...args: Arguments<typeof xavierNormalCall.schema>
 }
 
 function kaimingStd(call: string, tensor: Tensor, a: number, fanMode: string, nonlinearity: string): number {
-  const which = ['fan_in', 'fan_out'].indexOf(fanMode.replace('fanIn', 'fan_in').replace('fanOut', 'fan_out'));
-  if (which < 0) throw new TenfoldError('value', `${call}: mode must be 'fan_in' or 'fan_out', got '${fanMode}'`);
+  const which = fanMode === 'fan_in' || fanMode === 'fanIn' ? 0 : 1;
   return calculateGain(nonlinearity, a) / Math.sqrt(fans(call, tensor)[which]!);
 }
 const kaimingUniformCall = signature(
-  "kaimingUniform_(Tensor tensor, float a=0, string mode='fan_in', string nonlinearity='leaky_relu', generator? generator=null)",
+  "kaimingUniform_(Tensor tensor, float a=0, 'fan_in'|'fan_out'|'fanIn'|'fanOut' mode='fan_in', 'linear'|'conv1d'|'conv2d'|'conv3d'|'conv_transpose1d'|'conv_transpose2d'|'conv_transpose3d'|'sigmoid'|'tanh'|'relu'|'leaky_relu'|'leakyRelu'|'selu' nonlinearity='leaky_relu', generator? generator=null)",
 );
 /** Uniform with variance gain² / fan (He et al. 2015); `a` is leaky_relu's slope. See torch.nn.init.kaiming_uniform_. */
 export function kaimingUniform_(...args: Arguments<typeof kaimingUniformCall.schema>): Tensor {
@@ -172,7 +171,7 @@ export function kaimingUniform_(...args: Arguments<typeof kaimingUniformCall.sch
   return fill(tensor, () => tensor.uniform_(-bound, bound, { generator }));
 }
 const kaimingNormalCall = signature(
-  "kaimingNormal_(Tensor tensor, float a=0, string mode='fan_in', string nonlinearity='leaky_relu', generator? generator=null)",
+  "kaimingNormal_(Tensor tensor, float a=0, 'fan_in'|'fan_out'|'fanIn'|'fanOut' mode='fan_in', 'linear'|'conv1d'|'conv2d'|'conv3d'|'conv_transpose1d'|'conv_transpose2d'|'conv_transpose3d'|'sigmoid'|'tanh'|'relu'|'leaky_relu'|'leakyRelu'|'selu' nonlinearity='leaky_relu', generator? generator=null)",
 );
 /** Normal with variance gain² / fan; `a` is leaky_relu's slope. See torch.nn.init.kaiming_normal_. */
 export function kaimingNormal_(...args: Arguments<typeof kaimingNormalCall.schema>): Tensor {

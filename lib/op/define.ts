@@ -29,9 +29,10 @@ import { Node, unpack, type BackwardRule, type Edge } from '../autograd/graph.js
 import { edgeOf } from '../autograd/engine.js';
 import { gradFnOf } from '../autograd/meta.js';
 import { activeHooks, packSaved } from '../autograd/saved.js';
+import { NamedTensors, namedTensors } from '../tensor/namedTensors.js';
 import { Tensor } from '../tensor/tensor.js';
 import { checkInplace, checkLeaf, checkResult, rebaseHistory, writeInto } from './inplace.js';
-import { parseArguments, parseSchema, type Op, type Signature } from './schema.js';
+import { parseArguments, parseSchema, type Op, type Renamed, type Signature } from './schema.js';
 
 export type { Op } from './schema.js';
 
@@ -118,6 +119,18 @@ export function watched<T>(by: Watcher | null, fn: () => T): T {
   }
 }
 
+/** What an op gives that has a derivative. */
+type Outputs = Tensor | Tensor[] | NamedTensors;
+
+/** forward, its list of results as an object with the names that the schema says. */
+function withNames(forward: OpDef['forward'], names: readonly string[]): OpDef['forward'] {
+  const Results = namedTensors(names);
+  return (...args) => {
+    const out: unknown = forward(...args);
+    return out instanceof NamedTensors ? out : new Results(out as Tensor[]);
+  };
+}
+
 /** An op at work: its signature, forward and rule. */
 export class OpRecord implements BackwardRule {
   readonly sig: Signature;
@@ -164,8 +177,8 @@ export class OpRecord implements BackwardRule {
   ready(): OpDef {
     if (this.def !== null) return this.def;
     const def = this.block();
-    const { name, params } = this.sig;
-    this.forward = def.forward;
+    const { name, params, results } = this.sig;
+    this.forward = results.length === 0 ? def.forward : withNames(def.forward, results);
     this.gradName = def.gradName ?? `${name[0]!.toUpperCase()}${name.slice(1).replace(/_$/, '')}Backward0`;
     this.sameDtype = def.sameDtype === true;
     this.turns = def.turns === true;
@@ -235,7 +248,7 @@ export class OpRecord implements BackwardRule {
     if (this.kind === 'none') return this.writes ? this.overwrite(args) : this.compute(args);
     if (!mode.grad || !this.anyNeedsGrad(args)) return this.compute(args);
     const out = this.compute(args);
-    const node = this.record(args, out as Tensor | Tensor[]);
+    const node = this.record(args, out as Outputs);
     if (activeHooks !== null) packSaved(node);
     return out;
   }
@@ -305,15 +318,16 @@ export class OpRecord implements BackwardRule {
   }
 
   /** Leaves a node behind the outputs of a call. `self`: what stands for the first argument where it was overwritten. */
-  record(args: unknown[], out: Tensor | Tensor[], self?: Tensor): Node | null {
+  record(args: unknown[], out: Outputs, self?: Tensor): Node | null {
     const edges = this.edges(args);
     if (edges === null) return null;
     const node = new Node(this, edges);
-    if (Array.isArray(out)) {
-      if (!out.some((t) => isFloatCode(t.code))) return null;
-      for (const t of out) if (t.base !== null) t.standAlone(args);
-      node.outputs = out.map((t) => ({ shape: t.shape, code: t.code }));
-      out.forEach((t, nr) => isFloatCode(t.code) && t.setNode(node, nr));
+    if (!(out instanceof Tensor)) {
+      const list = [...out];
+      if (!list.some((t) => isFloatCode(t.code))) return null;
+      for (const t of list) if (t.base !== null) t.standAlone(args);
+      node.outputs = list.map((t) => ({ shape: t.shape, code: t.code }));
+      list.forEach((t, nr) => isFloatCode(t.code) && t.setNode(node, nr));
     } else {
       if (!isFloatCode(out.code)) return null;
       if (self === undefined) {
@@ -347,20 +361,14 @@ export class OpRecord implements BackwardRule {
     return any ? edges : null;
   }
 
-  private save(
-    node: Node,
-    edges: readonly (Edge | null)[],
-    args: unknown[],
-    out: Tensor | Tensor[],
-    self?: Tensor,
-  ): void {
+  private save(node: Node, edges: readonly (Edge | null)[], args: unknown[], out: Outputs, self?: Tensor): void {
     const { saved } = this;
     const list = new Array<unknown>(2 * saved.length);
     for (let i = 0; i < saved.length; i++) {
       const s = saved[i]!;
       let value: unknown = null;
       if (this.hasList || this.joint !== null || s.for.some((input) => edges[input] !== null)) {
-        if (s.param < 0) value = Array.isArray(out) ? out[-1 - s.param] : out;
+        if (s.param < 0) value = out instanceof Tensor ? out : (out as Tensor[])[-1 - s.param];
         else value = s.param === 0 && self !== undefined ? self : args[s.param];
       }
       list[2 * i] = value;
@@ -523,12 +531,6 @@ function published<S extends string>(schema: S, op: OpRecord): Op<S> {
   if (op.sig.params[0]?.name === 'self') addMethods(op);
   return Object.assign((...args: unknown[]) => op.call(args), { schema, op }) as unknown as Op<S>;
 }
-
-type Renamed<S extends string, N extends string> = S extends `${infer Name}(${infer Rest}`
-  ? Name extends `${string}[_]`
-    ? `${N}[_](${Rest}`
-    : `${N}(${Rest}`
-  : never;
 
 /** An op under a second name, which its methods and errors then have: the same block behind the renamed schema. */
 export function alias<N extends string, S extends string>(name: N, op: Op<S>): Op<Renamed<S, N>> {

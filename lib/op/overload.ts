@@ -5,10 +5,10 @@ import { fits, parseArguments } from './schema.js';
 
 /**
  * One name for several ops, as PyTorch's overloads: the first whose schema takes the arguments is called. The type is
- * what the caller states, usually an intersection of the ops' types; the schema is that of the first op that is a method.
+ * what the caller states, an Overload; the schema is that of the first op that is a method.
  */
-export function overload<F>(name: string, ...ops: { schema: string }[]): F {
-  const records = ops.map((o) => (o as unknown as AnyOp).op);
+export function overload<F>(name: string, ...ops: { readonly schema: string }[]): F {
+  const records = (ops as unknown as AnyOp[]).map((o) => o.op);
   const pick = (args: unknown[]): OpRecord => {
     for (const r of records) if (fits(r.sig, args)) return r;
     // No schema fits: let the one with as many arguments say what is wrong.

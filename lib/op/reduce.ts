@@ -116,7 +116,3 @@ export const notEmpty = (call: string, x: Tensor, dims: readonly number[]): void
     );
   }
 };
-
-/** Values with the names PyTorch's named tuples have. */
-export const named = <N extends string>(names: readonly N[], tensors: Tensor[]): Tensor[] & Record<N, Tensor> =>
-  Object.assign(tensors, Object.fromEntries(names.map((n, i) => [n, tensors[i]!])) as Record<N, Tensor>);

@@ -4,19 +4,20 @@
  *
  *   'sum(Tensor self, int[]? dim=null, bool keepdim=false, *, dtype? dtype=null)'
  *
- * - Kinds: Tensor, Tensor[], Scalar, Tensor|Scalar, int, int[] (a number or a list), int[]|string, int?[] (with nulls in
- *   the list), int... (variadic or a list), float, float[], float|float[], bool, string, dtype, generator, index[] (what
- *   Tensor.index takes), any. A trailing ? admits null.
+ * - Kinds: Tensor, Tensor[], Scalar, Tensor|Scalar, int, int[] (a number or a list), int?[] (with nulls in the list), int...
+ *   (variadic or a list), float, float[], float|float[], bool, string, function (of a tensor), dtype, generator, index[] (what
+ *   Tensor.index takes), any; one of a few words, 'none'|'tanh', alone or beside a kind, int[]|'same'. A trailing ? admits null.
  * - A first parameter named `self` makes the op a method of Tensor too. `name[_](…)` adds the in-place method `name_`.
  * - From the first parameter with a default on, arguments go by position or by name in one trailing options object;
  *   those behind `*` by name only.
  * - Results: nothing for a Tensor, else `-> Tensor[]`, `-> (values, indices)`, `-> bool`, `-> number`.
  */
-import { TenfoldError, checkOptions, show } from '../errors.js';
+import { TenfoldError, checkOptions, didYouMean, show } from '../errors.js';
 import type { DType } from '../dtype.js';
 import { isTensor, type Tensor } from '../tensor/tensor.js';
 import { isGenerator, type Generator } from '../random/generator.js';
 import type { Index } from '../ops/indexing.js';
+import { alternatives, readNotation, readParameter, type NotedParameter } from './notation.js';
 
 // ---- types ---------------------------------------------------------------------------------------------------------
 
@@ -31,19 +32,26 @@ interface Kinds {
   int: number;
   'int[]': number | readonly number[];
   'int?[]': number | readonly (number | null)[];
-  'int[]|string': number | readonly number[] | string;
   float: number;
   'float[]': readonly number[];
   'float|float[]': number | readonly number[];
   bool: boolean;
   string: string;
-  'string|function': string | ((x: Tensor) => Tensor);
+  function: (x: Tensor) => Tensor;
   dtype: DType;
   generator: Generator;
   'index[]': readonly Index[];
   any: unknown;
 }
-type KindOf<K extends string> = K extends keyof Kinds ? Kinds[K] : K extends `${infer B}?` ? KindOf<B> | null : never;
+type KindOf<K extends string> = K extends keyof Kinds
+  ? Kinds[K]
+  : K extends `${infer B}?`
+    ? KindOf<B> | null
+    : K extends `${infer A}|${infer B}`
+      ? KindOf<A> | KindOf<B>
+      : K extends `'${infer Word}'`
+        ? Word
+        : never;
 
 interface AnyParam {
   kind: unknown;
@@ -70,24 +78,30 @@ type Named<L extends string[]> = L extends [infer H extends string, ...infer R e
   : never;
 type ParamList<S extends string> = S extends `${string}(${infer A})${string}` ? Split<A> : never;
 type Options<S extends string> = {
-  [X in Extract<Named<ParamList<S>>, { optional: true }> as X['name']]?: X['kind'];
+  [X in Extract<Named<ParamList<S>>, { optional: true }> as X['name']]?: X['kind'] | undefined;
 };
 /** Where a dtype is an option, so is the one device that there is. */
-type Device<S extends string> = S extends `${string} dtype=${string}` ? { device?: string | null } : unknown;
+type Device<S extends string> = S extends `${string} dtype=${string}`
+  ? { device?: string | null | undefined }
+  : unknown;
+type Last<O> = keyof O extends never ? [] : [options?: O];
+/** Arguments by position, as far as they are given, and behind them those given by name: a tuple for each number of them. */
 type ArgsOf<L extends AnyParam[], O> = L extends [infer H extends AnyParam, ...infer R extends AnyParam[]]
   ? H['kind'] extends '...'
     ? [...size: number[]] | [size: readonly number[]]
     : H['optional'] extends true
-      ? [a?: H['kind'] | O, ...ArgsOf<R, O>]
+      ? Last<O> | [H['kind'] | undefined, ...ArgsOf<R, O>]
       : [H['kind'], ...ArgsOf<R, O>]
-  : [options?: O];
+  : Last<O>;
 type Args<S extends string> = ArgsOf<Positional<ParamList<S>>, Options<S> & Device<S>>;
 type Behind<T extends unknown[]> = T extends [unknown, ...infer R] ? R : [];
-type NamedTensors<S extends string> = S extends `${infer A}, ${infer B}`
-  ? { [K in A]: Tensor } & NamedTensors<B>
-  : { [K in S]: Tensor };
+
+/** Results with names, as PyTorch's named tuples: by name, by position, and one after the other; no array. */
+export type NamedTensors<N extends readonly string[]> = Iterable<Tensor> &
+  Readonly<Record<keyof N & `${number}`, Tensor>> &
+  Readonly<Record<N[number], Tensor>> & { readonly length: N['length'] };
 type Result<S extends string> = S extends `${string}-> (${infer N})`
-  ? Tensor[] & NamedTensors<N>
+  ? NamedTensors<Split<N>>
   : S extends `${string}-> ${infer R}`
     ? R extends 'Tensor[]'
       ? Tensor[]
@@ -114,6 +128,35 @@ export interface Op<S extends string = string> {
   readonly schema: S;
 }
 
+/** A schema with another name. */
+export type Renamed<S extends string, N extends string> = S extends `${infer Name}(${infer Rest}`
+  ? Name extends `${string}[_]`
+    ? `${N}[_](${Rest}`
+    : `${N}(${Rest}`
+  : never;
+type AsMethod<L extends readonly string[]> = L extends readonly [
+  infer S extends string,
+  ...infer R extends readonly string[],
+]
+  ? S extends `${string}(Tensor self${string}`
+    ? ((...args: Behind<Args<S>>) => Result<S>) & AsMethod<R>
+    : AsMethod<R>
+  : unknown;
+interface Schema {
+  readonly schema: string;
+}
+/**
+ * Two or three ops under the name N: what overload() makes of them, and is annotated with, for the type of an op must not hang
+ * on its body. `asMethod` is the type as a method; no value has it.
+ */
+export interface Overload<N extends string, A extends Schema, B extends Schema, C extends Schema = B> {
+  (...args: Args<A['schema']>): Result<A['schema']>;
+  (...args: Args<B['schema']>): Result<B['schema']>;
+  (...args: Args<C['schema']>): Result<C['schema']>;
+  readonly schema: Renamed<(A | B | C)['schema'], N>;
+  readonly asMethod: AsMethod<[A['schema'], B['schema'], C['schema']]>;
+}
+
 type SchemaOf<X> = X extends { readonly schema: infer S extends string } ? S : never;
 type MethodName<S extends string> = S extends `${infer N}(Tensor self${string}`
   ? N extends `${infer B}[_]`
@@ -121,24 +164,28 @@ type MethodName<S extends string> = S extends `${infer N}(Tensor self${string}`
     : N
   : never;
 type InplaceName<S extends string> = S extends `${infer N}[_](Tensor self${string}` ? `${N}_` : never;
+type Method<X> = X extends { readonly asMethod: infer F }
+  ? F
+  : X extends { readonly schema: infer S extends string }
+    ? (...args: Behind<Args<S>>) => Result<S>
+    : never;
+type Inplace<S extends string> = S extends `${string}[_](Tensor self${string}`
+  ? (...args: Behind<Args<S>>) => Tensor
+  : never;
 
 /** The methods that a module of ops gives to Tensor. */
 export type Methods<M> = {
-  [K in keyof M as MethodName<SchemaOf<M[K]>>]: (...args: Behind<Args<SchemaOf<M[K]>>>) => Result<SchemaOf<M[K]>>;
+  [K in keyof M as MethodName<SchemaOf<M[K]>>]: Method<M[K]>;
 } & {
-  [K in keyof M as InplaceName<SchemaOf<M[K]>>]: (...args: Behind<Args<SchemaOf<M[K]>>>) => Tensor;
+  [K in keyof M as InplaceName<SchemaOf<M[K]>>]: Inplace<SchemaOf<M[K]>>;
 };
 
 // ---- parsing the notation ------------------------------------------------------------------------------------------
 
 /** One parameter of a schema. */
-export interface Parameter {
-  readonly name: string;
-  readonly kind: string;
-  readonly nullable: boolean;
-  readonly optional: boolean;
-  readonly keywordOnly: boolean;
-  readonly default: unknown;
+export interface Parameter extends NotedParameter {
+  /** The words that a string may be, where they are a few. */
+  readonly words: readonly string[];
   /** Whether it takes lists, which are copied. */
   readonly list: boolean;
   readonly accepts: (value: unknown) => boolean;
@@ -172,14 +219,13 @@ const ACCEPTS: Record<string, (v: unknown) => boolean> = {
   int: (v) => Number.isInteger(v),
   'int[]': (v) => (typeof v === 'number' ? Number.isInteger(v) : isIntegerList(v)),
   'int?[]': (v) => Number.isInteger(v) || (Array.isArray(v) && v.every((x) => x === null || Number.isInteger(x))),
-  'int[]|string': (v) => typeof v === 'string' || (typeof v === 'number' ? Number.isInteger(v) : isIntegerList(v)),
   'int...': (v) => (typeof v === 'number' ? Number.isInteger(v) : isIntegerList(v)),
   float: (v) => typeof v === 'number',
   'float[]': isNumberList,
   'float|float[]': (v) => typeof v === 'number' || isNumberList(v),
   bool: (v) => typeof v === 'boolean',
   string: (v) => typeof v === 'string',
-  'string|function': (v) => typeof v === 'string' || typeof v === 'function',
+  function: (v) => typeof v === 'function',
   dtype: (v) => typeof v === 'string',
   generator: isGenerator,
   'index[]': (v) => Array.isArray(v),
@@ -193,37 +239,31 @@ const EXPECTED: Record<string, string> = {
   int: 'an integer',
   'int[]': 'an integer or a list of integers',
   'int?[]': 'an integer or a list of integers (or null)',
-  'int[]|string': "an integer, a list of integers, or a word such as 'same'",
   'int...': 'integers or a list of integers',
   float: 'a number',
   'float[]': 'a list of numbers',
   'float|float[]': 'a number or a list of numbers',
   bool: 'a boolean',
   string: 'a string',
-  'string|function': 'a name or a function',
+  function: 'a function',
   dtype: 'a dtype',
   generator: 'a Generator',
   'index[]': 'a list of indices',
 };
 
+/** The same beside words, in short. */
+const BESIDE_WORDS: Record<string, string> = { 'int[]': 'numbers' };
+
 /** Reads a schema; a mistake in it is an error at load. */
 export function parseSchema(schema: string): Signature {
-  const match = /^(\w+)(\[_\])?\(([^)]*)\)(?: -> (.+))?$/.exec(schema);
-  if (!match) throw new Error(`unreadable schema: ${schema}`);
-  const params: Parameter[] = [];
-  let known = PARAMETERS;
-  for (const text of match[3]!.split(', ')) {
-    if (text === '*') known = KEYWORD_ONLY;
-    else if (text !== '') params.push(known.get(text) ?? parseParameter(text, schema, known));
-  }
-  const results = /^\((.*)\)$/.exec(match[4] ?? '');
+  const { name, inplace, params, results } = readNotation(schema, readKnown);
   return {
-    name: match[1]!,
-    inplace: match[2] !== undefined,
+    name,
+    inplace,
     params,
     positional: params.filter((p) => !p.keywordOnly).length,
     optionNames: params.filter((p) => p.optional).map((p) => p.name),
-    results: results ? results[1]!.split(', ') : [],
+    results,
     schema,
   };
 }
@@ -232,27 +272,31 @@ export function parseSchema(schema: string): Signature {
 const PARAMETERS = new Map<string, Parameter>();
 const KEYWORD_ONLY = new Map<string, Parameter>();
 
-function parseParameter(text: string, schema: string, known: Map<string, Parameter>): Parameter {
-  const p = /^(\S+?)(\?)? (\w+)(?:=(.+))?$/.exec(text);
-  const accepts = p && ACCEPTS[p[1]!];
-  if (!p || !accepts) throw new Error(`unreadable parameter '${text}' in schema ${schema}`);
+function readKnown(text: string, keywordOnly: boolean): Parameter {
+  const known = keywordOnly ? KEYWORD_ONLY : PARAMETERS;
+  const found = known.get(text);
+  if (found !== undefined) return found;
+  const noted = readParameter(text, keywordOnly);
+  const { words, kinds } = alternatives(noted.kind);
   const parameter = {
-    name: p[3]!,
-    kind: p[1]!,
-    nullable: p[2] === '?',
-    optional: p[4] !== undefined,
-    keywordOnly: known === KEYWORD_ONLY,
-    default: p[4] === undefined ? undefined : readDefault(p[4]),
-    list: p[1]!.includes('[]') || p[1] === 'int...',
-    accepts,
+    ...noted,
+    words,
+    list: noted.kind.includes('[]') || noted.kind === 'int...',
+    accepts: acceptor(words.length > 0, kinds),
   };
   known.set(text, parameter);
   return parameter;
 }
 
-function readDefault(text: string): unknown {
-  if (/^'.*'$/.test(text)) return text.slice(1, -1);
-  return JSON.parse(text === 'inf' ? '1e999' : text);
+/** Whether a value is of one of these kinds; which words a string may be is looked at where it is one. */
+function acceptor(hasWords: boolean, kinds: readonly string[]): (value: unknown) => boolean {
+  const tests = kinds.map((kind) => {
+    const accepts = ACCEPTS[kind];
+    if (!accepts) throw new Error(`unknown kind '${kind}' in a schema`);
+    return accepts;
+  });
+  if (hasWords) tests.push((v) => typeof v === 'string');
+  return tests.length === 1 ? tests[0]! : (v) => tests.some((accepts) => accepts(v));
 }
 
 // ---- parsing a call ------------------------------------------------------------------------------------------------
@@ -302,7 +346,7 @@ export function parseArguments(sig: Signature, args: readonly unknown[], call = 
     }
     if (value === undefined) {
       if (!p.optional && !p.nullable) {
-        throw new TypeError(`${call}: missing argument '${p.name}' (${EXPECTED[p.kind] ?? p.kind}); ${sig.schema}`);
+        throw new TypeError(`${call}: missing argument '${p.name}' (${expected(p)}); ${sig.schema}`);
       }
       out[i] = p.optional ? p.default : null;
     } else if (value === null) {
@@ -313,6 +357,7 @@ export function parseArguments(sig: Signature, args: readonly unknown[], call = 
       // A list is read once: one with accessors might answer otherwise after the check.
       if (!own && Array.isArray(value)) value = ownList(call, p, value);
       if (!p.accepts(value)) badArgument(call, p, value);
+      if (typeof value === 'string' && p.words.length > 0) checkWord(call, p, value);
       out[i] = value;
     }
   }
@@ -333,12 +378,30 @@ function ownList(call: string, p: Parameter, list: readonly unknown[]): unknown[
   return copy;
 }
 
+const either = (parts: readonly string[]): string =>
+  parts.length === 1 ? parts[0]! : `${parts.slice(0, -1).join(', ')} or ${parts.at(-1)!}`;
+/** What a parameter takes, as a message says it: a word once, however it may be spelt. */
+function expected(p: Parameter): string {
+  if (p.words.length === 0) return EXPECTED[p.kind] ?? p.kind;
+  const spelling = (part: string): string => part.toLowerCase().replaceAll('_', '');
+  const parts = p.kind.split('|').map((part) => BESIDE_WORDS[part] ?? EXPECTED[part] ?? part);
+  return either(parts.filter((part, i) => parts.findIndex((other) => spelling(other) === spelling(part)) === i));
+}
+function checkWord(call: string, p: Parameter, word: string): void {
+  if (p.words.includes(word)) return;
+  throw new TenfoldError(
+    'value',
+    `${call}: ${p.name} must be ${expected(p)}, got ${show(word)}${didYouMean(word, p.words)}`,
+  );
+}
+
 function badArgument(call: string, p: Parameter, value: unknown): never {
   if (p.kind === 'Tensor' && Array.isArray(value)) {
     throw new TypeError(`${call}: '${p.name}' must be a tensor, got ${show(value)}; wrap it in tensor(…)`);
   }
+  const wordsOnly = p.words.length > 0 && alternatives(p.kind).kinds.length === 0;
   throw new TypeError(
-    `${call}: '${p.name}' must be ${EXPECTED[p.kind]}${p.nullable ? ' or null' : ''}, got ${show(value)}`,
+    `${call}: '${p.name}' must be ${wordsOnly ? EXPECTED.string : expected(p)}${p.nullable ? ' or null' : ''}, got ${show(value)}`,
   );
 }
 

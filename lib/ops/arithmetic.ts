@@ -3,10 +3,10 @@ import { TenfoldError } from '../errors.js';
 import { Code, DTYPES, defaultFloat, isFloatCode } from '../dtype.js';
 import { kernel, type Kernel } from '../native/launch.js';
 import { Tensor } from '../tensor/tensor.js';
-import { d, defineOp, type Op, type OpDef } from '../op/define.js';
+import { d, defineOp, type OpDef } from '../op/define.js';
 import { overload } from '../op/overload.js';
 import { To, binary, elementwise, promote, type Operand } from '../op/elementwise.js';
-import type { Scalar } from '../op/schema.js';
+import type { Overload, Scalar } from '../op/schema.js';
 
 const K = {
   add: kernel('add'),
@@ -104,24 +104,26 @@ export const mul = defineOp('mul[_](Tensor self, Tensor|Scalar other)', (): OpDe
  * Elementwise quotient. roundingMode null divides truly (integers become floats), 'trunc' rounds towards zero, 'floor'
  * down. See torch.div.
  */
-export const div = defineOp('div[_](Tensor self, Tensor|Scalar other, *, string? roundingMode=null)', (): OpDef => ({
-  forward(self: Tensor, other: Operand, roundingMode: string | null, into?: Tensor) {
-    if (roundingMode === null) return binary(K.div, 'div', self, other, To.float, into);
-    if (roundingMode === 'trunc') return divide(K.divTrunc, 'div', self, other, into);
-    if (roundingMode === 'floor') return divide(K.floorDivide, 'div', self, other, into);
-    throw new TypeError(`div: roundingMode must be null, 'trunc' or 'floor', got '${roundingMode}'`);
-  },
-  backward: {
-    self: d('other', (grad, other, call) =>
-      call.roundingMode === null ? grad.div(other) : Tensor.zeros(grad.shape, grad.code),
-    ),
-    other: d('self', 'other', (grad, self, other, call) =>
-      call.roundingMode === null
-        ? grad.neg().mul(other.reciprocal().mul(self).div(other))
-        : Tensor.zeros(grad.shape, grad.code),
-    ),
-  },
-}));
+export const div = defineOp(
+  "div[_](Tensor self, Tensor|Scalar other, *, 'trunc'|'floor'? roundingMode=null)",
+  (): OpDef => ({
+    forward(self: Tensor, other: Operand, roundingMode: string | null, into?: Tensor) {
+      if (roundingMode === null) return binary(K.div, 'div', self, other, To.float, into);
+      if (roundingMode === 'trunc') return divide(K.divTrunc, 'div', self, other, into);
+      return divide(K.floorDivide, 'div', self, other, into);
+    },
+    backward: {
+      self: d('other', (grad, other, call) =>
+        call.roundingMode === null ? grad.div(other) : Tensor.zeros(grad.shape, grad.code),
+      ),
+      other: d('self', 'other', (grad, self, other, call) =>
+        call.roundingMode === null
+          ? grad.neg().mul(other.reciprocal().mul(self).div(other))
+          : Tensor.zeros(grad.shape, grad.code),
+      ),
+    },
+  }),
+);
 
 /** Quotient rounded down. See torch.floor_divide. */
 export const floorDivide = defineOp('floorDivide[_](Tensor self, Tensor|Scalar other)', (): OpDef => ({
@@ -197,8 +199,7 @@ const powScalar = defineOp('pow(Scalar input, Tensor exponent)', (): OpDef => ({
 }));
 
 /** A power: pow(t, exponent) or pow(2, t). */
-export const pow: Op<'pow[_](Tensor self, Tensor|Scalar exponent)'> & ((input: Scalar, exponent: Tensor) => Tensor) =
-  overload('pow', powTensor, powScalar);
+export const pow: Overload<'pow', typeof powTensor, typeof powScalar> = overload('pow', powTensor, powScalar);
 
 /** Angle of (other, self), in radians, in (−π, π]. See torch.atan2. */
 export const atan2 = defineOp('atan2[_](Tensor self, Tensor other)', (): OpDef => ({

@@ -1,5 +1,5 @@
 /** Distances of all pairs of rows: cdist. By native/kernels/distance.cc, which keeps no differences, or by a product. */
-import { TenfoldError, show } from '../errors.js';
+import { TenfoldError } from '../errors.js';
 import { Code, isFloatCode } from '../dtype.js';
 import { run } from '../launch/run.js';
 import { kernel } from '../native/launch.js';
@@ -118,8 +118,8 @@ const byProduct = defineOp('euclideanDist(Tensor x1, Tensor x2)', (): OpDef => (
 
 // ---- the function ----------------------------------------------------------------------------------------------------
 
-const BY_PRODUCT: Record<string, (n: number, m: number) => boolean> = {
-  use_mm_for_euclid_dist_if_necessary: (n, m) => n > 25 || m > 25,
+const BY_PRODUCT = {
+  use_mm_for_euclid_dist_if_necessary: (n: number, m: number): boolean => n > 25 || m > 25,
   use_mm_for_euclid_dist: () => true,
   donot_use_mm_for_euclid_dist: () => false,
 };
@@ -133,18 +133,11 @@ const BY_PRODUCT: Record<string, (n: number, m: number) => boolean> = {
  * 'donot_use_mm_for_euclid_dist' never. A distance of 0 has a gradient of 0. See torch.cdist.
  */
 export const cdist = defineOp(
-  "cdist(Tensor x1, Tensor x2, float p=2, string computeMode='use_mm_for_euclid_dist_if_necessary')",
+  "cdist(Tensor x1, Tensor x2, float p=2, 'use_mm_for_euclid_dist_if_necessary'|'use_mm_for_euclid_dist'|'donot_use_mm_for_euclid_dist' computeMode='use_mm_for_euclid_dist_if_necessary')",
   (): OpDef => ({
-    forward(x1: Tensor, x2: Tensor, p: number, computeMode: string): Tensor {
+    forward(x1: Tensor, x2: Tensor, p: number, computeMode: keyof typeof BY_PRODUCT): Tensor {
       check(x1, x2, p);
-      const useProduct = Object.hasOwn(BY_PRODUCT, computeMode) ? BY_PRODUCT[computeMode] : undefined;
-      if (useProduct === undefined) {
-        const modes = Object.keys(BY_PRODUCT).map((mode) => `'${mode}'`);
-        throw new TenfoldError(
-          'value',
-          `cdist: computeMode must be ${modes.slice(0, 2).join(', ')} or ${modes[2]}, got ${show(computeMode)}`,
-        );
-      }
+      const useProduct = BY_PRODUCT[computeMode];
       if (x1.code !== Code.f32 && x1.code !== Code.f64) {
         return cdist(x1.float(), x2.float(), p, computeMode).to(x1.dtype);
       }

@@ -1,5 +1,5 @@
 /** Eigenvalues and eigenvectors of symmetric matrices (native/kernels/eigh.cc), and functions of them. */
-import { TenfoldError, show } from '../errors.js';
+import { TenfoldError } from '../errors.js';
 import { Code } from '../dtype.js';
 import { checkZero } from '../launch/check.js';
 import { run } from '../launch/run.js';
@@ -7,7 +7,6 @@ import { kernel } from '../native/launch.js';
 import { numelOf } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
-import { named } from '../op/reduce.js';
 import { checkSquare, idFor, whichMatrix } from './solving.js';
 
 const EIGH = kernel('eigh');
@@ -16,8 +15,6 @@ const EIGH = kernel('eigh');
 function decompose(call: string, a: Tensor, uplo: string, vectors: boolean): [Tensor, Tensor] {
   checkSquare(call, a);
   const letter = uplo.toUpperCase();
-  if (letter !== 'L' && letter !== 'U')
-    throw new TenfoldError('value', `${call}: UPLO must be 'L' or 'U', got ${show(uplo)}`);
   const batch = a.shape.slice(0, -2);
   const n = a.shape.at(-1)!;
   const dense = a.rawDense();
@@ -46,8 +43,8 @@ const symmetric = (x: Tensor): Tensor => x.add(x.mT).mul(0.5);
  * Vectors are unique up to their signs where all values differ; their gradients are finite only there. eigvalsh is faster
  * where only the values are wanted. See torch.linalg.eigh.
  */
-export const eigh = defineOp("eigh(Tensor A, string UPLO='L') -> (eigenvalues, eigenvectors)", (): OpDef => ({
-  forward: (a: Tensor, uplo: string) => named(['eigenvalues', 'eigenvectors'], decompose('eigh', a, uplo, true)),
+export const eigh = defineOp("eigh(Tensor A, 'L'|'U'|'l'|'u' UPLO='L') -> (eigenvalues, eigenvectors)", (): OpDef => ({
+  forward: (a: Tensor, uplo: string) => decompose('eigh', a, uplo, true),
   backward: {
     A: d('result', 'result1', ([gradL, gradV]: [Tensor, Tensor], l: Tensor, v: Tensor) => {
       const gaps = l.unsqueeze(-2).sub(l.unsqueeze(-1));
@@ -60,10 +57,10 @@ export const eigh = defineOp("eigh(Tensor A, string UPLO='L') -> (eigenvalues, e
 }));
 
 /** Eigenvalues [..., n], rising, of symmetric matrices; see eigh. See torch.linalg.eigvalsh. */
-export const eigvalsh = defineOp("eigvalsh(Tensor A, string UPLO='L')", (): OpDef => ({
+export const eigvalsh = defineOp("eigvalsh(Tensor A, 'L'|'U'|'l'|'u' UPLO='L')", (): OpDef => ({
   forward: (a: Tensor, uplo: string) => decompose('eigvalsh', a, uplo, false)[0],
   backward: {
-    A: d('A', (grad: Tensor, a: Tensor, call: { UPLO: string }) => {
+    A: d('A', (grad: Tensor, a: Tensor, call: { UPLO: 'L' | 'U' }) => {
       const v = eigh(a, call.UPLO).eigenvectors;
       return v.mul(grad.unsqueeze(-2)).matmul(v.mT);
     }),

@@ -9,7 +9,6 @@ import { Generator } from '../random/generator.js';
 import { numelOf } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
-import { named } from '../op/reduce.js';
 import { where } from './arithmetic.js';
 import { checkSquare, idFor, inv, luFactor, solveTriangular, whichMatrix, type Factors } from './solving.js';
 
@@ -77,7 +76,7 @@ export const slogdet = defineOp('slogdet(Tensor self) -> (sign, logabsdet)', ():
     const f = luFactor(a);
     const diagonal = diagonalOf(f);
     const sign = diagonal.sign().prod(-1).mul(f.parity);
-    return named(['sign', 'logabsdet'], [sign, diagonal.abs().log().sum(-1)]);
+    return [sign, diagonal.abs().log().sum(-1)];
   },
   backward: { self: d('self', 'result1', slogdetBackward) },
   gradName: 'LinalgSlogdetBackward0',

@@ -4,6 +4,7 @@ import { kernel } from '../native/launch.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type Formula, type Op, type OpDef } from '../op/define.js';
 import { overload } from '../op/overload.js';
+import type { Overload } from '../op/schema.js';
 import { To, unary } from '../op/elementwise.js';
 import { where } from './arithmetic.js';
 
@@ -58,7 +59,7 @@ const polygammaFirst = defineOp('polygamma(int n, Tensor input)', (): OpDef => (
   composite: true,
 }));
 /** n-th derivative of digamma, n from 0 to 170: `polygamma(n, x)` or `x.polygamma(n)`. See torch.polygamma. */
-export const polygamma: Op<'polygamma[_](Tensor self, int n)'> & ((n: number, input: Tensor) => Tensor) = overload(
+export const polygamma: Overload<'polygamma', typeof polygammaFirst, typeof polygammaOf> = overload(
   'polygamma',
   polygammaFirst,
   polygammaOf,

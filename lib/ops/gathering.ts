@@ -182,13 +182,17 @@ export const indexFill = defineOp(
  * what was there doesn't count. See torch.Tensor.index_reduce.
  */
 export const indexReduce = defineOp(
-  'indexReduce[_](Tensor self, int dim, Tensor index, Tensor source, string reduce, *, bool includeSelf=true)',
+  "indexReduce[_](Tensor self, int dim, Tensor index, Tensor source, 'prod'|'mean'|'amax'|'amin' reduce, *, bool includeSelf=true)",
   (): OpDef => ({
-    forward(self: Tensor, dim: number, index: Tensor, source: Tensor, reduce: string, includeSelf: boolean) {
+    forward(
+      self: Tensor,
+      dim: number,
+      index: Tensor,
+      source: Tensor,
+      reduce: 'prod' | 'mean' | 'amax' | 'amin',
+      includeSelf: boolean,
+    ) {
       const rows = sliceIndex('indexReduce', index);
-      if (reduce === 'sum' || !(reduce in REDUCE)) {
-        throw new TypeError(`indexReduce: reduce must be 'prod', 'mean', 'amax' or 'amin', got '${reduce}'`);
-      }
       const at = wrapDim('indexReduce', dim, self.shape.length);
       // A 0-dim source is a slice of one, a 0-dim self has one.
       const slices = source.shape.length === 0 && self.shape.length <= 1 ? source.reshape([1]) : source;
@@ -278,12 +282,9 @@ const putElements = (
  * 'multiply' instead. RangeError for an index out of range, before anything is written. See torch.scatter.
  */
 export const scatter = defineOp(
-  'scatter[_](Tensor self, int dim, Tensor index, Tensor|Scalar src, *, string? reduce=null)',
+  "scatter[_](Tensor self, int dim, Tensor index, Tensor|Scalar src, *, 'add'|'multiply'? reduce=null)",
   (): OpDef => ({
     forward(self: Tensor, dim: number, index: Tensor, src: Tensor | Scalar, reduce: string | null, into?: Tensor) {
-      if (reduce !== null && reduce !== 'add' && reduce !== 'multiply') {
-        throw new TypeError(`scatter: reduce must be null, 'add' or 'multiply', got '${reduce}'`);
-      }
       if (src instanceof Tensor) sameDtype('scatter', self, 'src', src);
       const how = reduce === null ? 'set' : reduce === 'add' ? 'add' : 'mul';
       const values = src instanceof Tensor ? src : scalarLike(self, src);
@@ -351,7 +352,7 @@ function extreme(code: Code, greatest: boolean): number | bigint {
  * includeSelf, what was there before doesn't count. See torch.scatter_reduce.
  */
 export const scatterReduce = defineOp(
-  'scatterReduce[_](Tensor self, int dim, Tensor index, Tensor src, string reduce, *, bool includeSelf=true)',
+  "scatterReduce[_](Tensor self, int dim, Tensor index, Tensor src, 'sum'|'prod'|'mean'|'amax'|'amin' reduce, *, bool includeSelf=true)",
   (): OpDef => ({
     forward(
       self: Tensor,
@@ -362,9 +363,7 @@ export const scatterReduce = defineOp(
       includeSelf: boolean,
       into?: Tensor,
     ) {
-      const rule = REDUCE[reduce];
-      if (rule === undefined)
-        throw new TypeError(`scatterReduce: reduce must be 'sum', 'prod', 'mean', 'amax' or 'amin', got '${reduce}'`);
+      const rule = REDUCE[reduce]!;
       sameDtype('scatterReduce', self, 'src', src);
       const at = wrapDim('scatterReduce', dim, self.shape.length);
       const places = checkLines('scatterReduce', self, at, index, src);

@@ -1,11 +1,12 @@
 /** Histograms with their edges, of numbers and of points; differences as derivatives of what samples show. */
 import { TenfoldError, show } from '../errors.js';
 import { Code } from '../dtype.js';
+import { namedTensors } from '../tensor/namedTensors.js';
 import { Tensor } from '../tensor/tensor.js';
 import { formatShape, wrapDims } from '../tensor/shape.js';
 import { defineOp, type OpDef } from '../op/define.js';
 import { signature, type Arguments } from '../op/schema.js';
-import { floatOnly, named } from '../op/reduce.js';
+import { floatOnly } from '../op/reduce.js';
 import { where } from './arithmetic.js';
 import { linspace } from './creation.js';
 import { cat } from './joining.js';
@@ -83,7 +84,7 @@ export const histogram = defineOp(
       checkWeight('histogram', weight, x, x.shape);
       const flat = x.detach().reshape([-1]);
       const edges = edgesOf('histogram', flat, bins, range);
-      return named(['hist', 'binEdges'], [count(flat.unsqueeze(1), [edges], weight, density), edges]);
+      return [count(flat.unsqueeze(1), [edges], weight, density), edges];
     },
     differentiable: false,
   }),
@@ -91,13 +92,20 @@ export const histogram = defineOp(
 const many = signature(
   'histogramdd(Tensor input, any bins, float[]? range=null, Tensor? weight=null, bool density=false)',
 );
+/** What histogramdd gives: the counts and a list of edges, by name, by position, and one after the other. */
+export interface Histogram extends Iterable<Tensor | Tensor[]> {
+  readonly hist: Tensor;
+  readonly binEdges: Tensor[];
+  readonly 0: Tensor;
+  readonly 1: Tensor[];
+  readonly length: 2;
+}
+const Results = namedTensors(['hist', 'binEdges']);
 /**
  * histogram of points [..., n] in n dims: `bins` is a number of bins, a list of n numbers, or a list of n tensors of edges;
  * `range` is a list of 2n ends. Gives the counts [bins, bins, …] and a list of edges. See torch.histogramdd.
  */
-export function histogramdd(
-  ...args: Arguments<typeof many.schema>
-): (Tensor | Tensor[])[] & { hist: Tensor; binEdges: Tensor[] } {
+export function histogramdd(...args: Arguments<typeof many.schema>): Histogram {
   const [input, given, range, weight, density] = many.read(args);
   floatOnly('histogramdd', input);
   const dims = input.shape.at(-1);
@@ -112,7 +120,7 @@ export function histogramdd(
   const points = input.detach().reshape([-1, dims]);
   const edges = bins.map((b, i) => edgesOf('histogramdd', points.select(1, i), b, range === null ? null : range.slice(2 * i, 2 * i + 2))); // prettier-ignore
   const hist = count(points, edges, weight, density);
-  return Object.assign([hist, edges], { hist, binEdges: edges });
+  return new Results([hist, edges]) as unknown as Histogram;
 }
 
 // ---- derivatives of samples ------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { promote } from '../op/elementwise.js';
 import { overload } from '../op/overload.js';
+import type { Overload } from '../op/schema.js';
 import { tensorsOf, type Tensors } from '../op/schema.js';
 import { copyElements } from '../tensor/copy.js';
 import { elementsOf } from '../tensor/elements.js';
@@ -455,8 +456,7 @@ const repeatPlaces = defineOp('repeatInterleave(Tensor repeats, *, int? outputSi
  * Without a dim, of the flattened tensor. With a tensor of repeats alone: each of its indices as often as it says. See
  * torch.repeat_interleave.
  */
-export const repeatInterleave: typeof repeatElements &
-  ((repeats: Tensor, options?: { outputSize?: number | null }) => Tensor) = overload(
+export const repeatInterleave: Overload<'repeatInterleave', typeof repeatElements, typeof repeatPlaces> = overload(
   'repeatInterleave',
   repeatElements,
   repeatPlaces,

@@ -8,7 +8,6 @@ import { formatShape, numelOf, sameShape, broadcastShapes } from '../tensor/shap
 import { elementsOf } from '../tensor/elements.js';
 import { Tensor } from '../tensor/tensor.js';
 import { defineOp, type OpDef } from '../op/define.js';
-import { named } from '../op/reduce.js';
 import { checkSquare, whichMatrix } from './solving.js';
 
 /** Above this share of the largest element beside it, an element of the diagonal is a good pivot. */
@@ -111,7 +110,7 @@ function factorize(call: string, a: Tensor, hermitian: boolean): Tensor[] {
     const own = values.subarray(item * n * n, (item + 1) * n * n);
     infos[item] = new Factorization(own, n, order.subarray(item * n, (item + 1) * n)).run();
   }
-  return named(['LD', 'pivots', 'info'], [wide.to(a.dtype), pivots, info]);
+  return [wide.to(a.dtype), pivots, info];
 }
 function checkInfo(call: string, a: Tensor, info: Tensor): void {
   const item = Array.from(info.toTypedArray(), Number).findIndex((x) => x !== 0);
@@ -143,7 +142,7 @@ export const ldlFactor = defineOp('ldlFactor(Tensor self, *, bool hermitian=fals
   forward(a: Tensor, hermitian: boolean) {
     const [factors, pivots, info] = factorize('ldlFactor', a, hermitian) as [Tensor, Tensor, Tensor];
     checkInfo('ldlFactor', a, info);
-    return named(['LD', 'pivots'], [factors, pivots]);
+    return [factors, pivots];
   },
   differentiable: false,
 }));

@@ -4,7 +4,6 @@ import { formatShape } from '../tensor/shape.js';
 import { noGrad } from '../autograd/mode.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { defineOp, type OpDef } from '../op/define.js';
-import { named } from '../op/reduce.js';
 import { linalgQr as qr } from './orthogonal.js';
 import { randn } from './random.js';
 import { linalgSvd as svd } from './singular.js';
@@ -28,7 +27,7 @@ function decompose(call: string, a: Tensor, q: number, rounds: number): Tensor[]
   const found = basis(tall, q, rounds);
   const { U, S, Vh } = svd(found.mT.matmul(tall), false);
   const [left, right] = [found.matmul(U), Vh.mT];
-  return named(['U', 'S', 'V'], m < n ? [right, S, left] : [left, S, right]);
+  return m < n ? [right, S, left] : [left, S, right];
 }
 
 /**

@@ -6,7 +6,6 @@ import { formatShape, numelOf, sameShape } from '../tensor/shape.js';
 import { elementsOf } from '../tensor/elements.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
-import { named } from '../op/reduce.js';
 import { cat } from './joining.js';
 import { checkMatrices, checkSquare, luFactor as factor, solveTriangular, whichMatrix } from './solving.js';
 
@@ -125,7 +124,7 @@ export const luFactorEx = defineOp(
     forward(a: Tensor, pivot: boolean, check: boolean) {
       const parts = factorize('luFactorEx', a, pivot);
       if (check) checkInfo('luFactorEx', a, parts[2]);
-      return named(['LU', 'pivots', 'info'], parts);
+      return parts;
     },
     backward: { A: d('result', 'result1', luBackward) },
     gradName: 'LinalgLuFactorExBackward0',
@@ -142,7 +141,7 @@ export const luFactor = defineOp('luFactor(Tensor A, *, bool pivot=true) -> (LU,
     if (!pivot) throw new TenfoldError('value', 'luFactor: without pivoting there is no factorization on the CPU');
     const { LU, pivots, info } = luFactorEx(a);
     checkInfo('luFactor', a, info);
-    return named(['LU', 'pivots'], [LU, pivots]);
+    return [LU, pivots];
   },
   composite: true,
 }));
@@ -188,9 +187,9 @@ export const luUnpack = defineOp(
       const k = Math.min(m, n);
       const none = Tensor.raw([0], factors.code);
       const p = order ? matrixOf(permutationOf('luUnpack', pivots, m), factors) : none;
-      if (!data) return named(['P', 'L', 'U'], [p, none, none]);
+      if (!data) return [p, none, none];
       const ones = Tensor.zeros([m, k], factors.code).fillDiagonal_(1);
-      return named(['P', 'L', 'U'], [p, factors.narrow(-1, 0, k).tril(-1).add(ones), factors.narrow(-2, 0, k).triu()]);
+      return [p, factors.narrow(-1, 0, k).tril(-1).add(ones), factors.narrow(-2, 0, k).triu()];
     },
     composite: true,
   }),

@@ -4,7 +4,7 @@ import { isFloatCode, type Code } from '../dtype.js';
 import { formatShape, numelOf, sameShape, wrapDim } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { all, d, defineOp, type OpDef } from '../op/define.js';
-import { floatOnly, named } from '../op/reduce.js';
+import { floatOnly } from '../op/reduce.js';
 import { where } from './arithmetic.js';
 import { linalgCholesky, minorOf } from './factorization.js';
 import { cat } from './joining.js';
@@ -117,9 +117,9 @@ export const choleskyEx = defineOp(
       const info = minorOf(a, upper);
       const failed = info.ne(0);
       if (check || !failed.any().item<boolean>())
-        return named(['L', 'info'], [renamed('choleskyEx', () => linalgCholesky(a, { upper })), info]);
+        return [renamed('choleskyEx', () => linalgCholesky(a, { upper })), info];
       const l = linalgCholesky(regular(a, info), { upper });
-      return named(['L', 'info'], [where(failed.unsqueeze(-1).unsqueeze(-1), NaN, l), info]);
+      return [where(failed.unsqueeze(-1).unsqueeze(-1), NaN, l), info];
     },
     composite: true,
   }),
@@ -132,7 +132,7 @@ export const invEx = defineOp('invEx(Tensor A, *, bool checkErrors=false) -> (in
   forward(a: Tensor, check: boolean) {
     checkSquare('invEx', a);
     const info = infoOf(a);
-    return named(['inverse', 'info'], [check ? renamed('invEx', () => inv(a)) : inverseOrInfinity(a), info]);
+    return [check ? renamed('invEx', () => inv(a)) : inverseOrInfinity(a), info];
   },
   composite: true,
 }));
@@ -143,12 +143,11 @@ export const solveEx = defineOp(
     forward(a: Tensor, b: Tensor, left: boolean, check: boolean) {
       checkSquare('solveEx', a);
       const info = infoOf(a);
-      if (check || !info.ne(0).any().item<boolean>())
-        return named(['result', 'info'], [renamed('solveEx', () => solve(a, b, { left })), info]);
+      if (check || !info.ne(0).any().item<boolean>()) return [renamed('solveEx', () => solve(a, b, { left })), info];
       const x = renamed('solveEx', () => solve(regular(a, info), b, { left }));
       let failed = info.ne(0);
       while (failed.shape.length < x.shape.length) failed = failed.unsqueeze(-1);
-      return named(['result', 'info'], [where(failed, NaN, x), info]);
+      return [where(failed, NaN, x), info];
     },
     composite: true,
   }),
@@ -163,7 +162,7 @@ export const triangularSolve = defineOp(
     forward(b: Tensor, a: Tensor, upper: boolean, transpose: boolean, unitriangular: boolean) {
       const options = { upper: transpose ? !upper : upper, unitriangular };
       const x = renamed('triangularSolve', () => solveTriangular(transpose ? a.mT : a, b, options));
-      return named(['solution', 'clonedCoefficient'], [x, a.expand([...x.shape.slice(0, -2), ...a.shape.slice(-2)]).clone()]); // prettier-ignore
+      return [x, a.expand([...x.shape.slice(0, -2), ...a.shape.slice(-2)]).clone()]; // prettier-ignore
     },
     composite: true,
   }),

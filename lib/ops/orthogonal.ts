@@ -1,5 +1,5 @@
 /** QR factorizations and products of Householder reflections (native/kernels/qr.cc), and least squares by them. */
-import { TenfoldError, show } from '../errors.js';
+import { TenfoldError } from '../errors.js';
 import { Code } from '../dtype.js';
 import { run } from '../launch/run.js';
 import { kernel } from '../native/launch.js';
@@ -7,7 +7,6 @@ import { broadcastShapes, formatShape, numelOf, sameShape } from '../tensor/shap
 import { Tensor } from '../tensor/tensor.js';
 import { all, d, defineOp, type OpDef } from '../op/define.js';
 import { throughFormula } from '../op/formula.js';
-import { named } from '../op/reduce.js';
 import { cat } from './joining.js';
 import { matmul } from './matrix.js';
 import { linalgSvd, pinv, svdvals } from './singular.js';
@@ -40,12 +39,9 @@ function productOf(v: Tensor, tau: Tensor, width: number): Tensor {
   return out;
 }
 
-const MODES = ['reduced', 'complete', 'r'];
 /** [Q, R]; Q is [0] for mode 'r'. No graph. */
 function factorize(call: string, a: Tensor, how: string): Tensor[] {
   checkMatrices(call, a);
-  if (!MODES.includes(how))
-    throw new TenfoldError('value', `${call}: mode must be 'reduced', 'complete' or 'r', got ${show(how)}`);
   const [m, n] = a.shape.slice(-2) as [number, number];
   const [packed, tau] = reflectionsOf(a);
   const rows = how === 'complete' ? m : Math.min(m, n);
@@ -81,8 +77,8 @@ function qrBackward(grads: Tensor[], a: Tensor, q: Tensor, r: Tensor, call: { mo
  * with an empty Q. Derivatives need full rank of the first k columns, and Q; 'complete' has none for m > n. See
  * torch.linalg.qr.
  */
-export const linalgQr = defineOp("qr(Tensor A, string mode='reduced') -> (Q, R)", (): OpDef => ({
-  forward: (a: Tensor, how: string) => named(['Q', 'R'], factorize('qr', a, how)),
+export const linalgQr = defineOp("qr(Tensor A, 'reduced'|'complete'|'r' mode='reduced') -> (Q, R)", (): OpDef => ({
+  forward: (a: Tensor, how: string) => factorize('qr', a, how),
   backward: { A: d('A', 'result', 'result1', qrBackward) },
   gradName: 'LinalgQrBackward0',
 }));
@@ -98,7 +94,7 @@ export const qr = defineOp('qr(Tensor self, bool some=true) -> (Q, R)', (): OpDe
 export const geqrf = defineOp('geqrf(Tensor self) -> (a, tau)', (): OpDef => ({
   forward(a: Tensor) {
     checkMatrices('geqrf', a);
-    return named(['a', 'tau'], reflectionsOf(a));
+    return reflectionsOf(a);
   },
   differentiable: false,
 }));
@@ -198,8 +194,6 @@ function reflected(v: Tensor, tau: Tensor, x: Tensor, transpose: boolean): Tenso
 
 // ---- least squares ---------------------------------------------------------------------------------------------------
 
-const DRIVERS = ['gels', 'gelsy', 'gelsd', 'gelss'];
-
 /**
  * The X [..., n, k] of least ‖A X − B‖, and among several the smallest, for A [..., m, n] and B [..., m, k] (or [..., m]),
  * float32 or float64; batches broadcast. Driver 'gels' takes A to have full rank (by QR); 'gelsy', the default, 'gelsd' and
@@ -209,11 +203,11 @@ const DRIVERS = ['gels', 'gelsy', 'gelsd', 'gelss'];
  * torch.linalg.lstsq.
  */
 export const lstsq = defineOp(
-  'lstsq(Tensor A, Tensor B, float? rcond=null, *, string? driver=null) -> (solution, residuals, rank, singularValues)',
+  "lstsq(Tensor A, Tensor B, float? rcond=null, *, 'gels'|'gelsy'|'gelsd'|'gelss'? driver=null) -> (solution, residuals, rank, singularValues)",
   (): OpDef => ({
     forward(a: Tensor, b: Tensor, rcond: number | null, given: string | null) {
       const driver = given ?? 'gelsy';
-      const right = checkSquares(a, b, driver);
+      const right = checkSquares(a, b);
       const [m, n] = a.shape.slice(-2) as [number, number];
       const x =
         driver === 'gels' ? byQr(a, right) : matmul(pinv(a, { rtol: rcond, atol: rcond === null ? null : 0 }), right);
@@ -230,24 +224,19 @@ export const lstsq = defineOp(
           ? matmul(a, x).sub(right).square().sum(-2)
           : x.reshape([-1]).narrow(0, 0, 0);
       const vector = right !== b;
-      return named(
-        ['solution', 'residuals', 'rank', 'singularValues'],
-        [
-          vector ? x.squeeze(-1) : x,
-          distances,
-          rank ?? Tensor.raw([0], Code.i64),
-          driver === 'gelsd' || driver === 'gelss' ? values! : Tensor.raw([0], a.code),
-        ],
-      );
+      return [
+        vector ? x.squeeze(-1) : x,
+        distances,
+        rank ?? Tensor.raw([0], Code.i64),
+        driver === 'gelsd' || driver === 'gelss' ? values! : Tensor.raw([0], a.code),
+      ];
     },
     composite: true,
   }),
 );
 /** Checks the arguments; B as matrices. */
-function checkSquares(a: Tensor, b: Tensor, driver: string): Tensor {
+function checkSquares(a: Tensor, b: Tensor): Tensor {
   checkMatrices('lstsq', a);
-  if (!DRIVERS.includes(driver))
-    throw new TenfoldError('value', `lstsq: driver must be one of ${DRIVERS.join(', ')}, got ${show(driver)}`);
   if (a.code !== b.code)
     throw new TenfoldError('dtype', `lstsq: A and B must have one dtype, got ${a.dtype} and ${b.dtype}`);
   const vector =
@@ -282,7 +271,7 @@ export const polar = defineOp('polar(Tensor A) -> (U, H)', (): OpDef => ({
     if (a.shape.at(-2)! < a.shape.at(-1)!)
       throw new TenfoldError('shape', `polar: needs at least as many rows as columns, got ${formatShape(a.shape)}`);
     const { U, S, Vh } = linalgSvd(a, false);
-    return named(['U', 'H'], [U!.matmul(Vh!), Vh!.mT.matmul(S!.unsqueeze(-1).mul(Vh!))]);
+    return [U!.matmul(Vh!), Vh!.mT.matmul(S!.unsqueeze(-1).mul(Vh!))];
   },
   backward: { A: d('A', polarBackward) },
   gradName: 'LinalgPolarBackward0',

@@ -4,7 +4,7 @@ import { kernel } from '../native/launch.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { unary } from '../op/elementwise.js';
-import { floatOnly, named } from '../op/reduce.js';
+import { floatOnly } from '../op/reduce.js';
 import { where } from './arithmetic.js';
 
 const itself = (): OpDef => ({ forward: (x: Tensor) => x, composite: true });
@@ -48,7 +48,7 @@ export const isComplex = defineOp('isComplex(Tensor self) -> bool', (): OpDef =>
 export const frexp = defineOp('frexp(Tensor self) -> (mantissa, exponent)', (): OpDef => ({
   forward(x: Tensor) {
     floatOnly('frexp', x);
-    return named(['mantissa', 'exponent'], [frexpMantissa(x), frexpExponent(x)]);
+    return [frexpMantissa(x), frexpExponent(x)];
   },
   backward: {
     self: d('result1', (grads: Tensor[], exponent: Tensor) => grads[0]!.div(exponent.to(grads[0]!.dtype).exp2())),

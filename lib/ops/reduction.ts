@@ -7,17 +7,8 @@ import { numelOf, wrapDim, wrapDims, type Shape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { overload } from '../op/overload.js';
-import {
-  asBlock,
-  floatOnly,
-  named,
-  notEmpty,
-  reduce,
-  reducedShape,
-  sumCode,
-  withDims,
-  type Dims,
-} from '../op/reduce.js';
+import type { Overload } from '../op/schema.js';
+import { asBlock, floatOnly, notEmpty, reduce, reducedShape, sumCode, withDims, type Dims } from '../op/reduce.js';
 import { maximum, minimum } from './arithmetic.js';
 import { cat } from './joining.js';
 
@@ -166,7 +157,7 @@ const extremeDim = (name: 'max' | 'min'): (() => OpDef) => {
       const dims = wrapDims(name, dim, x.shape.length);
       notEmpty(name, x, dims);
       const indices = Tensor.raw(reducedShape(x.shape, dims, keepdim), Code.i64);
-      return named(['values', 'indices'], [reduceKept(K[name], name, x, dims, keepdim, indices), indices]);
+      return [reduceKept(K[name], name, x, dims, keepdim, indices), indices];
     },
     backward: {
       self: d('result1', (grads, indices, call) =>
@@ -187,34 +178,23 @@ const maxAll = defineOp('max(Tensor self)', extremeAll('amax', 'max', 'MaxBackwa
 const minAll = defineOp('min(Tensor self)', extremeAll('amin', 'min', 'MinBackward1'));
 const maxDim = defineOp('max(Tensor self, int dim, bool keepdim=false) -> (values, indices)', extremeDim('max'));
 const minDim = defineOp('min(Tensor self, int dim, bool keepdim=false) -> (values, indices)', extremeDim('min'));
-/** Result of a reduction that also says where. */
-export type ValuesAndIndices = Tensor[] & { values: Tensor; indices: Tensor };
-/** Calls that max and min take. */
-export interface Extremum {
-  (input: Tensor): Tensor;
-  (input: Tensor, other: Tensor): Tensor;
-  (input: Tensor, dim: number, keepdim?: boolean | { keepdim?: boolean }): ValuesAndIndices;
-  (input: Tensor, options: { dim: number; keepdim?: boolean }): ValuesAndIndices;
-  (input: Tensor, options: { other: Tensor }): Tensor;
-}
-/** Methods that have several forms; the ops' schemas type the others. */
-export interface OverloadedMethods {
-  max(): Tensor;
-  max(other: Tensor): Tensor;
-  max(dim: number, keepdim?: boolean | { keepdim?: boolean }): ValuesAndIndices;
-  max(options: { dim: number; keepdim?: boolean }): ValuesAndIndices;
-  min(): Tensor;
-  min(other: Tensor): Tensor;
-  min(dim: number, keepdim?: boolean | { keepdim?: boolean }): ValuesAndIndices;
-  min(options: { dim: number; keepdim?: boolean }): ValuesAndIndices;
-}
 /**
  * max(t): the largest element. max(t, dim): { values, indices } along a dim, the first index among equals. max(a, b):
  * elementwise. NaN wins. See torch.max.
  */
-export const max: Extremum = overload('max', maxAll, maxDim, maximum);
+export const max: Overload<'max', typeof maxAll, typeof maxDim, typeof maximum> = overload(
+  'max',
+  maxAll,
+  maxDim,
+  maximum,
+);
 /** As max, for the smallest. See torch.min. */
-export const min: Extremum = overload('min', minAll, minDim, minimum);
+export const min: Overload<'min', typeof minAll, typeof minDim, typeof minimum> = overload(
+  'min',
+  minAll,
+  minDim,
+  minimum,
+);
 
 /** Smallest and largest, over all elements or one dim. See torch.aminmax. */
 export const aminmax = defineOp(
@@ -222,7 +202,7 @@ export const aminmax = defineOp(
   (): OpDef => ({
     forward(x: Tensor, dim: number | null, keepdim: boolean) {
       notEmpty('aminmax', x, wrapDims('aminmax', dim, x.shape.length));
-      return named(['min', 'max'], [x.amin(dim, keepdim), x.amax(dim, keepdim)]);
+      return [x.amin(dim, keepdim), x.amax(dim, keepdim)];
     },
     composite: true,
   }),

@@ -6,7 +6,7 @@ import { kernel, type Kernel } from '../native/launch.js';
 import { numelOf, wrapDim } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
-import { floatOnly, named, sumCode } from '../op/reduce.js';
+import { floatOnly, sumCode } from '../op/reduce.js';
 import { where } from './arithmetic.js';
 import { cat } from './joining.js';
 
@@ -104,7 +104,7 @@ const runningExtreme = (name: 'cummax' | 'cummin'): (() => OpDef) => {
   return (): OpDef => ({
     forward(x: Tensor, dim: number) {
       const indices = Tensor.raw(x.shape, Code.i64);
-      return named(['values', 'indices'], [scan(K[name], name, x, dim, indices), indices]);
+      return [scan(K[name], name, x, dim, indices), indices];
     },
     backward: {
       self: d('result1', (grads, indices, call) =>

@@ -116,7 +116,7 @@ export function unique(
   dim?: number | null,
 ): Tensor | Tensor[];
 export function unique(...args: unknown[]): unknown {
-  return (uniqueOp as (...args: unknown[]) => unknown)(...args);
+  return (uniqueOp as unknown as (...args: unknown[]) => unknown)(...args);
 }
 /** Runs of equal elements (or of equal slices of `dim`) as one each; see unique. See torch.unique_consecutive. */
 export function uniqueConsecutive<const O extends UniqueFlags & { dim?: number | null }>(
@@ -131,7 +131,7 @@ export function uniqueConsecutive(
   dim?: number | null,
 ): Tensor | Tensor[];
 export function uniqueConsecutive(...args: unknown[]): unknown {
-  return (consecutiveOp as (...args: unknown[]) => unknown)(...args);
+  return (consecutiveOp as unknown as (...args: unknown[]) => unknown)(...args);
 }
 
 /** Which elements are (with `invert`: are not) among testElements, as bool. See torch.isin. */
@@ -205,7 +205,7 @@ function search(
  * int32 with outInt32. See torch.searchsorted.
  */
 export const searchsorted = defineOp(
-  'searchsorted(Tensor sortedSequence, Tensor|Scalar values, *, bool outInt32=false, bool? right=null, string? side=null, Tensor? sorter=null)',
+  "searchsorted(Tensor sortedSequence, Tensor|Scalar values, *, bool outInt32=false, bool? right=null, 'left'|'right'? side=null, Tensor? sorter=null)",
   (): OpDef => ({
     forward(
       sequence: Tensor,
@@ -215,8 +215,6 @@ export const searchsorted = defineOp(
       side: string | null,
       sorter: Tensor | null,
     ) {
-      if (side !== null && side !== 'left' && side !== 'right')
-        throw new TypeError(`searchsorted: side must be 'left' or 'right', got '${side}'`);
       if (side === 'left' && right === true)
         throw new TenfoldError('value', "searchsorted: side: 'left' and right: true contradict each other");
       const x = values instanceof Tensor ? values : scalarTensor(values, { dtype: DTYPES[promote(sequence, values)]! });
@@ -347,14 +345,6 @@ declare module '../tensor/tensor.js' {
     uniqueConsecutive<const O extends UniqueFlags & { dim?: number | null }>(options: O): OneOrSeveral<O>;
     uniqueConsecutive(): Tensor;
     uniqueConsecutive(returnInverse: boolean, returnCounts?: boolean, dim?: number | null): Tensor | Tensor[];
-    /** The middle element of all, or of a dim: see median(). */
-    median(): Tensor;
-    median(dim: number, keepdim?: boolean | { keepdim?: boolean }): Tensor[] & { values: Tensor; indices: Tensor };
-    median(options: { dim: number; keepdim?: boolean }): Tensor[] & { values: Tensor; indices: Tensor };
-    /** median that leaves NaN out. */
-    nanmedian(): Tensor;
-    nanmedian(dim: number, keepdim?: boolean | { keepdim?: boolean }): Tensor[] & { values: Tensor; indices: Tensor };
-    nanmedian(options: { dim: number; keepdim?: boolean }): Tensor[] & { values: Tensor; indices: Tensor };
   }
 }
 const methods = { nonzero, unique, uniqueConsecutive } as Record<string, unknown>;

@@ -10,7 +10,6 @@ import { kernel } from '../native/launch.js';
 import { formatShape, numelOf, wrapDim } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
-import { named } from '../op/reduce.js';
 import { maximum, where } from './arithmetic.js';
 import { checkMatrices, checkSquare, idFor, whichMatrix } from './solving.js';
 
@@ -65,8 +64,7 @@ const asRow = (t: Tensor): Tensor => t.unsqueeze(-2);
  * full rank; those of what fullMatrices adds are ignored. svdvals is faster where only S is wanted. See torch.linalg.svd.
  */
 export const linalgSvd = defineOp('svd(Tensor A, bool fullMatrices=true) -> (U, S, Vh)', (): OpDef => ({
-  forward: (a: Tensor, full: boolean) =>
-    named(['U', 'S', 'Vh'], decompose('svd', a, full ? Vectors.full : Vectors.reduced)),
+  forward: (a: Tensor, full: boolean) => decompose('svd', a, full ? Vectors.full : Vectors.reduced),
   backward: {
     A: d('result', 'result1', 'result2', (grads, U, S, Vh) => {
       const k = S.shape.at(-1)!;
@@ -133,11 +131,11 @@ export const svd = defineOp('svd(Tensor self, bool some=true, bool computeUv=tru
   forward(a: Tensor, some: boolean, computeUv: boolean) {
     if (computeUv) {
       const { U, S, Vh } = linalgSvd(a, { fullMatrices: !some });
-      return named(['U', 'S', 'V'], [U, S, Vh.mT]);
+      return [U, S, Vh.mT];
     }
     checkMatrices('svd', a);
     const square = (n: number): Tensor => Tensor.zeros([...a.shape.slice(0, -2), n, n], a.code);
-    return named(['U', 'S', 'V'], [square(a.shape.at(-2)!), svdvals(a), square(a.shape.at(-1)!)]);
+    return [square(a.shape.at(-2)!), svdvals(a), square(a.shape.at(-1)!)];
   },
   composite: true,
 }));

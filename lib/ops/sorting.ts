@@ -9,7 +9,7 @@ import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { overload } from '../op/overload.js';
 import { countTrue } from '../op/indexed.js';
-import type { Scalar } from '../op/schema.js';
+import type { Overload, Scalar } from '../op/schema.js';
 import { where as whereOp } from './arithmetic.js';
 import { fullLike, scalarTensor } from './creation.js';
 
@@ -193,35 +193,33 @@ const medianOf = (name: 'median' | 'nanmedian') => (): OpDef => ({
     oneOfRow(name, K.median, self, dim, keepdim, [], [name === 'nanmedian' ? 1 : 0]),
   backward: oneGrad(name),
 });
-/** median as a function: of all elements, or of a dim. */
-interface Median {
-  (self: Tensor): Tensor;
-  (
-    self: Tensor,
-    dim: number,
-    keepdim?: boolean | { keepdim?: boolean },
-  ): Tensor[] & { values: Tensor; indices: Tensor };
-  (self: Tensor, options: { dim: number; keepdim?: boolean }): Tensor[] & { values: Tensor; indices: Tensor };
-}
+const medianOfAll = defineOp('median(Tensor self)', medianAll('median'));
+const medianAlong = defineOp(
+  'median(Tensor self, int dim, bool keepdim=false) -> (values, indices)',
+  medianOf('median'),
+);
 /**
  * The middle element (the lower of two): median(x) of all elements, median(x, dim, keepdim) of a dim with its index. NaN
  * where there is one. See torch.median.
  */
-export const median: Median = overload(
+export const median: Overload<'median', typeof medianOfAll, typeof medianAlong> = overload(
   'median',
-  defineOp('median(Tensor self)', medianAll('median')),
-  defineOp('median(Tensor self, int dim, bool keepdim=false) -> (values, indices)', medianOf('median')),
+  medianOfAll,
+  medianAlong,
+);
+const nanmedianOfAll = defineOp('nanmedian(Tensor self)', medianAll('nanmedian'));
+const nanmedianAlong = defineOp(
+  'nanmedian(Tensor self, int dim, bool keepdim=false) -> (values, indices)',
+  medianOf('nanmedian'),
 );
 /** median that leaves NaN out. See torch.nanmedian. */
-export const nanmedian: Median = overload(
+export const nanmedian: Overload<'nanmedian', typeof nanmedianOfAll, typeof nanmedianAlong> = overload(
   'nanmedian',
-  defineOp('nanmedian(Tensor self)', medianAll('nanmedian')),
-  defineOp('nanmedian(Tensor self, int dim, bool keepdim=false) -> (values, indices)', medianOf('nanmedian')),
+  nanmedianOfAll,
+  nanmedianAlong,
 );
 
 // ---- quantiles -------------------------------------------------------------------------------------------------------
-
-const INTERPOLATIONS = ['linear', 'lower', 'higher', 'midpoint', 'nearest'];
 
 function quantileOf(
   call: string,
@@ -235,9 +233,6 @@ function quantileOf(
   if (self.code !== Code.f32 && self.code !== Code.f64)
     throw new TenfoldError('dtype', `${call}: needs float32 or float64, got ${self.dtype}`);
   if (self.count === 0) throw new TenfoldError('shape', `${call}: an empty tensor has no quantiles`);
-  if (!INTERPOLATIONS.includes(interpolation)) {
-    throw new TypeError(`${call}: interpolation must be one of ${INTERPOLATIONS.join(', ')}, got '${interpolation}'`);
-  }
   const at = q instanceof Tensor ? q : scalarTensor(q, { dtype: self.dtype });
   if (at.shape.length > 1)
     throw new TenfoldError('shape', `${call}: q must be a number or have one dim, got shape ${formatShape(at.shape)}`);
@@ -284,7 +279,7 @@ function quantileOf(
  * `interpolation` between the two nearest: 'linear', 'lower', 'higher', 'midpoint', 'nearest'. See torch.quantile.
  */
 export const quantile = defineOp(
-  "quantile(Tensor self, Tensor|Scalar q, int? dim=null, bool keepdim=false, *, string interpolation='linear')",
+  "quantile(Tensor self, Tensor|Scalar q, int? dim=null, bool keepdim=false, *, 'linear'|'lower'|'higher'|'midpoint'|'nearest' interpolation='linear')",
   (): OpDef => ({
     forward: (self: Tensor, q: Tensor | Scalar, dim: number | null, keepdim: boolean, interpolation: string) =>
       quantileOf('quantile', self, q, dim, keepdim, interpolation, false),
@@ -293,7 +288,7 @@ export const quantile = defineOp(
 );
 /** quantile that leaves NaN out. See torch.nanquantile. */
 export const nanquantile = defineOp(
-  "nanquantile(Tensor self, Tensor|Scalar q, int? dim=null, bool keepdim=false, *, string interpolation='linear')",
+  "nanquantile(Tensor self, Tensor|Scalar q, int? dim=null, bool keepdim=false, *, 'linear'|'lower'|'higher'|'midpoint'|'nearest' interpolation='linear')",
   (): OpDef => ({
     forward: (self: Tensor, q: Tensor | Scalar, dim: number | null, keepdim: boolean, interpolation: string) =>
       quantileOf('nanquantile', self, q, dim, keepdim, interpolation, true),

@@ -3,10 +3,10 @@ import { TenfoldError } from '../errors.js';
 import { Code, getDefaultDtype, isFloatCode } from '../dtype.js';
 import { kernel } from '../native/launch.js';
 import { Tensor } from '../tensor/tensor.js';
-import { d, defineOp, zeroGradient, type Formula, type Op, type OpDef } from '../op/define.js';
+import { d, defineOp, zeroGradient, type Formula, type OpDef } from '../op/define.js';
 import { overload } from '../op/overload.js';
 import { To, binary, elementwise, promote, unary, type Operand } from '../op/elementwise.js';
-import type { Scalar } from '../op/schema.js';
+import type { Overload, Scalar } from '../op/schema.js';
 import { pow, where } from './arithmetic.js';
 import { sameShape } from '../tensor/shape.js';
 
@@ -79,8 +79,8 @@ const xlogyTensor = defineOp(
     'xlogy',
     {
       self: d('self', 'other', (grad, x, y) => {
-        const zero = y instanceof Tensor ? y.le(0) : x.mul(0).add(Number(y)).le(0);
-        return where(x.eq(0).logicalAnd(zero), 0, xlogy(grad, y));
+        const zero = x.eq(0).logicalAnd(x.mul(0).add(y).le(0)); // y may be a number
+        return where(zero, 0, xlogy(grad, y));
       }),
       other: d('self', 'other', (grad, x, y) => grad.mul(x).div(y)),
     },
@@ -94,8 +94,11 @@ const xlogyScalar = defineOp('xlogy(Scalar input, Tensor other)', (): OpDef => (
 }));
 const XLOGY = kernel('xlogy');
 /** x · log(y), 0 where x is 0; either may be a number. See torch.xlogy. */
-export const xlogy: Op<'xlogy[_](Tensor self, Tensor|Scalar other)'> & ((input: Scalar, other: Tensor) => Tensor) =
-  overload('xlogy', xlogyTensor, xlogyScalar);
+export const xlogy: Overload<'xlogy', typeof xlogyTensor, typeof xlogyScalar> = overload(
+  'xlogy',
+  xlogyTensor,
+  xlogyScalar,
+);
 /** √(a² + b²) without overflow. See torch.hypot. */
 export const hypot = defineOp(
   'hypot[_](Tensor self, Tensor other)',
@@ -325,8 +328,11 @@ const floatPowerScalar = defineOp('floatPower(Scalar input, Tensor exponent)', (
   composite: true,
 }));
 /** Powers in float64; either may be a number. See torch.float_power. */
-export const floatPower: Op<'floatPower[_](Tensor self, Tensor|Scalar exponent)'> &
-  ((input: Scalar, exponent: Tensor) => Tensor) = overload('floatPower', floatPowerTensor, floatPowerScalar);
+export const floatPower: Overload<'floatPower', typeof floatPowerTensor, typeof floatPowerScalar> = overload(
+  'floatPower',
+  floatPowerTensor,
+  floatPowerScalar,
+);
 /** Degrees as radians. See torch.deg2rad. */
 export const deg2rad = defineOp('deg2rad[_](Tensor self)', (): OpDef => ({
   forward: (x: Tensor) => x.mul(Math.PI / 180),

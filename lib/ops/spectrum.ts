@@ -7,7 +7,6 @@ import { numelOf } from '../tensor/shape.js';
 import { elementsOf } from '../tensor/elements.js';
 import { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
-import { named } from '../op/reduce.js';
 import { Code } from '../dtype.js';
 import { checkSquare, solve, whichMatrix } from './solving.js';
 
@@ -175,7 +174,7 @@ function decompose(call: string, a: Tensor, vectors: boolean): [Tensor, Tensor] 
  * their signs where all values differ; their gradients are finite only there. See torch.linalg.eig.
  */
 export const eig = defineOp('eig(Tensor A) -> (eigenvalues, eigenvectors)', (): OpDef => ({
-  forward: (a: Tensor) => named(['eigenvalues', 'eigenvectors'], decompose('eig', a, true)),
+  forward: (a: Tensor) => decompose('eig', a, true),
   backward: {
     A: d('result', 'result1', ([gradL, gradV]: [Tensor, Tensor], l: Tensor, v: Tensor) => {
       const turned = v.mT.matmul(gradV);

@@ -4,7 +4,8 @@ import { numelOf, wrapDims } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { d, defineOp, type OpDef } from '../op/define.js';
 import { overload } from '../op/overload.js';
-import { floatOnly, named, reduce, withDims, type Dims } from '../op/reduce.js';
+import type { Overload } from '../op/schema.js';
+import { floatOnly, reduce, withDims, type Dims } from '../op/reduce.js';
 import { where } from './arithmetic.js';
 
 const K = {
@@ -60,21 +61,22 @@ const stdDims = defineOp(
     },
   }),
 );
-type Unbiased = (input: Tensor, unbiased: boolean) => Tensor;
 /**
  * Variance of all elements or over dims, with n − correction (1 unless unbiased is false) in the denominator; also
  * var(t, unbiased). See torch.var.
  */
-const variance: typeof varDims & Unbiased = overload('var', varDims, varUnbiased);
+const variance: Overload<'var', typeof varDims, typeof varUnbiased> = overload('var', varDims, varUnbiased);
 export { variance as var };
 /** Standard deviation; as var. See torch.std. */
-export const std: typeof stdDims & Unbiased = overload('std', stdDims, stdUnbiased);
+export const std: Overload<'std', typeof stdDims, typeof stdUnbiased> = overload('std', stdDims, stdUnbiased);
 /** Variance and mean. See torch.var_mean. */
 const varMeanDims = defineOp(
   'varMean(Tensor input, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null) -> (var, mean)',
   (): OpDef => ({
-    forward: (x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) =>
-      named(['var', 'mean'], [variance(x, dim, unbiased, keepdim, { correction }), x.mean(dim, keepdim)]),
+    forward: (x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) => [
+      variance(x, dim, unbiased, keepdim, { correction }),
+      x.mean(dim, keepdim),
+    ],
     composite: true,
   }),
 );
@@ -82,8 +84,10 @@ const varMeanDims = defineOp(
 const stdMeanDims = defineOp(
   'stdMean(Tensor input, int[]? dim=null, bool unbiased=true, bool keepdim=false, *, float? correction=null) -> (std, mean)',
   (): OpDef => ({
-    forward: (x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) =>
-      named(['std', 'mean'], [x.std(dim, unbiased, keepdim, { correction }), x.mean(dim, keepdim)]),
+    forward: (x: Tensor, dim: Dims, unbiased: boolean, keepdim: boolean, correction: number | null) => [
+      x.std(dim, unbiased, keepdim, { correction }),
+      x.mean(dim, keepdim),
+    ],
     composite: true,
   }),
 );
@@ -97,8 +101,14 @@ const stdMeanUnbiased = defineOp('stdMean(Tensor input, bool unbiased) -> (std, 
   composite: true,
 }));
 /** Variance and mean; also varMean(t, unbiased). See torch.var_mean. */
-export const varMean: typeof varMeanDims & ((input: Tensor, unbiased: boolean) => ReturnType<typeof varMeanDims>) =
-  overload('varMean', varMeanDims, varMeanUnbiased);
+export const varMean: Overload<'varMean', typeof varMeanDims, typeof varMeanUnbiased> = overload(
+  'varMean',
+  varMeanDims,
+  varMeanUnbiased,
+);
 /** Standard deviation and mean; also stdMean(t, unbiased). See torch.std_mean. */
-export const stdMean: typeof stdMeanDims & ((input: Tensor, unbiased: boolean) => ReturnType<typeof stdMeanDims>) =
-  overload('stdMean', stdMeanDims, stdMeanUnbiased);
+export const stdMean: Overload<'stdMean', typeof stdMeanDims, typeof stdMeanUnbiased> = overload(
+  'stdMean',
+  stdMeanDims,
+  stdMeanUnbiased,
+);

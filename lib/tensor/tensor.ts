@@ -10,7 +10,6 @@ import { gradFnOf, leafMeta, tensorOps, type AutogradMeta } from '../autograd/me
 import type { Hook, Node } from '../autograd/graph.js';
 import type { Methods } from '../op/schema.js';
 import type * as ops from '../ops/index.js';
-import type { OverloadedMethods } from '../ops/reduction.js';
 import {
   Storage,
   addressing,
@@ -686,7 +685,7 @@ export class Tensor extends Stamped {
 }
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging
-export interface Tensor extends Methods<typeof ops>, OverloadedMethods {}
+export interface Tensor extends Methods<typeof ops> {}
 
 /**
  * Makes the prototype of a class of tensors one itself, whose memory is gone: debuggers and mocking libraries read all its

@@ -84,7 +84,7 @@ export function resize(...args: Arguments<typeof resizeSchema.schema>): Tensor {
   const given = direct ? planes : planes.to('float32');
   const found = F.interpolate(given, {
     size: to,
-    mode: interpolation,
+    mode: interpolation as 'bilinear',
     ...(smooth ? { alignCorners: false, antialias } : {}),
   });
   return (direct ? found : found.round().to(image.dtype)).reshape(...shape.slice(0, -2), ...to);

@@ -14,6 +14,7 @@ import { packSaved, runningBackward, underHooks, withSaved, type SavedTensorsHoo
 import { defaultGenerator } from '../random/generator.js';
 import { formatShape, sameShape, type Shape } from '../tensor/shape.js';
 import type { Storage } from '../tensor/storage.js';
+import { NamedTensors, mapNamed } from '../tensor/namedTensors.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /** Options of checkpoint and checkpointSequential. */
@@ -338,12 +339,12 @@ const INPUTS: BackwardRule = { gradName: 'checkpoint', escapes: true, backward: 
 function replaced(value: unknown, by: (x: unknown) => unknown, path: readonly object[] = []): unknown {
   const other = by(value);
   if (other !== value) return other;
-  if (!(Array.isArray(value) || isPlain(value)) || path.includes(value)) return value;
+  if (!(Array.isArray(value) || isPlain(value) || value instanceof NamedTensors) || path.includes(value)) return value;
   if (!Object.values(value).some((x) => typeof x === 'object')) return value;
   const inner = [...path, value];
   const parts = Object.entries(value).map(([key, x]) => [key, replaced(x, by, inner), x] as const);
   if (parts.every(([, x, before]) => x === before)) return value;
-  // By keys, as a result such as sort's is a list with names.
+  if (value instanceof NamedTensors) return mapNamed(value, (x) => replaced(x, by, inner));
   const copy: object = Array.isArray(value) ? [] : {};
   return Object.assign(copy, Object.fromEntries(parts));
 }

@@ -58,8 +58,8 @@ const ACTIVATIONS: Record<string, Fn> = {
 
 const target = [0.3, 0.9, 0.1, 0.6, 0.2, 0.7, 0.4, 0.8, 0.5, 0.15, 0.35, 0.55];
 const y = tf.tensor(target, { dtype: 'float64' }).reshape(3, 4);
-const reductions = ['none', 'mean', 'sum'];
-const LOSSES: Record<string, (reduction: string) => [Fn, Tensor[]]> = {
+const reductions = ['none', 'mean', 'sum'] as const;
+const LOSSES: Record<string, (reduction: (typeof reductions)[number]) => [Fn, Tensor[]]> = {
   mseLoss: (reduction) => [(a, b) => F.mseLoss(a, b, { reduction }), [smooth(3, 4), smooth(3, 4)]],
   'mseLoss, broadcast': (reduction) => [(a, b) => F.mseLoss(a, b, { reduction }), [smooth(3, 4), smooth(4)]],
   l1Loss: (reduction) => [(a, b) => F.l1Loss(a, b, { reduction }), [smooth(3, 4), smooth(3, 4)]],

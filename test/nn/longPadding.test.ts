@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { autograd, nn, randn, stack } from '../../lib/index.js';
 
-for (const mode of ['reflect', 'replicate', 'circular']) {
+for (const mode of ['reflect', 'replicate', 'circular'] as const) {
   for (const amounts of [[2, 3], [2, -3, -1, 4], [-2, -1, 0, 0]] as const /* prettier-ignore */) {
     test(`${mode} by ${amounts.join()}: many planes as one by one`, () => {
       const shape = amounts.length === 2 ? [1, 300, 9] : [1, 300, 8, 9];

@@ -319,14 +319,14 @@ describe('constructors', () => {
     );
     expect(() => new nn.Linear(2.5, 3)).toThrow("Linear: 'inFeatures' must be an integer, got 2.5");
     expect(() => new nn.Conv2d(3, 4, 3, { groups: 2 })).toThrow("3 channels in and 4 out can't form 2 groups");
-    expect(() => new nn.Conv2d(2, 4, 3, { padding: 'smae' })).toThrow(
+    expect(() => new nn.Conv2d(2, 4, 3, { padding: 'smae' as never })).toThrow(
       "padding must be numbers, 'same' or 'valid', got 'smae'",
     );
     expect(() => new nn.BatchNorm2d(3, { momentm: 1 } as never)).toThrow(
       "unknown option 'momentm', did you mean 'momentum'?",
     );
     expect(() => new nn.Dropout(1.5)).toThrow('Dropout: p must be between 0 and 1, got 1.5');
-    expect(() => new nn.MSELoss({ reduction: 'avg' })).toThrow(
+    expect(() => new nn.MSELoss({ reduction: 'avg' as never })).toThrow(
       "MSELoss: reduction must be 'none', 'mean' or 'sum', got 'avg'",
     );
   });

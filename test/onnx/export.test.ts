@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import * as tf from '../../lib/index.js';
-import { nn, onnx, type Tensor } from '../../lib/index.js';
+import { nn, onnx, Tensor } from '../../lib/index.js';
 import { MODEL, type ModelMessage } from '../../lib/onnx/messages.js';
 import { Source, decode } from '../../lib/onnx/wire.js';
 import { ROWS, grownInputs, make } from './layers.js';
@@ -18,7 +18,7 @@ interface Recorded {
 const { rows } = JSON.parse(
   gunzipSync(readFileSync(new URL('../fixtures/onnx_export.json.gz', import.meta.url))).toString(),
 ) as { rows: Recorded[] };
-const flat = (x: unknown): Tensor[] => (Array.isArray(x) ? x.flatMap(flat) : [x as Tensor]);
+const flat = (x: unknown): Tensor[] => (x instanceof Tensor ? [x] : [...(x as Iterable<unknown>)].flatMap(flat));
 const folder = mkdtempSync(join(tmpdir(), 'tenfold-export-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -325,7 +325,7 @@ const ROWS: Record<string, Row[]> = {
   ],
   rrelu: [[(a) => (tf.manualSeed(0), F.rrelu(a, 0.1, 0.9, true)), x(2, 3)]],
   dropout1d: [[(a) => (tf.manualSeed(0), F.dropout1d(a, 0.5, true)), x(2, 3, 2)]],
-  'binaryCrossEntropyWithLogits, posWeight': ['none', 'mean', 'sum'].map((reduction): Row => [
+  'binaryCrossEntropyWithLogits, posWeight': (['none', 'mean', 'sum'] as const).map((reduction): Row => [
     (a, b, w) => F.binaryCrossEntropyWithLogits(a, b, { posWeight: w, reduction }), x(2, 3), between(0.1, 0.9, 2, 3),
     between(0.5, 2, 3),
   ]), // prettier-ignore
@@ -335,7 +335,7 @@ const ROWS: Record<string, Row[]> = {
     [(a, b) => F.binaryCrossEntropyWithLogits(a, b, { posWeight: tf.tensor(Float64Array.of(2, 0.5)) }),
       tf.zeros(2, { dtype: 'float64' }).requiresGrad_(), between(0.1, 0.9, 2)],
   ],
-  ctcLoss: ['none', 'mean', 'sum'].map((reduction): Row => [
+  ctcLoss: (['none', 'mean', 'sum'] as const).map((reduction): Row => [
     (a) => F.ctcLoss(a.logSoftmax(-1), tf.tensor([[1n, 2n], [2n, 2n]]), [4, 4], [2, 1], { reduction }), x(4, 2, 3),
   ]), // prettier-ignore
   maxUnpool: [

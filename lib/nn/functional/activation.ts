@@ -147,11 +147,8 @@ const geluTanhBackward = derivative('geluTanhBackward', [], (x) => {
 const GELU = kernel('gelu');
 const GELU_TANH = kernel('geluTanh');
 /** x · Φ(x); with approximate 'tanh' by tanh instead of erf (Hendrycks and Gimpel 2016). See torch.nn.functional.gelu. */
-export const gelu = defineOp("gelu(Tensor input, *, string approximate='none')", (): OpDef => ({
+export const gelu = defineOp("gelu(Tensor input, *, 'none'|'tanh' approximate='none')", (): OpDef => ({
   forward(x: Tensor, approximate: string) {
-    if (approximate !== 'none' && approximate !== 'tanh') {
-      throw new TenfoldError('value', `gelu: approximate must be 'none' or 'tanh', got '${approximate}'`);
-    }
     return unary(approximate === 'none' ? GELU : GELU_TANH, 'gelu', x);
   },
   backward: {

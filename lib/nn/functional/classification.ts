@@ -10,7 +10,7 @@ import { d, defineOp, type OpDef } from '../../op/define.js';
 import { cat, stack, where } from '../../ops/index.js';
 import { arange, fullLike, tensor } from '../../ops/creation.js';
 import { logsigmoid } from './activation.js';
-import { checkReduction, reduceLoss } from './loss.js';
+import { reduceLoss, type Reduction } from './loss.js';
 
 const REDUCTIONS = ['none', 'mean', 'sum'];
 
@@ -80,7 +80,7 @@ const inRange = (target: Tensor, ignore: number): Tensor => where(target.eq(igno
 const nllRows = defineOp(
   'nllRows(Tensor input, Tensor target, Tensor? weight, int ignoreIndex, string reduction)',
   (): OpDef => ({
-    forward(x: Tensor, target: Tensor, weight: Tensor | null, ignore: number, reduction: string) {
+    forward(x: Tensor, target: Tensor, weight: Tensor | null, ignore: number, reduction: Reduction) {
       const picked = x.gather(1, inRange(target, ignore).unsqueeze(1)).squeeze(1);
       const rows = rowWeights(target, weight, ignore, x);
       const losses = where(target.eq(ignore), 0, picked.mul(rows).neg());
@@ -103,10 +103,9 @@ const nllRows = defineOp(
  * [classes], target classes [n, d1, …]. Rows of class ignoreIndex don't count. See torch.nn.functional.nll_loss.
  */
 export const nllLoss = defineOp(
-  "nllLoss(Tensor input, Tensor target, Tensor? weight=null, *, int ignoreIndex=-100, string reduction='mean')",
+  "nllLoss(Tensor input, Tensor target, Tensor? weight=null, *, int ignoreIndex=-100, 'none'|'mean'|'sum' reduction='mean')",
   (): OpDef => ({
-    forward(input: Tensor, target: Tensor, weight: Tensor | null, ignoreIndex: number, reduction: string) {
-      checkReduction('nllLoss', reduction);
+    forward(input: Tensor, target: Tensor, weight: Tensor | null, ignoreIndex: number, reduction: Reduction) {
       checkClasses('nllLoss', input, target, false);
       const rows = asRows(input);
       const classes = target.long();
@@ -134,7 +133,7 @@ const fusedBackward = defineOp(
       saved: Tensor,
       ignore: number,
       smoothing: number,
-      reduction: string,
+      reduction: Reduction,
     ) {
       const out = Tensor.rawLike(x, x.code);
       const [rows, classes] = x.shape as unknown as [number, number];
@@ -165,7 +164,7 @@ const fusedBackward = defineOp(
 const fused = defineOp(
   'crossEntropyRows(Tensor input, Tensor target, int ignoreIndex, float labelSmoothing, string reduction) -> (loss, saved)',
   (): OpDef => ({
-    forward(x: Tensor, target: Tensor, ignore: number, smoothing: number, reduction: string) {
+    forward(x: Tensor, target: Tensor, ignore: number, smoothing: number, reduction: Reduction) {
       const [rows, classes] = x.shape as unknown as [number, number];
       const loss = Tensor.raw(reduction === 'none' ? [rows] : [], x.code);
       // What backward reads of each row: the largest logit, and log Σ e^(x − largest).
@@ -191,17 +190,16 @@ const fused = defineOp(
  * @throws TenfoldError 'shape' or 'dtype' where the target fits neither form, RangeError for a class that doesn't exist.
  */
 export const crossEntropy = defineOp(
-  "crossEntropy(Tensor input, Tensor target, Tensor? weight=null, *, int ignoreIndex=-100, string reduction='mean', float labelSmoothing=0)",
+  "crossEntropy(Tensor input, Tensor target, Tensor? weight=null, *, int ignoreIndex=-100, 'none'|'mean'|'sum' reduction='mean', float labelSmoothing=0)",
   (): OpDef => ({
     forward(
       input: Tensor,
       target: Tensor,
       weight: Tensor | null,
       ignoreIndex: number,
-      reduction: string,
+      reduction: Reduction,
       labelSmoothing: number,
     ) {
-      checkReduction('crossEntropy', reduction);
       if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
         throw new TenfoldError('value', `crossEntropy: labelSmoothing must be between 0 and 1, got ${labelSmoothing}`);
       }
@@ -236,7 +234,7 @@ function weighted(
   target: Tensor,
   weight: Tensor | null,
   ignore: number,
-  reduction: string,
+  reduction: Reduction,
   smoothing: number,
 ): Tensor {
   const classes = x.shape[1]!;
@@ -258,7 +256,7 @@ function ofProbabilities(
   input: Tensor,
   target: Tensor,
   weight: Tensor | null,
-  reduction: string,
+  reduction: Reduction,
   smoothing: number,
 ): Tensor {
   const dim = input.shape.length === 1 ? 0 : 1;
@@ -280,10 +278,9 @@ function ofProbabilities(
  * torch.nn.functional.multi_margin_loss.
  */
 export const multiMarginLoss = defineOp(
-  "multiMarginLoss(Tensor input, Tensor target, float p=1, float margin=1, Tensor? weight=null, *, string reduction='mean')",
+  "multiMarginLoss(Tensor input, Tensor target, float p=1, float margin=1, Tensor? weight=null, *, 'none'|'mean'|'sum' reduction='mean')",
   (): OpDef => ({
-    forward(input: Tensor, target: Tensor, p: number, margin: number, weight: Tensor | null, reduction: string) {
-      checkReduction('multiMarginLoss', reduction);
+    forward(input: Tensor, target: Tensor, p: number, margin: number, weight: Tensor | null, reduction: Reduction) {
       if (p !== 1 && p !== 2) throw new TenfoldError('value', `multiMarginLoss: p must be 1 or 2, got ${p}`);
       const x = input.shape.length < 2 ? input.reshape([1, -1]) : input;
       const classes = x.shape[1]!;
@@ -318,10 +315,9 @@ export const multiMarginLoss = defineOp(
  * torch.nn.functional.multilabel_margin_loss.
  */
 export const multilabelMarginLoss = defineOp(
-  "multilabelMarginLoss(Tensor input, Tensor target, *, string reduction='mean')",
+  "multilabelMarginLoss(Tensor input, Tensor target, *, 'none'|'mean'|'sum' reduction='mean')",
   (): OpDef => ({
-    forward(input: Tensor, target: Tensor, reduction: string) {
-      checkReduction('multilabelMarginLoss', reduction);
+    forward(input: Tensor, target: Tensor, reduction: Reduction) {
       if (!isFloatCode(input.code))
         throw new TenfoldError('dtype', `multilabelMarginLoss: input must be floating-point, got ${input.dtype}`);
       if (target.code !== Code.i64) {
@@ -363,10 +359,9 @@ export const multilabelMarginLoss = defineOp(
  * for each class. See torch.nn.functional.multilabel_soft_margin_loss.
  */
 export const multilabelSoftMarginLoss = defineOp(
-  "multilabelSoftMarginLoss(Tensor input, Tensor target, Tensor? weight=null, *, string reduction='mean')",
+  "multilabelSoftMarginLoss(Tensor input, Tensor target, Tensor? weight=null, *, 'none'|'mean'|'sum' reduction='mean')",
   (): OpDef => ({
-    forward(input: Tensor, target: Tensor, weight: Tensor | null, reduction: string) {
-      checkReduction('multilabelSoftMarginLoss', reduction);
+    forward(input: Tensor, target: Tensor, weight: Tensor | null, reduction: Reduction) {
       if (!isFloatCode(input.code))
         throw new TenfoldError('dtype', `multilabelSoftMarginLoss: input must be floating-point, got ${input.dtype}`);
       if (input.shape.length === 0)
@@ -401,7 +396,7 @@ const NEVER = -1e30;
  * each by its target's length. See torch.nn.functional.ctc_loss.
  */
 export const ctcLoss = defineOp(
-  "ctcLoss(Tensor logProbs, Tensor targets, any inputLengths, any targetLengths, int blank=0, string reduction='mean', bool zeroInfinity=false)",
+  "ctcLoss(Tensor logProbs, Tensor targets, any inputLengths, any targetLengths, int blank=0, 'none'|'mean'|'sum' reduction='mean', bool zeroInfinity=false)",
   (): OpDef => ({
     forward(
       logProbs: Tensor,
@@ -409,10 +404,9 @@ export const ctcLoss = defineOp(
       inputLengths: unknown,
       targetLengths: unknown,
       blank: number,
-      reduction: string,
+      reduction: Reduction,
       zeroInfinity: boolean,
     ) {
-      checkReduction('ctcLoss', reduction);
       const single = logProbs.shape.length === 2;
       const logs = single ? logProbs.unsqueeze(1) : logProbs;
       if (logs.shape.length !== 3)

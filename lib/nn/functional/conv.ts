@@ -280,9 +280,6 @@ function windowOf(
     );
     return { size: [...image], padding: span.map((s) => Math.floor((s - 1) / 2)) };
   }
-  if (typeof padding === 'string' && padding !== 'valid') {
-    throw new TenfoldError('value', `${call}: padding must be 'same', 'valid' or numbers, got '${padding}'`);
-  }
   const before = typeof padding === 'string' ? new Array<number>(n).fill(0) : perDim(call, 'padding', padding, n, 0);
   const padded = image.map((s, i) => s + 2 * before[i]!);
   if (padded.some((s, i) => s < span[i]!)) {
@@ -336,7 +333,7 @@ const convolve =
  * `padding` may be 'same' or 'valid'. See torch.nn.functional.conv1d.
  */
 export const conv1d = defineOp(
-  'conv1d(Tensor input, Tensor weight, Tensor? bias=null, int[] stride=1, int[]|string padding=0, int[] dilation=1, int groups=1)',
+  "conv1d(Tensor input, Tensor weight, Tensor? bias=null, int[] stride=1, 'same'|'valid'|int[] padding=0, int[] dilation=1, int groups=1)",
   (): OpDef => ({ forward: convolve('conv1d', 1), composite: true }),
 );
 /**
@@ -344,7 +341,7 @@ export const conv1d = defineOp(
  * `padding` may be 'same' or 'valid'. See torch.nn.functional.conv2d.
  */
 export const conv2d = defineOp(
-  'conv2d(Tensor input, Tensor weight, Tensor? bias=null, int[] stride=1, int[]|string padding=0, int[] dilation=1, int groups=1)',
+  "conv2d(Tensor input, Tensor weight, Tensor? bias=null, int[] stride=1, 'same'|'valid'|int[] padding=0, int[] dilation=1, int groups=1)",
   (): OpDef => ({ forward: convolve('conv2d', 2), composite: true }),
 );
 /**
@@ -352,7 +349,7 @@ export const conv2d = defineOp(
  * [filters, c / groups, kd, kh, kw]. `padding` may be 'same' or 'valid'. See torch.nn.functional.conv3d.
  */
 export const conv3d = defineOp(
-  'conv3d(Tensor input, Tensor weight, Tensor? bias=null, int[] stride=1, int[]|string padding=0, int[] dilation=1, int groups=1)',
+  "conv3d(Tensor input, Tensor weight, Tensor? bias=null, int[] stride=1, 'same'|'valid'|int[] padding=0, int[] dilation=1, int groups=1)",
   (): OpDef => ({ forward: convolve('conv3d', 3), composite: true }),
 );
 

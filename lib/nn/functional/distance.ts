@@ -6,7 +6,7 @@ import { type Tensor } from '../../tensor/tensor.js';
 import { defineOp, type OpDef } from '../../op/define.js';
 import { floatOnly } from '../../op/reduce.js';
 import { cdist, triuIndices } from '../../ops/index.js';
-import { checkReduction, reduceLoss } from './loss.js';
+import { reduceLoss, type Reduction } from './loss.js';
 
 /** Norm of x1 − x2 + eps over the last dim. See torch.nn.functional.pairwise_distance. */
 export const pairwiseDistance = defineOp(
@@ -77,7 +77,7 @@ export const normalize = defineOp('normalize(Tensor input, float p=2, int[] dim=
  * smaller. See torch.nn.functional.triplet_margin_loss.
  */
 export const tripletMarginLoss = defineOp(
-  "tripletMarginLoss(Tensor anchor, Tensor positive, Tensor negative, float margin=1, float p=2, float eps=1e-6, bool swap=false, *, string reduction='mean')",
+  "tripletMarginLoss(Tensor anchor, Tensor positive, Tensor negative, float margin=1, float p=2, float eps=1e-6, bool swap=false, *, 'none'|'mean'|'sum' reduction='mean')",
   (): OpDef => ({
     forward(
       a: Tensor,
@@ -87,9 +87,8 @@ export const tripletMarginLoss = defineOp(
       p: number,
       eps: number,
       swap: boolean,
-      reduction: string,
+      reduction: Reduction,
     ) {
-      checkReduction('tripletMarginLoss', reduction);
       checkMargin('tripletMarginLoss', margin);
       if (a.shape.length !== pos.shape.length || a.shape.length !== neg.shape.length) {
         const shapes = [a, pos, neg].map((t) => formatShape(t.shape)).join(', ');
@@ -124,7 +123,7 @@ export interface TripletMarginOptions {
   distanceFunction?: Distance | null;
   margin?: number;
   swap?: boolean;
-  reduction?: string;
+  reduction?: Reduction;
 }
 /**
  * tripletMarginLoss with a distance of one's own, pairwiseDistance where none is given. See
@@ -136,7 +135,7 @@ export const tripletMarginWithDistanceLoss: (
   negative: Tensor,
   options?: TripletMarginOptions,
 ) => Tensor = defineOp(
-  "tripletMarginWithDistanceLoss(Tensor anchor, Tensor positive, Tensor negative, *, any distanceFunction=null, float margin=1, bool swap=false, string reduction='mean')",
+  "tripletMarginWithDistanceLoss(Tensor anchor, Tensor positive, Tensor negative, *, any distanceFunction=null, float margin=1, bool swap=false, 'none'|'mean'|'sum' reduction='mean')",
   (): OpDef => ({
     forward(
       a: Tensor,
@@ -145,9 +144,8 @@ export const tripletMarginWithDistanceLoss: (
       distanceFunction: unknown,
       margin: number,
       swap: boolean,
-      reduction: string,
+      reduction: Reduction,
     ) {
-      checkReduction('tripletMarginWithDistanceLoss', reduction);
       checkMargin('tripletMarginWithDistanceLoss', margin);
       const given =
         distanceFunction ??

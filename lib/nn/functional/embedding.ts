@@ -134,7 +134,7 @@ function bagEnds(input: Tensor, offsets: Tensor, includeLastOffset: boolean): nu
  * See torch.nn.functional.embedding_bag.
  */
 export const embeddingBag = defineOp(
-  'embeddingBag(Tensor input, Tensor weight, Tensor? offsets=null, float? maxNorm=null, float normType=2, bool scaleGradByFreq=false, string mode="mean", bool sparse=false, Tensor? perSampleWeights=null, bool includeLastOffset=false, int? paddingIdx=null)',
+  "embeddingBag(Tensor input, Tensor weight, Tensor? offsets=null, float? maxNorm=null, float normType=2, bool scaleGradByFreq=false, 'sum'|'mean'|'max' mode='mean', bool sparse=false, Tensor? perSampleWeights=null, bool includeLastOffset=false, int? paddingIdx=null)",
   (): OpDef => ({
     forward(
       input: Tensor,
@@ -150,9 +150,6 @@ export const embeddingBag = defineOp(
       paddingIdx: number | null,
     ) {
       if (sparse) refuseSparse('embeddingBag', weight);
-      if (how !== 'sum' && how !== 'mean' && how !== 'max') {
-        throw new TypeError(`embeddingBag: mode must be 'sum', 'mean' or 'max', got '${how}'`);
-      }
       table('embeddingBag', weight);
       if (!isFloatCode(weight.code))
         throw new TenfoldError('dtype', `embeddingBag: the weight must be floating-point, got ${weight.dtype}`);

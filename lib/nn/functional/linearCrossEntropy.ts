@@ -31,7 +31,7 @@ function checkLayer(x: Tensor, weight: Tensor, bias: Tensor | null): void {
  * aren't here. See torch.nn.functional.linear_cross_entropy.
  */
 export const linearCrossEntropy = defineOp(
-  "linearCrossEntropy(Tensor input, Tensor linearWeight, Tensor target, *, Tensor? linearBias=null, Tensor? weight=null, string reduction='mean', int? ignoreIndex=null, float labelSmoothing=0)",
+  "linearCrossEntropy(Tensor input, Tensor linearWeight, Tensor target, *, Tensor? linearBias=null, Tensor? weight=null, 'none'|'mean'|'sum' reduction='mean', int? ignoreIndex=null, float labelSmoothing=0)",
   (): OpDef => ({
     forward(
       x: Tensor,
@@ -39,7 +39,7 @@ export const linearCrossEntropy = defineOp(
       target: Tensor,
       bias: Tensor | null,
       weight: Tensor | null,
-      reduction: string,
+      reduction: 'none' | 'mean' | 'sum',
       ignoreIndex: number | null,
       labelSmoothing: number,
     ) {

@@ -18,13 +18,8 @@ import { logsigmoid } from './activation.js';
 /** What becomes of the losses of the elements. */
 export type Reduction = 'none' | 'mean' | 'sum';
 
-export function checkReduction(call: string, reduction: string): void {
-  if (reduction !== 'none' && reduction !== 'mean' && reduction !== 'sum') {
-    throw new TenfoldError('value', `${call}: reduction must be 'none', 'mean' or 'sum', got '${reduction}'`);
-  }
-}
 /** Mean, sum, or the losses as they are. */
-export function reduceLoss(loss: Tensor, reduction: string): Tensor {
+export function reduceLoss(loss: Tensor, reduction: Reduction): Tensor {
   return reduction === 'none' ? loss : reduction === 'sum' ? loss.sum() : loss.mean();
 }
 function needSameShape(call: string, input: Tensor, target: Tensor): void {
@@ -91,9 +86,8 @@ function differenceLoss(
     backward(grad, x, y, share(call), scalarOf(call));
   return {
     forward(input: Tensor, target: Tensor, ...rest: unknown[]) {
-      const reduction = rest.find((r) => typeof r === 'string') as string;
+      const reduction = rest.find((r) => typeof r === 'string') as Reduction;
       const scalar = rest.find((r) => typeof r === 'number') as number | undefined;
-      checkReduction(name, reduction);
       warnOfBroadcast(name, input, target);
       const losses = elementwise(k, name, [input, target], promote(input, target), codeOf(input, target), [
         scalar ?? 0,
@@ -110,26 +104,31 @@ function differenceLoss(
 const MSE = kernel('mseLoss');
 const mseLossBackward = derivative('mseLossBackward', (x) => where(x.isnan(), x, 1));
 /** Mean of (input − target)². See torch.nn.functional.mse_loss. */
-export const mseLoss = defineOp("mseLoss(Tensor input, Tensor target, *, string reduction='mean')", (): OpDef => {
-  // The kernel's factor holds the 2.
-  const twice: Derivative = (grad, x, y, factor, scalar) => mseLossBackward(grad, x, y, 2 * factor, scalar);
-  return differenceLoss('mseLoss', MSE, twice, () => 0);
-});
+export const mseLoss = defineOp(
+  "mseLoss(Tensor input, Tensor target, *, 'none'|'mean'|'sum' reduction='mean')",
+  (): OpDef => {
+    // The kernel's factor holds the 2.
+    const twice: Derivative = (grad, x, y, factor, scalar) => mseLossBackward(grad, x, y, 2 * factor, scalar);
+    return differenceLoss('mseLoss', MSE, twice, () => 0);
+  },
+);
 
 /** Mean of |input − target|. See torch.nn.functional.l1_loss. */
-export const l1Loss = defineOp("l1Loss(Tensor input, Tensor target, *, string reduction='mean')", (): OpDef => ({
-  forward(input: Tensor, target: Tensor, reduction: string) {
-    checkReduction('l1Loss', reduction);
-    warnOfBroadcast('l1Loss', input, target);
-    broadcastShapes('l1Loss', input.shape, target.shape);
-    return reduceLoss(absoluteDifference(input, target), reduction);
-  },
-  composite: true,
-}));
+export const l1Loss = defineOp(
+  "l1Loss(Tensor input, Tensor target, *, 'none'|'mean'|'sum' reduction='mean')",
+  (): OpDef => ({
+    forward(input: Tensor, target: Tensor, reduction: Reduction) {
+      warnOfBroadcast('l1Loss', input, target);
+      broadcastShapes('l1Loss', input.shape, target.shape);
+      return reduceLoss(absoluteDifference(input, target), reduction);
+    },
+    composite: true,
+  }),
+);
 const L1 = kernel('l1Loss');
 const l1LossBackward = derivative('l1LossBackward');
 const absoluteDifference = defineOp(
-  "absoluteDifference(Tensor input, Tensor target, *, string reduction='none')",
+  "absoluteDifference(Tensor input, Tensor target, *, 'none'|'mean'|'sum' reduction='none')",
   (): OpDef => ({
     ...differenceLoss('l1Loss', L1, l1LossBackward, () => 0),
     gradName: 'AbsBackward0',
@@ -141,7 +140,7 @@ const smoothL1LossBackward = derivative('smoothL1LossBackward', (x, beta) =>
   where(x.abs().lt(beta), 1 / beta, x.mul(0)),
 );
 const smoothL1 = defineOp(
-  "smoothL1(Tensor input, Tensor target, *, string reduction='mean', float beta=1)",
+  "smoothL1(Tensor input, Tensor target, *, 'none'|'mean'|'sum' reduction='mean', float beta=1)",
   (): OpDef => ({
     ...differenceLoss('smoothL1Loss', SMOOTH_L1, smoothL1LossBackward, (call) => call.beta),
     gradName: 'SmoothL1LossBackward0',
@@ -149,9 +148,9 @@ const smoothL1 = defineOp(
 );
 /** Quadratic below beta, linear above: mean of 0.5 x² / beta, or |x| − 0.5 beta. See torch.nn.functional.smooth_l1_loss. */
 export const smoothL1Loss = defineOp(
-  "smoothL1Loss(Tensor input, Tensor target, *, string reduction='mean', float beta=1)",
+  "smoothL1Loss(Tensor input, Tensor target, *, 'none'|'mean'|'sum' reduction='mean', float beta=1)",
   (): OpDef => ({
-    forward(input: Tensor, target: Tensor, reduction: string, beta: number) {
+    forward(input: Tensor, target: Tensor, reduction: Reduction, beta: number) {
       if (!(beta >= 0)) throw new TenfoldError('value', `smoothL1Loss: beta must not be negative, got ${beta}`);
       return beta === 0 ? l1Loss(input, target, { reduction }) : smoothL1(input, target, { reduction, beta });
     },
@@ -163,7 +162,7 @@ const HUBER = kernel('huberLoss');
 const huberLossBackward = derivative('huberLossBackward', (x, delta) => where(x.abs().le(delta), 1, x.mul(0)));
 /** Quadratic up to delta, linear beyond: mean of 0.5 x², or delta (|x| − 0.5 delta). See torch.nn.functional.huber_loss. */
 export const huberLoss = defineOp(
-  "huberLoss(Tensor input, Tensor target, string reduction='mean', float delta=1)",
+  "huberLoss(Tensor input, Tensor target, 'none'|'mean'|'sum' reduction='mean', float delta=1)",
   (): OpDef => {
     // PyTorch's one loss whose dtype is the input's, whatever the target's.
     const codeOf = (input: Tensor, target: Tensor): Code => {
@@ -177,7 +176,7 @@ export const huberLoss = defineOp(
     const block = differenceLoss('huberLoss', HUBER, huberLossBackward, (call) => call.delta, codeOf);
     return {
       ...block,
-      forward(input: Tensor, target: Tensor, reduction: string, delta: number) {
+      forward(input: Tensor, target: Tensor, reduction: Reduction, delta: number) {
         if (!(delta > 0)) throw new TenfoldError('value', `huberLoss: delta must be positive, got ${delta}`);
         return block.forward(input, target, reduction, delta) as Tensor;
       },
@@ -213,7 +212,7 @@ const bceBackward = defineOp(
   }),
 );
 const plainBce = defineOp('binaryCrossEntropyPlain(Tensor input, Tensor target, string reduction)', (): OpDef => ({
-  forward: (x: Tensor, y: Tensor, reduction: string) =>
+  forward: (x: Tensor, y: Tensor, reduction: Reduction) =>
     reduceLoss(elementwise(BCE, 'binaryCrossEntropy', [x, y], x.code), reduction),
   backward: {
     input: d('input', 'target', (grad, x, y, call) => bceBackward(grad, x, y, share(call))),
@@ -236,10 +235,9 @@ const plainBce = defineOp('binaryCrossEntropyPlain(Tensor input, Tensor target, 
  * torch.nn.functional.binary_cross_entropy.
  */
 export const binaryCrossEntropy = defineOp(
-  "binaryCrossEntropy(Tensor input, Tensor target, Tensor? weight=null, *, string reduction='mean')",
+  "binaryCrossEntropy(Tensor input, Tensor target, Tensor? weight=null, *, 'none'|'mean'|'sum' reduction='mean')",
   (): OpDef => ({
-    forward(input: Tensor, target: Tensor, weight: Tensor | null, reduction: string) {
-      checkReduction('binaryCrossEntropy', reduction);
+    forward(input: Tensor, target: Tensor, weight: Tensor | null, reduction: Reduction) {
       needSameShape('binaryCrossEntropy', input, target);
       needOneDtype('binaryCrossEntropy', input, target);
       checkInterval(input, 0, 1, notProbabilities);
@@ -305,7 +303,7 @@ const logitsBackward = defineOp(
 const plainLogits = defineOp(
   'binaryCrossEntropyWithLogitsPlain(Tensor input, Tensor target, Tensor? posWeight, string reduction)',
   (): OpDef => ({
-    forward: (x: Tensor, y: Tensor, posWeight: Tensor | null, reduction: string) =>
+    forward: (x: Tensor, y: Tensor, posWeight: Tensor | null, reduction: Reduction) =>
       reduceLoss(
         posWeight === null
           ? elementwise(LOGITS, 'binaryCrossEntropyWithLogits', [x, y], x.code)
@@ -329,10 +327,9 @@ const plainLogits = defineOp(
  * torch.nn.functional.binary_cross_entropy_with_logits.
  */
 export const binaryCrossEntropyWithLogits = defineOp(
-  "binaryCrossEntropyWithLogits(Tensor input, Tensor target, Tensor? weight=null, *, string reduction='mean', Tensor? posWeight=null)",
+  "binaryCrossEntropyWithLogits(Tensor input, Tensor target, Tensor? weight=null, *, 'none'|'mean'|'sum' reduction='mean', Tensor? posWeight=null)",
   (): OpDef => ({
-    forward(input: Tensor, target: Tensor, weight: Tensor | null, reduction: string, posWeight: Tensor | null) {
-      checkReduction('binaryCrossEntropyWithLogits', reduction);
+    forward(input: Tensor, target: Tensor, weight: Tensor | null, reduction: Reduction, posWeight: Tensor | null) {
       needSameShape('binaryCrossEntropyWithLogits', input, target);
       const t = target.isFloatingPoint() ? target : target.to(input.dtype);
       if (posWeight !== null) broadcastShapes('binaryCrossEntropyWithLogits', input.shape, posWeight.shape);
@@ -345,10 +342,9 @@ export const binaryCrossEntropyWithLogits = defineOp(
 
 /** Mean of target (log target − input), for input a log-probability. See torch.nn.functional.kl_div. */
 export const klDiv = defineOp(
-  "klDiv(Tensor input, Tensor target, *, string reduction='mean', bool logTarget=false)",
+  "klDiv(Tensor input, Tensor target, *, 'none'|'batchmean'|'mean'|'sum' reduction='mean', bool logTarget=false)",
   (): OpDef => ({
-    forward(input: Tensor, target: Tensor, reduction: string, logTarget: boolean) {
-      if (reduction !== 'batchmean') checkReduction('klDiv', reduction);
+    forward(input: Tensor, target: Tensor, reduction: Reduction | 'batchmean', logTarget: boolean) {
       broadcastShapes('klDiv', input.shape, target.shape);
       const loss = logTarget ? target.exp().mul(target.sub(input)) : target.xlogy(target).sub(target.mul(input));
       if (reduction === 'batchmean') return input.shape.length === 0 ? loss.sum() : loss.sum().div(input.shape[0]!);
@@ -360,10 +356,9 @@ export const klDiv = defineOp(
 
 /** Negative log-likelihood of Poisson counts; input is the rate, or its logarithm. See torch.nn.functional.poisson_nll_loss. */
 export const poissonNllLoss = defineOp(
-  "poissonNllLoss(Tensor input, Tensor target, bool logInput=true, bool full=false, *, float eps=1e-8, string reduction='mean')",
+  "poissonNllLoss(Tensor input, Tensor target, bool logInput=true, bool full=false, *, float eps=1e-8, 'none'|'mean'|'sum' reduction='mean')",
   (): OpDef => ({
-    forward(input: Tensor, target: Tensor, logInput: boolean, full: boolean, eps: number, reduction: string) {
-      checkReduction('poissonNllLoss', reduction);
+    forward(input: Tensor, target: Tensor, logInput: boolean, full: boolean, eps: number, reduction: Reduction) {
       broadcastShapes('poissonNllLoss', input.shape, target.shape);
       let loss = logInput ? input.exp().sub(target.mul(input)) : input.sub(target.mul(input.add(eps).log()));
       if (full) {
@@ -379,10 +374,16 @@ export const poissonNllLoss = defineOp(
 
 /** Negative log-likelihood of a normal distribution of mean input and variance var. See torch.nn.functional.gaussian_nll_loss. */
 export const gaussianNllLoss = defineOp(
-  "gaussianNllLoss(Tensor input, Tensor target, Tensor|Scalar var, bool full=false, float eps=1e-6, string reduction='mean')",
+  "gaussianNllLoss(Tensor input, Tensor target, Tensor|Scalar var, bool full=false, float eps=1e-6, 'none'|'mean'|'sum' reduction='mean')",
   (): OpDef => ({
-    forward(input: Tensor, target: Tensor, variance: Tensor | Scalar, full: boolean, eps: number, reduction: string) {
-      checkReduction('gaussianNllLoss', reduction);
+    forward(
+      input: Tensor,
+      target: Tensor,
+      variance: Tensor | Scalar,
+      full: boolean,
+      eps: number,
+      reduction: Reduction,
+    ) {
       if (!(eps > 0)) throw new TenfoldError('value', `gaussianNllLoss: eps must be positive, got ${eps}`);
       let v = variance instanceof Tensor ? variance : fullLike(input, Number(variance));
       if (!sameShape(v.shape, input.shape)) {
@@ -415,10 +416,9 @@ const asFloat = (x: Tensor): Tensor => (x.isFloatingPoint() ? x : x.to(getDefaul
 
 /** Mean of max(0, −target (input1 − input2) + margin): which of two ranks higher. See torch.nn.functional.margin_ranking_loss. */
 export const marginRankingLoss = defineOp(
-  "marginRankingLoss(Tensor input1, Tensor input2, Tensor target, float margin=0, *, string reduction='mean')",
+  "marginRankingLoss(Tensor input1, Tensor input2, Tensor target, float margin=0, *, 'none'|'mean'|'sum' reduction='mean')",
   (): OpDef => ({
-    forward(input1: Tensor, input2: Tensor, target: Tensor, margin: number, reduction: string) {
-      checkReduction('marginRankingLoss', reduction);
+    forward(input1: Tensor, input2: Tensor, target: Tensor, margin: number, reduction: Reduction) {
       if (input1.shape.length !== input2.shape.length || input1.shape.length !== target.shape.length) {
         throw new TenfoldError(
           'shape',
@@ -438,10 +438,9 @@ export const marginRankingLoss = defineOp(
 
 /** input where target is 1, max(0, margin − input) where it is −1. See torch.nn.functional.hinge_embedding_loss. */
 export const hingeEmbeddingLoss = defineOp(
-  "hingeEmbeddingLoss(Tensor input, Tensor target, float margin=1, *, string reduction='mean')",
+  "hingeEmbeddingLoss(Tensor input, Tensor target, float margin=1, *, 'none'|'mean'|'sum' reduction='mean')",
   (): OpDef => ({
-    forward(input: Tensor, target: Tensor, margin: number, reduction: string) {
-      checkReduction('hingeEmbeddingLoss', reduction);
+    forward(input: Tensor, target: Tensor, margin: number, reduction: Reduction) {
       const hinge = input.neg().add(margin).clamp({ min: 0 });
       const loss = where(target.ne(1), hinge, 0).add(where(target.ne(-1), input, 0));
       return reduceLoss(loss, reduction);
@@ -452,10 +451,9 @@ export const hingeEmbeddingLoss = defineOp(
 
 /** Mean of log(1 + e^(−target · input)), target 1 or −1. See torch.nn.functional.soft_margin_loss. */
 export const softMarginLoss = defineOp(
-  "softMarginLoss(Tensor input, Tensor target, *, string reduction='mean')",
+  "softMarginLoss(Tensor input, Tensor target, *, 'none'|'mean'|'sum' reduction='mean')",
   (): OpDef => ({
-    forward(input: Tensor, target: Tensor, reduction: string) {
-      checkReduction('softMarginLoss', reduction);
+    forward(input: Tensor, target: Tensor, reduction: Reduction) {
       needSameShape('softMarginLoss', input, target);
       return reduceLoss(logsigmoid(input.mul(target)).neg(), reduction);
     },
@@ -465,10 +463,9 @@ export const softMarginLoss = defineOp(
 
 /** 1 − cos where target is 1, max(0, cos − margin) where it is −1. See torch.nn.functional.cosine_embedding_loss. */
 export const cosineEmbeddingLoss = defineOp(
-  "cosineEmbeddingLoss(Tensor input1, Tensor input2, Tensor target, float margin=0, *, string reduction='mean')",
+  "cosineEmbeddingLoss(Tensor input1, Tensor input2, Tensor target, float margin=0, *, 'none'|'mean'|'sum' reduction='mean')",
   (): OpDef => ({
-    forward(input1: Tensor, input2: Tensor, target: Tensor, margin: number, reduction: string) {
-      checkReduction('cosineEmbeddingLoss', reduction);
+    forward(input1: Tensor, input2: Tensor, target: Tensor, margin: number, reduction: Reduction) {
       const n = target.shape.length;
       if (n > 1 || input1.shape.length !== n + 1 || input2.shape.length !== n + 1) {
         throw new TenfoldError(

@@ -19,12 +19,12 @@ export const nativeLayerNorm = defineOp(
       const sizes = typeof size === 'number' ? [size] : size;
       if (isHalf(x)) {
         const parts = nativeLayerNorm(x.float(), sizes, widen(weight), widen(bias), eps);
-        return parts.map((t) => t.to(x.dtype));
+        return [...parts].map((t) => t.to(x.dtype));
       }
       checkRows('nativeLayerNorm', x, sizes, [weight, bias]);
       const n = numelOf(sizes);
       const rows = x.reshape([n === 0 ? 0 : x.count / n, n]);
-      const [y, mean, rstd] = rowsNorm(rows, weight?.reshape([n]) ?? null, bias?.reshape([n]) ?? null, eps) as Tensor[];
+      const [y, mean, rstd] = rowsNorm(rows, weight?.reshape([n]) ?? null, bias?.reshape([n]) ?? null, eps);
       const kept = [...x.shape.slice(0, x.shape.length - sizes.length), ...sizes.map(() => 1)];
       return [y!.view([...x.shape]), mean!.detach().view(kept), rstd!.detach().view(kept)];
     },
@@ -54,7 +54,7 @@ export const nativeGroupNorm = defineOp(
         throw new TenfoldError('shape', `nativeGroupNorm: ${c} channels can't form ${group} groups`);
       if (isHalf(x)) {
         const parts = nativeGroupNorm(x.float(), widen(weight), widen(bias), n, c, size, group, eps);
-        return parts.map((t) => t.to(x.dtype));
+        return [...parts].map((t) => t.to(x.dtype));
       }
       const rows = x.reshape([n * group, n === 0 ? 0 : (c / group) * size]);
       const mean = rows.mean(1);
@@ -67,7 +67,7 @@ export const nativeGroupNorm = defineOp(
 );
 /** Groups of one element, which groupNorm refuses. */
 function scaledAlone(rows: Tensor, x: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number): Tensor {
-  const y = (rowsNorm(rows, null, null, eps) as Tensor[])[0]!.view([...x.shape]);
+  const y = rowsNorm(rows, null, null, eps)[0].view([...x.shape]);
   const along = (t: Tensor): Tensor => t.view([1, -1, ...x.shape.slice(2).map(() => 1)]);
   const scaled = weight === null ? y : y.mul(along(weight));
   return bias === null ? scaled : scaled.add(along(bias));
@@ -95,7 +95,7 @@ export const nativeBatchNorm = defineOp(
       }
       const y = batchNorm(x, runningMean, runningVar, weight, bias, training, momentum, eps);
       if (!training) return [y, Tensor.raw([0], x.code), Tensor.raw([0], x.code)];
-      const [, mean, rstd] = channelsNorm(x.detach(), null, null, eps) as Tensor[];
+      const [, mean, rstd] = channelsNorm(x.detach(), null, null, eps);
       return [y, mean!, rstd!];
     },
     composite: true,

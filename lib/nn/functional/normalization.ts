@@ -32,7 +32,7 @@ const secondDerivative = (formula: Grads, statistics: number): Formula =>
 /** Derivatives of rowsNorm and channelsNorm, whose backward kernels take and give the same. */
 const derivative = (backward: typeof layerNormBackward | typeof batchNormBackward): Formula =>
   all(['input', 'weight', 'result1', 'result2'], (grads, { input, weight, result1, result2 }, call) => {
-    const [gradX, gradWeight, gradBias] = backward(grads[0], input, result1, result2, weight, call.eps) as Tensor[];
+    const [gradX, gradWeight, gradBias] = backward(grads[0], input, result1, result2, weight, call.eps);
     return [gradX!, call.weight === null ? null : gradWeight!, call.bias === null ? null : gradBias!];
   });
 
@@ -173,7 +173,7 @@ const nativeRmsNorm = defineOp(
       return out;
     },
     backward: all(['input', 'weight', 'result1'], (grads, { input, weight, result1 }, call) => {
-      const [gradX, gradWeight] = rmsNormBackward(grads[0], input, result1, weight, call.eps) as Tensor[];
+      const [gradX, gradWeight] = rmsNormBackward(grads[0], input, result1, weight, call.eps);
       return [gradX!, call.weight === null ? null : gradWeight!];
     }),
     gradName: 'RmsNormBackward0',
@@ -404,11 +404,7 @@ export const batchNorm = defineOp(
             'shape',
             `batchNorm: more than one value per channel is needed in training, got ${formatShape(shape)}`,
           );
-        const [output, mean, rstd] = channelsNorm(input, like(weight, input), like(bias, input), eps) as Tensor[] as [
-          Tensor,
-          Tensor,
-          Tensor,
-        ];
+        const [output, mean, rstd] = channelsNorm(input, like(weight, input), like(bias, input), eps);
         if (runningMean !== null) follow(runningMean, mean.detach(), momentum);
         if (runningVar !== null) {
           const unbiased = rstd.detach().pow(-2).sub(eps).mul(count / (count - 1)); // prettier-ignore

@@ -10,7 +10,9 @@ import { run } from '../../launch/run.js';
 import { kernel, type Kernel } from '../../native/launch.js';
 import { formatShape, numelOf } from '../../tensor/shape.js';
 import { fillElements } from '../../tensor/copy.js';
+import { namedTensors } from '../../tensor/namedTensors.js';
 import { Tensor } from '../../tensor/tensor.js';
+import type { NamedTensors } from '../../op/schema.js';
 import { d, defineOp, type OpDef } from '../../op/define.js';
 import { back, computed, placesCode, planeGather, planeScatter, planeUnpool, planesOf, resized } from './planes.js';
 import { checkMargin, formatSizes, isBatched, perDim, spatial, three } from './windows.js';
@@ -163,7 +165,7 @@ function poolWindows(
   return { size, kernelSize: k, stride: steps, padding: p, dilation: w };
 }
 
-const namedPair = (values: Tensor, indices: Tensor): Tensor[] => Object.assign([values, indices], { values, indices });
+const Pair = namedTensors(['values', 'indices']);
 
 /* eslint-disable-next-line @typescript-eslint/no-explicit-any -- the schema types the call */
 type Forward = (...args: any[]) => any;
@@ -178,22 +180,15 @@ const maxPool =
     dilation: IntsLike,
     ceilMode: boolean,
     returnIndices: boolean,
-  ): Tensor | Tensor[] => {
+  ): Tensor | WithIndices => {
     const w = poolWindows(call, input, n, kernelSize, stride, padding, dilation, ceilMode);
     if (!returnIndices && !(mode.grad && input.requiresGrad)) return runMaxPool(call, input, w.size, w, false)[0]!;
-    const [values, places] = maxPoolWithPlaces(
-      input,
-      w.size,
-      w.kernelSize,
-      w.stride,
-      w.padding,
-      w.dilation,
-    ) as Tensor[];
-    return returnIndices ? namedPair(values!, places!.to('int64')) : values!;
+    const [values, places] = maxPoolWithPlaces(input, w.size, w.kernelSize, w.stride, w.padding, w.dilation);
+    return returnIndices ? (new Pair([values, places.to('int64')]) as unknown as WithIndices) : values;
   };
 
 /** What `returnIndices: true` gives: the maxima and their int64 places in the input's plane. */
-export type WithIndices = Tensor[] & { values: Tensor; indices: Tensor };
+export type WithIndices = NamedTensors<['values', 'indices']>;
 
 /**
  * Maxima of windows along [n, c, l] or [c, l]. With `returnIndices` also their int64 places: `[values, indices]`. NaN
@@ -266,9 +261,9 @@ const adaptiveMaxPoolWithPlaces = defineOp(
 );
 const adaptiveMaxPool =
   (call: string, n: number): Forward =>
-  (input: Tensor, outputSize: number | readonly (number | null)[], returnIndices: boolean): Tensor | Tensor[] => {
-    const [values, places] = adaptiveMaxPoolWithPlaces(input, adaptiveSize(call, input, n, outputSize)) as Tensor[];
-    return returnIndices ? namedPair(values!, places!.to('int64')) : values!;
+  (input: Tensor, outputSize: number | readonly (number | null)[], returnIndices: boolean): Tensor | WithIndices => {
+    const [values, places] = adaptiveMaxPoolWithPlaces(input, adaptiveSize(call, input, n, outputSize));
+    return returnIndices ? (new Pair([values, places.to('int64')]) as unknown as WithIndices) : values;
   };
 /** Maxima of `outputSize` parts of [n, c, l] or [c, l]. See torch.nn.functional.adaptive_max_pool1d. */
 export const adaptiveMaxPool1d = defineOp(

@@ -209,7 +209,7 @@ const MODES: Record<string, { dims: Ints; aligns: boolean; map?: MapOf; smooth?:
  * averages where an image shrinks. See torch.nn.functional.interpolate.
  */
 export const interpolate = defineOp(
-  "interpolate(Tensor input, int[]? size=null, float|float[]? scaleFactor=null, string mode='nearest', bool? alignCorners=null, bool? recomputeScaleFactor=null, bool antialias=false)",
+  "interpolate(Tensor input, int[]? size=null, float|float[]? scaleFactor=null, 'nearest'|'nearest-exact'|'linear'|'bilinear'|'bicubic'|'trilinear'|'area' mode='nearest', bool? alignCorners=null, bool? recomputeScaleFactor=null, bool antialias=false)",
   (): OpDef => ({
     forward(
       input: Tensor,
@@ -361,64 +361,67 @@ function joinedEdges(
  * cut off. `mode`: 'constant' (`value`, 0 by default), 'reflect', 'replicate' or 'circular', these for the last one to
  * three dims. See torch.nn.functional.pad.
  */
-export const pad = defineOp("pad(Tensor input, int[] pad, string mode='constant', float? value=null)", (): OpDef => ({
-  forward(input: Tensor, amounts: number | Ints, mode: string, value: number | null) {
-    const list = typeof amounts === 'number' ? [amounts] : amounts;
-    const dims = input.shape.length;
-    if (list.length % 2 !== 0 || list.length > 2 * dims) {
-      throw new TenfoldError(
-        'shape',
-        `pad: 'pad' must hold two amounts for each of the last dims of ${formatShape(input.shape)}, got ${show(list)}`,
-      );
-    }
-    const n = list.length / 2;
-    const sizes = input.shape.slice(dims - n);
-    const amountsOf = (i: number): [number, number] => [list[2 * (n - 1 - i)]!, list[2 * (n - 1 - i) + 1]!];
-    const to = sizes.map((s, i) => s + amountsOf(i)[0] + amountsOf(i)[1]);
-    if (to.some((s) => s < 0)) {
-      throw new RangeError(
-        `pad: ${show(list)} cuts more than there is off ${formatShape(input.shape)}: the result would have sizes ${formatShape(to)}`,
-      );
-    }
-    if (mode === 'constant') return constantPad(input, list, value ?? 0);
-    const place = OUTSIDE[mode];
-    if (!place)
-      throw new TenfoldError(
-        'value',
-        `pad: unknown mode ${show(mode)} (one of constant, ${Object.keys(OUTSIDE).join(', ')})`,
-      );
-    if (value !== null && value !== 0)
-      throw new TenfoldError('value', `pad: mode '${mode}' takes no value, got ${value}`);
-    if (n < 1 || n > 3 || (dims !== n + 1 && dims !== n + 2)) {
-      throw new TenfoldError(
-        'shape',
-        `pad: mode '${mode}' pads the last 1, 2 or 3 dims of inputs with channels, got ${show(list)} for ${formatShape(input.shape)}`,
-      );
-    }
-    sizes.forEach((s, i) => {
-      for (const amount of amountsOf(i)) {
-        if ((mode === 'reflect' && amount >= s) || (mode === 'circular' && amount > s)) {
-          throw new RangeError(
-            `pad: mode '${mode}' can add ${mode === 'reflect' ? 'less than' : 'at most'} a dim's size, got ${show(list)} for ${formatShape(input.shape)}`,
-          );
-        }
-      }
-      if (s === 0 || to[i] === 0)
+export const pad = defineOp(
+  "pad(Tensor input, int[] pad, 'constant'|'reflect'|'replicate'|'circular' mode='constant', float? value=null)",
+  (): OpDef => ({
+    forward(input: Tensor, amounts: number | Ints, mode: string, value: number | null) {
+      const list = typeof amounts === 'number' ? [amounts] : amounts;
+      const dims = input.shape.length;
+      if (list.length % 2 !== 0 || list.length > 2 * dims) {
         throw new TenfoldError(
           'shape',
-          `pad: mode '${mode}' needs elements in each padded dim, got ${formatShape(input.shape)} to ${formatShape(to)}`,
+          `pad: 'pad' must hold two amounts for each of the last dims of ${formatShape(input.shape)}, got ${show(list)}`,
         );
-    });
-    checkResult('pad', input, to);
-    // A map takes longer to make than to use where there are few planes that it serves.
-    if (input.count < 16 * to.reduce((a, b) => a + b, 0)) {
-      return sizes.reduce((x, _, i) => joinedEdges(x, dims - n + i, ...amountsOf(i), place), input);
-    }
-    const maps = sizes.map((s, i) => {
-      const [before, behind] = amountsOf(i);
-      return mapOf(s, to[i]!, 1, (o, set) => set(0, place(o, s, before, behind), 1));
-    });
-    return resample(input, maps);
-  },
-  composite: true,
-}));
+      }
+      const n = list.length / 2;
+      const sizes = input.shape.slice(dims - n);
+      const amountsOf = (i: number): [number, number] => [list[2 * (n - 1 - i)]!, list[2 * (n - 1 - i) + 1]!];
+      const to = sizes.map((s, i) => s + amountsOf(i)[0] + amountsOf(i)[1]);
+      if (to.some((s) => s < 0)) {
+        throw new RangeError(
+          `pad: ${show(list)} cuts more than there is off ${formatShape(input.shape)}: the result would have sizes ${formatShape(to)}`,
+        );
+      }
+      if (mode === 'constant') return constantPad(input, list, value ?? 0);
+      const place = OUTSIDE[mode];
+      if (!place)
+        throw new TenfoldError(
+          'value',
+          `pad: unknown mode ${show(mode)} (one of constant, ${Object.keys(OUTSIDE).join(', ')})`,
+        );
+      if (value !== null && value !== 0)
+        throw new TenfoldError('value', `pad: mode '${mode}' takes no value, got ${value}`);
+      if (n < 1 || n > 3 || (dims !== n + 1 && dims !== n + 2)) {
+        throw new TenfoldError(
+          'shape',
+          `pad: mode '${mode}' pads the last 1, 2 or 3 dims of inputs with channels, got ${show(list)} for ${formatShape(input.shape)}`,
+        );
+      }
+      sizes.forEach((s, i) => {
+        for (const amount of amountsOf(i)) {
+          if ((mode === 'reflect' && amount >= s) || (mode === 'circular' && amount > s)) {
+            throw new RangeError(
+              `pad: mode '${mode}' can add ${mode === 'reflect' ? 'less than' : 'at most'} a dim's size, got ${show(list)} for ${formatShape(input.shape)}`,
+            );
+          }
+        }
+        if (s === 0 || to[i] === 0)
+          throw new TenfoldError(
+            'shape',
+            `pad: mode '${mode}' needs elements in each padded dim, got ${formatShape(input.shape)} to ${formatShape(to)}`,
+          );
+      });
+      checkResult('pad', input, to);
+      // A map takes longer to make than to use where there are few planes that it serves.
+      if (input.count < 16 * to.reduce((a, b) => a + b, 0)) {
+        return sizes.reduce((x, _, i) => joinedEdges(x, dims - n + i, ...amountsOf(i), place), input);
+      }
+      const maps = sizes.map((s, i) => {
+        const [before, behind] = amountsOf(i);
+        return mapOf(s, to[i]!, 1, (o, set) => set(0, place(o, s, before, behind), 1));
+      });
+      return resample(input, maps);
+    },
+    composite: true,
+  }),
+);

@@ -10,9 +10,9 @@ type Size = number | readonly number[] | null;
 
 /** interpolate without its newer options. See torch.nn.functional.upsample. */
 export const upsample = defineOp(
-  "upsample(Tensor input, int[]? size=null, float|float[]? scaleFactor=null, string mode='nearest', bool? alignCorners=null)",
+  "upsample(Tensor input, int[]? size=null, float|float[]? scaleFactor=null, 'nearest'|'linear'|'bilinear'|'bicubic'|'trilinear' mode='nearest', bool? alignCorners=null)",
   (): OpDef => ({
-    forward: (x: Tensor, size: Size, scale: Size, mode: string, align: boolean | null) =>
+    forward: (x: Tensor, size: Size, scale: Size, mode: 'nearest' | 'linear', align: boolean | null) =>
       interpolate(x, size, scale, mode, align),
     composite: true,
   }),
@@ -31,8 +31,8 @@ export const upsampleBilinear = defineOp(
   }),
 );
 
-const MODES = ['bilinear', 'nearest', 'bicubic'];
-const PADDINGS = ['zeros', 'border', 'reflection'];
+const MODES = ['bilinear', 'nearest', 'bicubic'] as const;
+const PADDINGS = ['zeros', 'border', 'reflection'] as const;
 const sampler =
   (call: string, dims: readonly number[]) =>
   (x: Tensor, grid: Tensor, mode: number, padding: number, align: boolean): Tensor => {
@@ -41,7 +41,7 @@ const sampler =
         'shape',
         `${call}: input must have ${dims.join(' or ')} dims, got ${formatShape(x.shape)}`,
       );
-    const choice = (name: string, list: readonly string[], at: number): string => {
+    const choice = <W extends string>(name: string, list: readonly W[], at: number): W => {
       if (!(at in list))
         throw new RangeError(`${call}: ${name} must be from 0 to ${list.length - 1} (${list.join(', ')}), got ${at}`);
       return list[at]!;

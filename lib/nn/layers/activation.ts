@@ -110,10 +110,10 @@ export class CELU extends Module {
   }
 }
 
-const geluCall = signature("GELU(string approximate='none')");
+const geluCall = signature("GELU('none'|'tanh' approximate='none')");
 /** x · Φ(x), or its approximation by tanh. See torch.nn.GELU. */
 export class GELU extends Module {
-  readonly approximate: string;
+  readonly approximate: 'none' | 'tanh';
   constructor(...args: Arguments<typeof geluCall.schema>) {
     super();
     [this.approximate] = geluCall.read(args);

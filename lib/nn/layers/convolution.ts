@@ -13,7 +13,7 @@ import { tuple } from '../print.js';
 import { drawBias } from './linear.js';
 
 type Sizes = number | readonly number[];
-const PADDING_MODES = ['zeros', 'reflect', 'replicate', 'circular'];
+type PaddingMode = 'zeros' | 'reflect' | 'replicate' | 'circular';
 
 /** One number for each of n dims. */
 function each(call: string, name: string, x: Sizes, n: number): readonly number[] {
@@ -28,12 +28,12 @@ interface ConvFields {
   outChannels: number;
   kernelSize: Sizes;
   stride: Sizes;
-  padding: Sizes | string;
+  padding: Sizes | 'same' | 'valid';
   dilation: Sizes;
   outputPadding: Sizes;
   groups: number;
   bias: boolean;
-  paddingMode: string;
+  paddingMode: PaddingMode;
   dtype: DType | null;
 }
 
@@ -43,11 +43,11 @@ abstract class ConvNd extends Module {
   readonly outChannels: number;
   readonly kernelSize: readonly number[];
   readonly stride: readonly number[];
-  readonly padding: readonly number[] | string;
+  readonly padding: readonly number[] | 'same' | 'valid';
   readonly dilation: readonly number[];
   readonly outputPadding: readonly number[];
   readonly groups: number;
-  readonly paddingMode: string;
+  readonly paddingMode: PaddingMode;
   weight: Parameter;
   bias: Parameter | null;
 
@@ -61,15 +61,6 @@ abstract class ConvNd extends Module {
         'value',
         `${call}: ${inChannels} channels in and ${outChannels} out can't form ${groups} groups`,
       );
-    }
-    if (!PADDING_MODES.includes(o.paddingMode)) {
-      throw new TenfoldError(
-        'value',
-        `${call}: paddingMode must be one of ${PADDING_MODES.join(', ')}, got '${o.paddingMode}'`,
-      );
-    }
-    if (typeof o.padding === 'string' && o.padding !== 'same' && o.padding !== 'valid') {
-      throw new TenfoldError('value', `${call}: padding must be numbers, 'same' or 'valid', got '${o.padding}'`);
     }
     this.inChannels = inChannels;
     this.outChannels = outChannels;
@@ -120,12 +111,12 @@ abstract class ConvNd extends Module {
         sides.push(Math.floor(total / 2), total - Math.floor(total / 2));
       }
     }
-    return F.pad(input, sides, { mode: this.paddingMode });
+    return F.pad(input, sides, { mode: this.paddingMode as Exclude<PaddingMode, 'zeros'> });
   }
 }
 
 const conv = signature(
-  "Conv(int inChannels, int outChannels, int[] kernelSize, int[] stride=1, int[]|string padding=0, int[] dilation=1, int groups=1, bool bias=true, string paddingMode='zeros', *, dtype? dtype=null)",
+  "Conv(int inChannels, int outChannels, int[] kernelSize, int[] stride=1, int[]|'same'|'valid' padding=0, int[] dilation=1, int groups=1, bool bias=true, 'zeros'|'reflect'|'replicate'|'circular' paddingMode='zeros', *, dtype? dtype=null)",
 );
 type ConvArguments = Arguments<typeof conv.schema>;
 function convFields(call: string, args: ConvArguments): ConvFields {
@@ -149,7 +140,7 @@ function convFields(call: string, args: ConvArguments): ConvFields {
 }
 
 const convTranspose = signature(
-  "ConvTranspose(int inChannels, int outChannels, int[] kernelSize, int[] stride=1, int[] padding=0, int[] outputPadding=0, int groups=1, bool bias=true, int[] dilation=1, string paddingMode='zeros', *, dtype? dtype=null)",
+  "ConvTranspose(int inChannels, int outChannels, int[] kernelSize, int[] stride=1, int[] padding=0, int[] outputPadding=0, int groups=1, bool bias=true, int[] dilation=1, 'zeros' paddingMode='zeros', *, dtype? dtype=null)",
 );
 type ConvTransposeArguments = Arguments<typeof convTranspose.schema>;
 function transposeFields(call: string, args: ConvTransposeArguments): ConvFields {
@@ -166,8 +157,6 @@ function transposeFields(call: string, args: ConvTransposeArguments): ConvFields
     paddingMode,
     dtype,
   ] = convTranspose.read(args, call);
-  if (paddingMode !== 'zeros')
-    throw new TenfoldError('value', `${call}: paddingMode must be 'zeros', got '${paddingMode}'`);
   return {
     inChannels,
     outChannels,

@@ -106,10 +106,10 @@ export class Embedding extends Module {
 }
 
 const pretrainedBag = signature(
-  "fromPretrained(Tensor embeddings, bool freeze=true, float? maxNorm=null, float normType=2, bool scaleGradByFreq=false, string mode='mean', bool sparse=false, bool includeLastOffset=false, int? paddingIdx=null)",
+  "fromPretrained(Tensor embeddings, bool freeze=true, float? maxNorm=null, float normType=2, bool scaleGradByFreq=false, 'sum'|'mean'|'max' mode='mean', bool sparse=false, bool includeLastOffset=false, int? paddingIdx=null)",
 );
 const embeddingBag = signature(
-  "EmbeddingBag(int numEmbeddings, int embeddingDim, float? maxNorm=null, float normType=2, bool scaleGradByFreq=false, string mode='mean', bool sparse=false, Tensor? weight=null, bool includeLastOffset=false, int? paddingIdx=null, *, dtype? dtype=null)",
+  "EmbeddingBag(int numEmbeddings, int embeddingDim, float? maxNorm=null, float normType=2, bool scaleGradByFreq=false, 'sum'|'mean'|'max' mode='mean', bool sparse=false, Tensor? weight=null, bool includeLastOffset=false, int? paddingIdx=null, *, dtype? dtype=null)",
 );
 /** Sums, means or maxima of bags of a table's vectors, without the vectors themselves. See torch.nn.EmbeddingBag. */
 export class EmbeddingBag extends Module {
@@ -118,7 +118,7 @@ export class EmbeddingBag extends Module {
   readonly maxNorm: number | null;
   readonly normType: number;
   readonly scaleGradByFreq: boolean;
-  readonly mode: string;
+  readonly mode: 'sum' | 'mean' | 'max';
   readonly sparse: boolean;
   readonly includeLastOffset: boolean;
   readonly paddingIdx: number | null;

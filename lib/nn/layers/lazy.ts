@@ -131,11 +131,11 @@ function beginConv(module: AnyConv, outChannels: number, bias: boolean, dtype: D
 }
 
 const conv = signature(
-  "LazyConv(int outChannels, int[] kernelSize, int[] stride=1, int[]|string padding=0, int[] dilation=1, int groups=1, bool bias=true, string paddingMode='zeros', *, dtype? dtype=null)",
+  "LazyConv(int outChannels, int[] kernelSize, int[] stride=1, int[]|'same'|'valid' padding=0, int[] dilation=1, int groups=1, bool bias=true, 'zeros'|'reflect'|'replicate'|'circular' paddingMode='zeros', *, dtype? dtype=null)",
 );
 type ConvArguments = Arguments<typeof conv.schema>;
 const convTranspose = signature(
-  "LazyConvTranspose(int outChannels, int[] kernelSize, int[] stride=1, int[] padding=0, int[] outputPadding=0, int groups=1, bool bias=true, int[] dilation=1, string paddingMode='zeros', *, dtype? dtype=null)",
+  "LazyConvTranspose(int outChannels, int[] kernelSize, int[] stride=1, int[] padding=0, int[] outputPadding=0, int groups=1, bool bias=true, int[] dilation=1, 'zeros' paddingMode='zeros', *, dtype? dtype=null)",
 );
 type ConvTransposeArguments = Arguments<typeof convTranspose.schema>;
 

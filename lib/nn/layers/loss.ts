@@ -3,18 +3,17 @@ import { show } from '../../errors.js';
 import { type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/index.js';
-import { checkReduction } from '../functional/loss.js';
+import type { Reduction } from '../functional/loss.js';
 import { Module } from '../module.js';
 import { PairwiseDistance } from './distance.js';
 
-const mseLossCall = signature("MSELoss(*, string reduction='mean')");
+const mseLossCall = signature("MSELoss(*, 'none'|'mean'|'sum' reduction='mean')");
 /** Mean of (input − target)². See torch.nn.MSELoss. */
 export class MSELoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   constructor(...args: Arguments<typeof mseLossCall.schema>) {
     super();
     const [reduction] = mseLossCall.read(args);
-    checkReduction('MSELoss', reduction);
     this.reduction = reduction;
   }
   override forward(input: Tensor, target: Tensor): Tensor {
@@ -23,14 +22,13 @@ export class MSELoss extends Module {
   }
 }
 
-const l1LossCall = signature("L1Loss(*, string reduction='mean')");
+const l1LossCall = signature("L1Loss(*, 'none'|'mean'|'sum' reduction='mean')");
 /** Mean of |input − target|. See torch.nn.L1Loss. */
 export class L1Loss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   constructor(...args: Arguments<typeof l1LossCall.schema>) {
     super();
     const [reduction] = l1LossCall.read(args);
-    checkReduction('L1Loss', reduction);
     this.reduction = reduction;
   }
   override forward(input: Tensor, target: Tensor): Tensor {
@@ -39,15 +37,14 @@ export class L1Loss extends Module {
   }
 }
 
-const smoothL1LossCall = signature("SmoothL1Loss(*, float beta=1, string reduction='mean')");
+const smoothL1LossCall = signature("SmoothL1Loss(*, float beta=1, 'none'|'mean'|'sum' reduction='mean')");
 /** Quadratic below beta, linear above. See torch.nn.SmoothL1Loss. */
 export class SmoothL1Loss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   readonly beta: number;
   constructor(...args: Arguments<typeof smoothL1LossCall.schema>) {
     super();
     const [beta, reduction] = smoothL1LossCall.read(args);
-    checkReduction('SmoothL1Loss', reduction);
     this.reduction = reduction;
     this.beta = beta;
   }
@@ -57,15 +54,14 @@ export class SmoothL1Loss extends Module {
   }
 }
 
-const huberLossCall = signature("HuberLoss(string reduction='mean', float delta=1)");
+const huberLossCall = signature("HuberLoss('none'|'mean'|'sum' reduction='mean', float delta=1)");
 /** Quadratic up to delta, linear beyond. See torch.nn.HuberLoss. */
 export class HuberLoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   readonly delta: number;
   constructor(...args: Arguments<typeof huberLossCall.schema>) {
     super();
     const [reduction, delta] = huberLossCall.read(args);
-    checkReduction('HuberLoss', reduction);
     this.reduction = reduction;
     this.delta = delta;
   }
@@ -75,16 +71,17 @@ export class HuberLoss extends Module {
   }
 }
 
-const nllLossCall = signature("NLLLoss(Tensor? weight=null, *, int ignoreIndex=-100, string reduction='mean')");
+const nllLossCall = signature(
+  "NLLLoss(Tensor? weight=null, *, int ignoreIndex=-100, 'none'|'mean'|'sum' reduction='mean')",
+);
 /** Negative log-likelihood of classes; input are log-probabilities [n, classes, …]. See torch.nn.NLLLoss. */
 export class NLLLoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   readonly ignoreIndex: number;
   declare weight: Tensor | null;
   constructor(...args: Arguments<typeof nllLossCall.schema>) {
     super();
     const [weight, ignoreIndex, reduction] = nllLossCall.read(args);
-    checkReduction('NLLLoss', reduction);
     this.reduction = reduction;
     this.ignoreIndex = ignoreIndex;
     this.registerBuffer('weight', weight);
@@ -96,18 +93,17 @@ export class NLLLoss extends Module {
 }
 
 const crossEntropyLossCall = signature(
-  "CrossEntropyLoss(Tensor? weight=null, *, int ignoreIndex=-100, float labelSmoothing=0, string reduction='mean')",
+  "CrossEntropyLoss(Tensor? weight=null, *, int ignoreIndex=-100, float labelSmoothing=0, 'none'|'mean'|'sum' reduction='mean')",
 );
 /** Cross entropy of logits [n, classes, …] and classes, or probabilities. See torch.nn.CrossEntropyLoss. */
 export class CrossEntropyLoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   readonly ignoreIndex: number;
   readonly labelSmoothing: number;
   declare weight: Tensor | null;
   constructor(...args: Arguments<typeof crossEntropyLossCall.schema>) {
     super();
     const [weight, ignoreIndex, labelSmoothing, reduction] = crossEntropyLossCall.read(args);
-    checkReduction('CrossEntropyLoss', reduction);
     this.reduction = reduction;
     this.ignoreIndex = ignoreIndex;
     this.labelSmoothing = labelSmoothing;
@@ -119,15 +115,14 @@ export class CrossEntropyLoss extends Module {
   }
 }
 
-const bceLossCall = signature("BCELoss(Tensor? weight=null, *, string reduction='mean')");
+const bceLossCall = signature("BCELoss(Tensor? weight=null, *, 'none'|'mean'|'sum' reduction='mean')");
 /** Binary cross entropy of probabilities. See torch.nn.BCELoss. */
 export class BCELoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   declare weight: Tensor | null;
   constructor(...args: Arguments<typeof bceLossCall.schema>) {
     super();
     const [weight, reduction] = bceLossCall.read(args);
-    checkReduction('BCELoss', reduction);
     this.reduction = reduction;
     this.registerBuffer('weight', weight);
   }
@@ -138,17 +133,16 @@ export class BCELoss extends Module {
 }
 
 const bceWithLogitsLossCall = signature(
-  "BCEWithLogitsLoss(Tensor? weight=null, *, string reduction='mean', Tensor? posWeight=null)",
+  "BCEWithLogitsLoss(Tensor? weight=null, *, 'none'|'mean'|'sum' reduction='mean', Tensor? posWeight=null)",
 );
 /** Binary cross entropy of logits; posWeight weighs the positive class. See torch.nn.BCEWithLogitsLoss. */
 export class BCEWithLogitsLoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   declare weight: Tensor | null;
   declare posWeight: Tensor | null;
   constructor(...args: Arguments<typeof bceWithLogitsLossCall.schema>) {
     super();
     const [weight, reduction, posWeight] = bceWithLogitsLossCall.read(args);
-    checkReduction('BCEWithLogitsLoss', reduction);
     this.reduction = reduction;
     this.registerBuffer('weight', weight);
     this.registerBuffer('posWeight', posWeight);
@@ -159,10 +153,10 @@ export class BCEWithLogitsLoss extends Module {
   }
 }
 
-const klDivLossCall = signature("KLDivLoss(*, bool logTarget=false, string reduction='mean')");
+const klDivLossCall = signature("KLDivLoss(*, bool logTarget=false, 'none'|'batchmean'|'mean'|'sum' reduction='mean')");
 /** Kullback-Leibler divergence of target from input, a log-probability. See torch.nn.KLDivLoss. */
 export class KLDivLoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction | 'batchmean';
   readonly logTarget: boolean;
   constructor(...args: Arguments<typeof klDivLossCall.schema>) {
     super();
@@ -177,18 +171,17 @@ export class KLDivLoss extends Module {
 }
 
 const poissonNllLossCall = signature(
-  "PoissonNLLLoss(bool logInput=true, bool full=false, *, float eps=1e-8, string reduction='mean')",
+  "PoissonNLLLoss(bool logInput=true, bool full=false, *, float eps=1e-8, 'none'|'mean'|'sum' reduction='mean')",
 );
 /** Negative log-likelihood of Poisson counts. See torch.nn.PoissonNLLLoss. */
 export class PoissonNLLLoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   readonly logInput: boolean;
   readonly full: boolean;
   readonly eps: number;
   constructor(...args: Arguments<typeof poissonNllLossCall.schema>) {
     super();
     const [logInput, full, eps, reduction] = poissonNllLossCall.read(args);
-    checkReduction('PoissonNLLLoss', reduction);
     this.reduction = reduction;
     this.logInput = logInput;
     this.full = full;
@@ -200,16 +193,17 @@ export class PoissonNLLLoss extends Module {
   }
 }
 
-const gaussianNllLossCall = signature("GaussianNLLLoss(*, bool full=false, float eps=1e-6, string reduction='mean')");
+const gaussianNllLossCall = signature(
+  "GaussianNLLLoss(*, bool full=false, float eps=1e-6, 'none'|'mean'|'sum' reduction='mean')",
+);
 /** Negative log-likelihood of a normal distribution. See torch.nn.GaussianNLLLoss. */
 export class GaussianNLLLoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   readonly full: boolean;
   readonly eps: number;
   constructor(...args: Arguments<typeof gaussianNllLossCall.schema>) {
     super();
     const [full, eps, reduction] = gaussianNllLossCall.read(args);
-    checkReduction('GaussianNLLLoss', reduction);
     this.reduction = reduction;
     this.full = full;
     this.eps = eps;
@@ -220,15 +214,16 @@ export class GaussianNLLLoss extends Module {
   }
 }
 
-const cosineEmbeddingLossCall = signature("CosineEmbeddingLoss(float margin=0, *, string reduction='mean')");
+const cosineEmbeddingLossCall = signature(
+  "CosineEmbeddingLoss(float margin=0, *, 'none'|'mean'|'sum' reduction='mean')",
+);
 /** Draws vectors together where target is 1, apart where it is −1. See torch.nn.CosineEmbeddingLoss. */
 export class CosineEmbeddingLoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   readonly margin: number;
   constructor(...args: Arguments<typeof cosineEmbeddingLossCall.schema>) {
     super();
     const [margin, reduction] = cosineEmbeddingLossCall.read(args);
-    checkReduction('CosineEmbeddingLoss', reduction);
     this.reduction = reduction;
     this.margin = margin;
   }
@@ -238,15 +233,14 @@ export class CosineEmbeddingLoss extends Module {
   }
 }
 
-const marginRankingLossCall = signature("MarginRankingLoss(float margin=0, *, string reduction='mean')");
+const marginRankingLossCall = signature("MarginRankingLoss(float margin=0, *, 'none'|'mean'|'sum' reduction='mean')");
 /** Which of two inputs ranks higher: target 1 or −1. See torch.nn.MarginRankingLoss. */
 export class MarginRankingLoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   readonly margin: number;
   constructor(...args: Arguments<typeof marginRankingLossCall.schema>) {
     super();
     const [margin, reduction] = marginRankingLossCall.read(args);
-    checkReduction('MarginRankingLoss', reduction);
     this.reduction = reduction;
     this.margin = margin;
   }
@@ -256,15 +250,14 @@ export class MarginRankingLoss extends Module {
   }
 }
 
-const hingeEmbeddingLossCall = signature("HingeEmbeddingLoss(float margin=1, *, string reduction='mean')");
+const hingeEmbeddingLossCall = signature("HingeEmbeddingLoss(float margin=1, *, 'none'|'mean'|'sum' reduction='mean')");
 /** input where target is 1, max(0, margin − input) where it is −1. See torch.nn.HingeEmbeddingLoss. */
 export class HingeEmbeddingLoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   readonly margin: number;
   constructor(...args: Arguments<typeof hingeEmbeddingLossCall.schema>) {
     super();
     const [margin, reduction] = hingeEmbeddingLossCall.read(args);
-    checkReduction('HingeEmbeddingLoss', reduction);
     this.reduction = reduction;
     this.margin = margin;
   }
@@ -274,14 +267,13 @@ export class HingeEmbeddingLoss extends Module {
   }
 }
 
-const softMarginLossCall = signature("SoftMarginLoss(*, string reduction='mean')");
+const softMarginLossCall = signature("SoftMarginLoss(*, 'none'|'mean'|'sum' reduction='mean')");
 /** log(1 + e^(−target · input)), target 1 or −1. See torch.nn.SoftMarginLoss. */
 export class SoftMarginLoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   constructor(...args: Arguments<typeof softMarginLossCall.schema>) {
     super();
     const [reduction] = softMarginLossCall.read(args);
-    checkReduction('SoftMarginLoss', reduction);
     this.reduction = reduction;
   }
   override forward(input: Tensor, target: Tensor): Tensor {
@@ -291,11 +283,11 @@ export class SoftMarginLoss extends Module {
 }
 
 const tripletMarginLossCall = signature(
-  "TripletMarginLoss(float margin=1, float p=2, float eps=1e-6, bool swap=false, *, string reduction='mean')",
+  "TripletMarginLoss(float margin=1, float p=2, float eps=1e-6, bool swap=false, *, 'none'|'mean'|'sum' reduction='mean')",
 );
 /** max(0, d(anchor, positive) − d(anchor, negative) + margin). See torch.nn.TripletMarginLoss. */
 export class TripletMarginLoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   readonly margin: number;
   readonly p: number;
   readonly eps: number;
@@ -303,7 +295,6 @@ export class TripletMarginLoss extends Module {
   constructor(...args: Arguments<typeof tripletMarginLossCall.schema>) {
     super();
     const [margin, p, eps, swap, reduction] = tripletMarginLossCall.read(args);
-    checkReduction('TripletMarginLoss', reduction);
     this.reduction = reduction;
     this.margin = margin;
     this.p = p;
@@ -321,7 +312,7 @@ export interface TripletMarginLossOptions extends Omit<F.TripletMarginOptions, '
   distanceFunction?: F.Distance | Module | null;
 }
 const tripletMarginWithDistanceLossCall = signature(
-  "TripletMarginWithDistanceLoss(*, any distanceFunction=null, float margin=1, bool swap=false, string reduction='mean')",
+  "TripletMarginWithDistanceLoss(*, any distanceFunction=null, float margin=1, bool swap=false, 'none'|'mean'|'sum' reduction='mean')",
 );
 /**
  * TripletMarginLoss with a distance of one's own: a function, or a module, which becomes a child; PairwiseDistance where none
@@ -334,11 +325,10 @@ export class TripletMarginWithDistanceLoss extends Module {
   readonly distanceFunction: F.Distance | Module;
   readonly margin: number;
   readonly swap: boolean;
-  readonly reduction: string;
+  readonly reduction: Reduction;
   constructor(options: TripletMarginLossOptions = {}) {
     super();
     const [distance, margin, swap, reduction] = tripletMarginWithDistanceLossCall.read([options]);
-    checkReduction('TripletMarginWithDistanceLoss', reduction);
     if (distance !== null && typeof distance !== 'function' && !(distance instanceof Module)) {
       throw new TypeError(
         `TripletMarginWithDistanceLoss: 'distanceFunction' must be a function or a module, got ${show(distance)}`,
@@ -357,18 +347,17 @@ export class TripletMarginWithDistanceLoss extends Module {
 }
 
 const multiMarginLossCall = signature(
-  "MultiMarginLoss(float p=1, float margin=1, Tensor? weight=null, *, string reduction='mean')",
+  "MultiMarginLoss(float p=1, float margin=1, Tensor? weight=null, *, 'none'|'mean'|'sum' reduction='mean')",
 );
 /** Margins between the target class and the others. See torch.nn.MultiMarginLoss. */
 export class MultiMarginLoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   readonly p: number;
   readonly margin: number;
   declare weight: Tensor | null;
   constructor(...args: Arguments<typeof multiMarginLossCall.schema>) {
     super();
     const [p, margin, weight, reduction] = multiMarginLossCall.read(args);
-    checkReduction('MultiMarginLoss', reduction);
     this.reduction = reduction;
     this.p = p;
     this.margin = margin;
@@ -380,14 +369,13 @@ export class MultiMarginLoss extends Module {
   }
 }
 
-const multiLabelMarginLossCall = signature("MultiLabelMarginLoss(*, string reduction='mean')");
+const multiLabelMarginLossCall = signature("MultiLabelMarginLoss(*, 'none'|'mean'|'sum' reduction='mean')");
 /** Margins between several target classes and the others. See torch.nn.MultiLabelMarginLoss. */
 export class MultiLabelMarginLoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   constructor(...args: Arguments<typeof multiLabelMarginLossCall.schema>) {
     super();
     const [reduction] = multiLabelMarginLossCall.read(args);
-    checkReduction('MultiLabelMarginLoss', reduction);
     this.reduction = reduction;
   }
   override forward(input: Tensor, target: Tensor): Tensor {
@@ -397,16 +385,15 @@ export class MultiLabelMarginLoss extends Module {
 }
 
 const multiLabelSoftMarginLossCall = signature(
-  "MultiLabelSoftMarginLoss(Tensor? weight=null, *, string reduction='mean')",
+  "MultiLabelSoftMarginLoss(Tensor? weight=null, *, 'none'|'mean'|'sum' reduction='mean')",
 );
 /** Binary cross entropy of each class's logit, their mean over the classes. See torch.nn.MultiLabelSoftMarginLoss. */
 export class MultiLabelSoftMarginLoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   declare weight: Tensor | null;
   constructor(...args: Arguments<typeof multiLabelSoftMarginLossCall.schema>) {
     super();
     const [weight, reduction] = multiLabelSoftMarginLossCall.read(args);
-    checkReduction('MultiLabelSoftMarginLoss', reduction);
     this.reduction = reduction;
     this.registerBuffer('weight', weight);
   }
@@ -416,16 +403,15 @@ export class MultiLabelSoftMarginLoss extends Module {
   }
 }
 
-const ctcLossCall = signature("CTCLoss(int blank=0, string reduction='mean', bool zeroInfinity=false)");
+const ctcLossCall = signature("CTCLoss(int blank=0, 'none'|'mean'|'sum' reduction='mean', bool zeroInfinity=false)");
 /** Connectionist temporal classification; see nn.functional.ctcLoss. See torch.nn.CTCLoss. */
 export class CTCLoss extends Module {
-  readonly reduction: string;
+  readonly reduction: Reduction;
   readonly blank: number;
   readonly zeroInfinity: boolean;
   constructor(...args: Arguments<typeof ctcLossCall.schema>) {
     super();
     const [blank, reduction, zeroInfinity] = ctcLossCall.read(args);
-    checkReduction('CTCLoss', reduction);
     this.reduction = reduction;
     this.blank = blank;
     this.zeroInfinity = zeroInfinity;

@@ -235,13 +235,8 @@ abstract class Recurrent extends Module {
 }
 
 const rnn = signature(
-  "RNN(int inputSize, int hiddenSize, int numLayers=1, string nonlinearity='tanh', bool bias=true, bool batchFirst=false, float dropout=0, bool bidirectional=false, *, dtype? dtype=null)",
+  "RNN(int inputSize, int hiddenSize, int numLayers=1, 'tanh'|'relu' nonlinearity='tanh', bool bias=true, bool batchFirst=false, float dropout=0, bool bidirectional=false, *, dtype? dtype=null)",
 );
-function checkNonlinearity(call: string, name: string): 'tanh' | 'relu' {
-  if (name !== 'tanh' && name !== 'relu')
-    throw new TenfoldError('value', `${call}: nonlinearity must be 'tanh' or 'relu', got '${name}'`);
-  return name;
-}
 /**
  * h = tanh(W x + U h + b) over a sequence [l, n, inputSize] ([n, l, …] with `batchFirst`) or a packed one; returns it and the last h. See
  * torch.nn.RNN.
@@ -251,7 +246,7 @@ export class RNN extends Recurrent {
   constructor(...args: Arguments<typeof rnn.schema>) {
     const [inputSize, hiddenSize, numLayers, nonlinearity, bias, batchFirst, dropout, bidirectional, dtype] =
       rnn.read(args);
-    const cell = CELLS[checkNonlinearity('RNN', nonlinearity)];
+    const cell = CELLS[nonlinearity];
     const sizes = { inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, dtype };
     super({ cell, projSize: 0, ...sizes });
     this.nonlinearity = nonlinearity;
@@ -375,7 +370,7 @@ abstract class Cell extends Module {
 }
 
 const rnnCell = signature(
-  "RNNCell(int inputSize, int hiddenSize, bool bias=true, string nonlinearity='tanh', *, dtype? dtype=null)",
+  "RNNCell(int inputSize, int hiddenSize, bool bias=true, 'tanh'|'relu' nonlinearity='tanh', *, dtype? dtype=null)",
 );
 /** One step of RNN: input [n, inputSize], h [n, hiddenSize] → h. See torch.nn.RNNCell. */
 export class RNNCell extends Cell {
@@ -383,7 +378,7 @@ export class RNNCell extends Cell {
   constructor(...args: Arguments<typeof rnnCell.schema>) {
     const [inputSize, hiddenSize, bias, nonlinearity, dtype] = rnnCell.read(args);
     super(1, inputSize, hiddenSize, bias, dtype);
-    this.nonlinearity = checkNonlinearity('RNNCell', nonlinearity);
+    this.nonlinearity = nonlinearity;
   }
   override forward(input: Tensor, h: Tensor | null = null): Tensor {
     return this.one(CELLS[this.nonlinearity], input, [h])[0]!;

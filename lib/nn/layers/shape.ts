@@ -141,13 +141,13 @@ export class Fold extends Module {
 }
 
 const upsample = signature(
-  "Upsample(int[]? size=null, float|float[]? scaleFactor=null, string mode='nearest', bool? alignCorners=null, bool? recomputeScaleFactor=null)",
+  "Upsample(int[]? size=null, float|float[]? scaleFactor=null, 'nearest'|'nearest-exact'|'linear'|'bilinear'|'bicubic'|'trilinear'|'area' mode='nearest', bool? alignCorners=null, bool? recomputeScaleFactor=null)",
 );
 /** An image (or line, or volume) at another size. See torch.nn.Upsample. */
 export class Upsample extends Module {
   readonly size: number | readonly number[] | null;
   readonly scaleFactor: number | readonly number[] | null;
-  readonly mode: string;
+  readonly mode: 'nearest' | 'nearest-exact' | 'linear' | 'bilinear' | 'bicubic' | 'trilinear' | 'area';
   readonly alignCorners: boolean | null;
   readonly recomputeScaleFactor: boolean | null;
   constructor(...args: Arguments<typeof upsample.schema>) {

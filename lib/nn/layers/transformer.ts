@@ -15,16 +15,12 @@ import { Linear } from './linear.js';
 import { LayerNorm } from './normalization.js';
 
 type Activation = (x: Tensor) => Tensor;
-function activationOf(name: string, activation: string | Activation): Activation {
-  if (typeof activation === 'function') return activation;
-  if (activation === 'relu') return (x) => x.relu();
-  if (activation === 'gelu') return (x) => F.gelu(x);
-  throw new TenfoldError('value', `${name}: activation must be 'relu', 'gelu' or a function, got '${activation}'`);
-}
+const activationOf = (activation: 'relu' | 'gelu' | Activation): Activation =>
+  typeof activation === 'function' ? activation : activation === 'relu' ? (x) => x.relu() : (x) => F.gelu(x);
 const STATE_NAMES: Record<string, string> = { selfAttn: 'self_attn', multiheadAttn: 'multihead_attn' };
 
 const layerCall = signature(
-  "TransformerLayer(int dModel, int nhead, int dimFeedforward=2048, float dropout=0.1, string|function activation='relu', float layerNormEps=1e-5, bool batchFirst=false, bool normFirst=false, bool bias=true, *, dtype? dtype=null)",
+  "TransformerLayer(int dModel, int nhead, int dimFeedforward=2048, float dropout=0.1, 'relu'|'gelu'|function activation='relu', float layerNormEps=1e-5, bool batchFirst=false, bool normFirst=false, bool bias=true, *, dtype? dtype=null)",
 );
 const encoderLayerCall = signature(
   'forward(Tensor src, Tensor? srcMask=null, Tensor? srcKeyPaddingMask=null, bool isCausal=false)',
@@ -64,7 +60,7 @@ export class TransformerEncoderLayer extends Module {
     this.norm2 = new LayerNorm(dModel, { eps, bias, dtype });
     this.dropout1 = new Dropout(dropout);
     this.dropout2 = new Dropout(dropout);
-    this.activation = activationOf('TransformerEncoderLayer', activation);
+    this.activation = activationOf(activation);
     guard(this, 'selfAttn', 'linear1', 'dropout', 'linear2', 'norm1', 'norm2', 'dropout1', 'dropout2');
   }
   override forward(...args: Arguments<typeof encoderLayerCall.schema>): Tensor {
@@ -117,7 +113,7 @@ export class TransformerDecoderLayer extends Module {
     this.dropout1 = new Dropout(dropout);
     this.dropout2 = new Dropout(dropout);
     this.dropout3 = new Dropout(dropout);
-    this.activation = activationOf('TransformerDecoderLayer', activation);
+    this.activation = activationOf(activation);
     guard(this, 'selfAttn', 'multiheadAttn', 'linear1', 'dropout', 'linear2');
     guard(this, 'norm1', 'norm2', 'norm3', 'dropout1', 'dropout2', 'dropout3');
   }
@@ -206,7 +202,7 @@ function givenModule(name: string, module: unknown): Module | null {
 }
 
 const transformer = signature(
-  "Transformer(int dModel=512, int nhead=8, int numEncoderLayers=6, int numDecoderLayers=6, int dimFeedforward=2048, float dropout=0.1, string|function activation='relu', any customEncoder=null, any customDecoder=null, float layerNormEps=1e-5, bool batchFirst=false, bool normFirst=false, bool bias=true, *, dtype? dtype=null)",
+  "Transformer(int dModel=512, int nhead=8, int numEncoderLayers=6, int numDecoderLayers=6, int dimFeedforward=2048, float dropout=0.1, 'relu'|'gelu'|function activation='relu', any customEncoder=null, any customDecoder=null, float layerNormEps=1e-5, bool batchFirst=false, bool normFirst=false, bool bias=true, *, dtype? dtype=null)",
 );
 const transformerCall = signature(
   'forward(Tensor src, Tensor tgt, Tensor? srcMask=null, Tensor? tgtMask=null, Tensor? memoryMask=null, Tensor? srcKeyPaddingMask=null, Tensor? tgtKeyPaddingMask=null, Tensor? memoryKeyPaddingMask=null, bool? srcIsCausal=null, bool? tgtIsCausal=null, bool memoryIsCausal=false)',

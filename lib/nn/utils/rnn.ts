@@ -201,7 +201,7 @@ export function padPackedSequence(...args: Arguments<typeof unpackTo.schema>): [
 }
 
 const padAll = signature(
-  "padSequence(any sequences, bool batchFirst=false, float paddingValue=0, string paddingSide='right')",
+  "padSequence(any sequences, bool batchFirst=false, float paddingValue=0, 'left'|'right' paddingSide='right')",
 );
 /**
  * Sequences [lᵢ, *] as one batch [l, n, *] ([n, l, *] with `batchFirst`), where l is the longest length; the others are filled
@@ -212,8 +212,6 @@ export function padSequence(...args: Arguments<typeof padAll.schema>): Tensor {
   const [given, batchFirst, paddingValue, side] = padAll.read(args);
   const call = 'padSequence';
   const sequences = sequencesOf(call, given);
-  if (side !== 'left' && side !== 'right')
-    throw new TenfoldError('value', `${call}: paddingSide must be 'left' or 'right', got ${show(side)}`);
   const lengths = sequences.map((s) => s.shape[0]!);
   const longest = Math.max(...lengths);
   const rows = lengths.flatMap((length, i) =>

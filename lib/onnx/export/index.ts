@@ -9,6 +9,7 @@ import { mode } from '../../autograd/mode.js';
 import { Module } from '../../nn/module.js';
 import { cat } from '../../ops/index.js';
 import { watched } from '../../op/define.js';
+import { NamedTensors } from '../../tensor/namedTensors.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { MODEL, type ModelMessage, type ValueMessage } from '../messages.js';
 import { elementOf } from '../tensors.js';
@@ -65,7 +66,7 @@ function runOnce(module: Module, inputs: readonly Tensor[]): Run {
   const out = watchingLayers(module, trace, () => watched(trace, () => module.forward(...inputs) as unknown));
   const flat = (x: unknown): Tensor[] => {
     if (x instanceof Tensor) return [x];
-    if (Array.isArray(x)) return x.flatMap(flat);
+    if (Array.isArray(x) || x instanceof NamedTensors) return [...x].flatMap(flat);
     throw new TypeError(`onnx.export: forward gave ${show(x)}; tensors and lists of them can be outputs`);
   };
   const outputs = flat(out).map((t) => trace.find(t) ?? t);

@@ -6,6 +6,7 @@ import { TenfoldError } from '../../errors.js';
 import { DTYPES, type DType } from '../../dtype.js';
 import { sameShape } from '../../tensor/shape.js';
 import type { Storage } from '../../tensor/storage.js';
+import { asList } from '../../autograd/gradients.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { watched, type OpRecord, type Watcher } from '../../op/define.js';
 
@@ -81,7 +82,7 @@ export class Trace implements Watcher {
   /** Writes a call down; results that are operands themselves are no new values. */
   record(name: string, parameters: readonly string[], args: readonly unknown[], out: unknown): void {
     const coded = args.map((x) => this.coded(x));
-    const results = (Array.isArray(out) ? out : [out]).filter((t): t is Tensor => t instanceof Tensor);
+    const results = asList(out).filter((t): t is Tensor => t instanceof Tensor);
     if (results.length === 0 || results.every((t) => this.known.has(t))) return;
     this.calls.push({ name, parameters, args: coded, outputs: results.map((t) => this.add(t)) });
   }

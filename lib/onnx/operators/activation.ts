@@ -58,7 +58,9 @@ export const ACTIVATION = table(
   operator('Selu(Tensor X; float alpha=1.6732632, float gamma=1.050701)', (a, x: Tensor) =>
     scaledElu(x, a.alpha, a.gamma),
   ),
-  operator('Gelu(Tensor X; string approximate=none)', (a, x: Tensor) => F.gelu(x, { approximate: a.approximate })),
+  operator('Gelu(Tensor X; string approximate=none)', (a, x: Tensor) =>
+    F.gelu(x, { approximate: a.approximate as 'none' | 'tanh' }),
+  ),
   operator('HardSigmoid(Tensor X; float alpha=0.2, float beta=0.5)', (a, x: Tensor) =>
     x.mul(a.alpha).add(a.beta).clamp(0, 1),
   ),

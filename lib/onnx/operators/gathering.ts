@@ -45,7 +45,12 @@ function gatherND(x: Tensor, index: Tensor, batchDims: number): Tensor {
   return rows.reshape([...index.shape.slice(0, -1), ...rest]);
 }
 
-const REDUCTIONS: Record<string, string> = { add: 'sum', mul: 'prod', max: 'amax', min: 'amin' };
+const REDUCTIONS: Record<string, 'sum' | 'prod' | 'amax' | 'amin'> = {
+  add: 'sum',
+  mul: 'prod',
+  max: 'amax',
+  min: 'amin',
+};
 function scattered(x: Tensor, dim: number, index: Tensor, updates: Tensor, reduction: string): Tensor {
   if (reduction === 'none') return x.scatter(dim, index, updates);
   const reduce = REDUCTIONS[reduction];

@@ -247,8 +247,8 @@ export const VISION = table(
     'GridSample(Tensor X, Tensor grid; string mode=linear, string padding_mode=zeros, int align_corners=0)',
     (a, x: Tensor, grid: Tensor) =>
       F.gridSample(x, grid.to(x.dtype), {
-        mode: MODES[a.mode] ?? a.mode,
-        paddingMode: a.padding_mode,
+        mode: (MODES[a.mode] ?? a.mode) as 'bilinear',
+        paddingMode: a.padding_mode as 'zeros',
         alignCorners: a.align_corners !== 0,
       }),
   ),

@@ -3,10 +3,10 @@ import { checkOptions, show } from '../../errors.js';
 import { capture } from '../../tensor/capture.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import type { Optimizer, AnyOptions } from '../optimizer.js';
-import { checkOptimizer, checkOneOf, checkStateDict, perGroup, type SchedulerStateDict } from './schedule.js';
+import { checkOptimizer, checkStateDict, perGroup, type SchedulerStateDict } from './schedule.js';
 
 const plateauCall = signature(
-  "ReduceLROnPlateau(string mode='min', float factor=0.1, int patience=10, float threshold=1e-4, string thresholdMode='rel', int cooldown=0, float|float[] minLr=0, float eps=1e-8)",
+  "ReduceLROnPlateau('min'|'max' mode='min', float factor=0.1, int patience=10, float threshold=1e-4, 'rel'|'abs' thresholdMode='rel', int cooldown=0, float|float[] minLr=0, float eps=1e-8)",
 );
 /**
  * Options of ReduceLROnPlateau: `patience` steps without improvement are borne; `threshold`, relative or absolute, is what
@@ -37,12 +37,10 @@ export class ReduceLROnPlateau {
     const call = 'ReduceLROnPlateau';
     checkOptimizer(call, optimizer);
     const [mode, factor, patience, threshold, thresholdMode, cooldown, minLr, eps] = plateauCall.read(args);
-    checkOneOf(call, 'mode', mode, ['min', 'max']);
-    checkOneOf(call, 'thresholdMode', thresholdMode, ['rel', 'abs']);
     if (!(factor < 1)) throw new RangeError(`${call}: factor must be below 1, got ${factor}`);
     this.mode = mode as 'min' | 'max';
     this.factor = factor;
-    this.thresholdMode = thresholdMode as 'rel' | 'abs';
+    this.thresholdMode = thresholdMode;
     this.patience = patience;
     this.threshold = threshold;
     this.cooldown = cooldown;
