@@ -94,6 +94,32 @@ export function jvp(func: Differentiable, primals: readonly Tensor[], tangents: 
   checkFunction('jvp', func);
   return productOf(func as never, [...primals] as never, [...tangents] as never) as unknown as [Tensor, Tensor];
 }
+/**
+ * [value, product]: what `func` gives for these arguments, and a function that gives J · v for directions of their shapes, without
+ * running `func` again: by one backward pass through the recorded first. See torch.func.linearize.
+ */
+export function linearize(func: Differentiable, ...primals: Tensor[]): [Tensor, (...tangents: Tensor[]) => Tensor] {
+  checkFunction('linearize', func);
+  positions('linearize', primals.map((_, i) => i), primals); // prettier-ignore
+  return enableGrad(() => {
+    const inputs = primals.map(own);
+    const value = func(...inputs);
+    if (!(value instanceof Tensor)) throw new TypeError(`linearize: the function must return a tensor, got ${show(value)}`); // prettier-ignore
+    const u = Tensor.zeros(value.shape, value.code).requiresGrad_();
+    const options = { gradOutputs: [u], createGraph: true, retainGraph: true, allowUnused: true };
+    const found = value.requiresGrad ? gradientsOf([value], inputs, options) : inputs.map(() => null);
+    const product = (...tangents: Tensor[]): Tensor => {
+      if (tangents.length !== inputs.length)
+        throw new TypeError(`linearize: expected ${inputs.length} directions, got ${tangents.length}`);
+      const linear = found.flatMap((g, i) => (g?.requiresGrad ? [{ g, tangent: tangents[i]! }] : []));
+      const zero = Tensor.zeros(value.shape, value.code);
+      if (linear.length === 0) return zero;
+      const gradOutputs = linear.map((l) => l.tangent);
+      return gradientsOf(linear.map((l) => l.g), [u], { gradOutputs, retainGraph: true, allowUnused: true })[0] ?? zero; // prettier-ignore
+    };
+    return [value.detach(), product];
+  });
+}
 /** A function that gives the Jacobian of `func` for an argument, or a list for several: [*output, *input]. See torch.func.jacrev. */
 export function jacrev(func: Differentiable, argnums: Argnums = 0): Derivative {
   checkFunction('jacrev', func);

@@ -32,6 +32,17 @@ export * as special from './special.js';
 export * as onnx from './onnx/index.js';
 export * as distributions from './distributions/index.js';
 export * as func from './func.js';
+export {
+  autocast,
+  getAutocastDtype,
+  isAutocastCpuEnabled,
+  isAutocastEnabled,
+  setAutocastDtype,
+  type AutocastOptions,
+} from './autocast.js';
+export * as random from './randomState.js';
+export { config, version, type Configuration } from './config.js';
+export * as __config__ from './config.js';
 export * as masked from './ops/masked.js';
 export * as signal from './signal.js';
 export { compile, explain, Plan, AsyncOptions, type Compiled, type CompileOptions, type Explanation, type PlanLaunch } from './compile/index.js'; // prettier-ignore
