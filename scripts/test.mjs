@@ -88,8 +88,13 @@ const STEPS = [
   ['package', 'the tarball: linted, installed without a network, imported and required', () => testPackage()],
   [
     'example',
-    'a few steps of npm start; a PyTorch checkpoint goes on learning',
-    () => [example('mnist.ts', '--steps', '20', '--out', 'build/smoke'), example('checkpoint.ts')].every(Boolean),
+    'a few steps of npm start and of a GPT; a PyTorch checkpoint goes on learning',
+    () =>
+      [
+        example('mnist.ts', '--steps', '20', '--out', 'build/smoke'),
+        example('gpt.ts', '--steps', '20', '--tokens', '20'),
+        example('checkpoint.ts'),
+      ].every(Boolean),
   ],
 ];
 
