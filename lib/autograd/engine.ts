@@ -15,7 +15,7 @@ import { sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { mode } from './mode.js';
 import { unpack, type Edge, type Hook, type Node } from './graph.js';
-import { gradFnOf, leafMeta, sumToShape, tensorOps } from './meta.js';
+import { gradFnOf, leafMeta, postHooks, sumToShape, tensorOps } from './meta.js';
 import { enterBackward } from './saved.js';
 
 const isObject = (x: unknown): boolean => typeof x === 'object' && x !== null;
@@ -30,11 +30,22 @@ export interface RunOptions {
   accumulate: boolean;
 }
 
+/** A leaf whose gradient is handed over as soon as it is whole. */
+interface EarlyLeaf {
+  readonly leaf: Tensor;
+  /** The lowest id among the nodes that feed it: when that one has run, nothing more comes. */
+  readonly last: number;
+}
+
 class Run {
   /** Nodes that have received a gradient, a heap by falling id. */
   private readonly heap: Node[] = [];
   private readonly pending = new Map<Node, (Tensor | null)[]>();
   private readonly leaves = new Map<Tensor, Tensor>();
+  /** Leaves that somebody waits for in the midst of the run, by rising id of what feeds them last. */
+  private early: EarlyLeaf[] | null = null;
+  /** What is called when all gradients have arrived. */
+  private readonly callbacks: (() => void)[] = [];
   /** Nodes that lead to the wanted inputs, where only some are wanted. */
   private wanted: Set<Node> | null = null;
   /** Places in `captured` of a node's outputs and of leaves: several where an input is given several times. */
@@ -57,15 +68,48 @@ class Run {
     const before = mode.grad;
     mode.grad = this.options.createGraph;
     const outer = enterBackward(this);
+    const outerRun = enter(this);
     try {
-      for (let node = this.pop(); node !== undefined; node = this.pop()) this.visit(node);
+      if (postHooks.count > 0) this.findEarly(roots);
+      for (let node = this.pop(); node !== undefined; node = this.pop()) {
+        this.visit(node);
+        if (this.early !== null) this.arriveEarly(this.early);
+      }
       for (const [leaf, grad] of this.leaves) this.arrive(leaf, grad);
+      for (const callback of this.callbacks) callback();
       if (this.captured.length > 0) this.separate(grads);
     } finally {
+      enter(outerRun);
       enterBackward(outer);
       mode.grad = before;
     }
     return this.captured;
+  }
+  whenDone(callback: () => void): void {
+    this.callbacks.push(callback);
+  }
+
+  /** Leaves with hooks behind their accumulation, and the node that feeds each last. */
+  private findEarly(roots: readonly Tensor[]): void {
+    const last = new Map<Tensor, number>();
+    for (const node of nodesBelow(roots)) {
+      for (const e of node.edges) {
+        const leaf = e?.leaf;
+        if (leaf && (leaf.meta?.postHooks?.size ?? 0) > 0) last.set(leaf, Math.min(last.get(leaf) ?? node.id, node.id));
+      }
+    }
+    if (last.size > 0) this.early = [...last].map(([leaf, id]) => ({ leaf, last: id })).sort((a, b) => a.last - b.last);
+  }
+  /** Ids fall during a run: what is fed by no node from the next one on is whole. */
+  private arriveEarly(early: EarlyLeaf[]): void {
+    const next = this.heap[0]?.id ?? -1;
+    while (early.length > 0 && early.at(-1)!.last > next) {
+      const { leaf } = early.pop()!;
+      const grad = this.leaves.get(leaf);
+      if (grad === undefined) continue;
+      this.leaves.delete(leaf);
+      this.arrive(leaf, grad);
+    }
   }
 
   /** What is returned shares no memory among itself, nor with the gradients given: it may be changed in place. */
@@ -264,16 +308,9 @@ class Run {
         add(at, input.nr, place);
       }
     });
-    // All nodes below the roots, by rising id: a node leads on if one of its edges ends in a target or leads on.
-    const seen = new Set<Node>();
-    const stack = roots.map(gradFnOf).filter((n) => n !== null);
-    for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-      if (seen.has(node)) continue;
-      seen.add(node);
-      for (const e of node.edges) if (e?.node) stack.push(e.node);
-    }
+    // By rising id: a node leads on if one of its edges ends in a target or leads on.
     const wanted = new Set<Node>();
-    for (const node of [...seen].sort((a, b) => a.id - b.id)) {
+    for (const node of nodesBelow(roots).sort((a, b) => a.id - b.id)) {
       for (const e of node.edges) {
         if (e === null) continue;
         if (e.node === null ? captureLeaf.has(e.leaf!) : wanted.has(e.node) || captureAt.get(e.node)?.has(e.nr)) {
@@ -313,6 +350,35 @@ class Run {
     heap[i] = last;
     return top;
   }
+}
+
+/** The run under way; the innermost one, where a formula calls backward. */
+let current: Run | null = null;
+function enter(run: Run | null): Run | null {
+  const before = current;
+  current = run;
+  return before;
+}
+
+/**
+ * Calls `callback` when the backward that runs now has handed over all gradients; from a hook. Nothing else is called where it fails
+ * before. See torch.autograd.Variable._execution_engine.queue_callback.
+ */
+export function queueCallback(callback: () => void): void {
+  if (current === null) throw new TenfoldError('graph', 'queueCallback: no backward runs now');
+  current.whenDone(callback);
+}
+
+/** The nodes from which these tensors come, each once. */
+export function nodesBelow(roots: readonly Tensor[]): Node[] {
+  const seen = new Set<Node>();
+  const stack = roots.map(gradFnOf).filter((n) => n !== null);
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    if (seen.has(node)) continue;
+    seen.add(node);
+    for (const e of node.edges) if (e?.node) stack.push(e.node);
+  }
+  return [...seen];
 }
 
 /** The edge along which a tensor's gradient goes, or null where it has none. */

@@ -18,6 +18,9 @@ export interface AutogradMeta {
   opaque: string | null;
 }
 
+/** How many hooks there are on leaves behind their accumulation: a backward that may meet none doesn't look for them. */
+export const postHooks = { count: 0 };
+
 export function leafMeta(t: Tensor): AutogradMeta {
   return (t.meta ??= {
     grad: null,

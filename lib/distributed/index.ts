@@ -46,3 +46,13 @@ export {
 } from './objects.js';
 export { FileStore, HashStore, PrefixStore, TCPStore } from './stores/index.js';
 export { ReduceOp, type CollectiveOptions, type ProcessGroup, type Store, type Work } from './types.js';
+export {
+  DistributedDataParallel,
+  GradBucket,
+  allreduceHook,
+  bf16CompressHook,
+  fp16CompressHook,
+  type CommFuture,
+  type CommHook,
+  type JoinOptions,
+} from './parallel.js';

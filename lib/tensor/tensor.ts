@@ -6,7 +6,7 @@ import { TenfoldError, checkDevice, checkOptions, naming, ownTensors, show } fro
 import { Code, DTYPES, SIZE, isFloatCode, type DType } from '../dtype.js';
 import { mode } from '../autograd/mode.js';
 import { runBackward, type RunOptions } from '../autograd/engine.js';
-import { gradFnOf, leafMeta, tensorOps, type AutogradMeta } from '../autograd/meta.js';
+import { gradFnOf, leafMeta, postHooks, tensorOps, type AutogradMeta } from '../autograd/meta.js';
 import type { Hook, Node } from '../autograd/graph.js';
 import type { Methods } from '../op/schema.js';
 import type * as ops from '../ops/index.js';
@@ -518,7 +518,10 @@ export class Tensor extends Stamped {
     hooks.set(id, hook);
     return { remove: () => void hooks.delete(id) };
   }
-  /** Calls `hook` with this leaf after its gradient has been accumulated. */
+  /**
+   * Calls `hook` with this leaf after its gradient has been accumulated: in the midst of backward, as soon as nothing more can come
+   * to it. An optimizer's step in a hook needs one gradient's memory at a time. See torch.Tensor.register_post_accumulate_grad_hook.
+   */
   registerPostAccumulateGradHook(hook: (leaf: Tensor) => void): { remove(): void } {
     if (!this.leafGrad)
       throw new TenfoldError('graph', 'registerPostAccumulateGradHook: only for leaves that require grad');
@@ -527,7 +530,8 @@ export class Tensor extends Stamped {
     const hooks = (leafMeta(this).postHooks ??= new Map());
     const id = nextHook++;
     hooks.set(id, hook);
-    return { remove: () => void hooks.delete(id) };
+    postHooks.count++;
+    return { remove: () => void (hooks.delete(id) && postHooks.count--) };
   }
   /** A tensor of the same memory outside the graph. In-place changes of either are seen by both, and by backward. */
   detach(): Tensor {

@@ -3,6 +3,7 @@
  * enough to be seen; what is not obvious is what PyTorch answers. In-place changes have their own tests.
  */
 import { describe, expect, it } from 'vitest';
+import { queueCallback } from '../../lib/autograd/engine.js';
 import * as tf from '../../lib/index.js';
 import {
   autograd,
@@ -190,6 +191,23 @@ describe('hooks', () => {
     hook.remove();
     x.sum().backward();
     expect(log.length).toBe(5);
+  });
+  it('after accumulation: in the midst of backward, once nothing more can come to the leaf; callbacks behind all', () => {
+    const [first, last, shared] = [leaf(1), leaf(1), leaf(1)];
+    const log: string[] = [];
+    first.registerPostAccumulateGradHook(() => void log.push('first'));
+    last.registerPostAccumulateGradHook(() => {
+      log.push('last');
+      queueCallback(() => void log.push(`done: ${String(list(first.grad))}`));
+    });
+    shared.registerPostAccumulateGradHook((t) => void log.push(`shared: ${String(list(t.grad))}`));
+    const watched = first.mul(1).mul(shared);
+    watched.registerHook(() => void log.push('between'));
+    watched.mul(last).mul(shared).sum().backward();
+    expect(log).toEqual(['last', 'between', 'shared: 2', 'first', 'done: 1']);
+    expect(() => queueCallback(() => {})).toThrow('queueCallback: no backward runs now');
+    first.mul(1).mul(shared).mul(last).sum().backward();
+    expect(log.slice(5)).toEqual(['last', 'shared: 3', 'first', 'done: 2']);
   });
   it('after accumulation: a step and an empty .grad, as an optimizer within backward', () => {
     const x = leaf(3);
