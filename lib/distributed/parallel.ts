@@ -2,7 +2,7 @@
 import { provideCollectives, type Ranks } from '../nn/parallel/collectives.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { allGather, allReduce, broadcast } from './collectives.js';
-import { groupHere } from './groups.js';
+import { getRank, groupHere, isInitialized } from './groups.js';
 import { TenfoldError } from '../errors.js';
 import { allGatherObject } from './objects.js';
 
@@ -14,6 +14,7 @@ const groupOf = (call: string, given: unknown): Ranks => {
 
 provideCollectives({
   groupOf,
+  currentRank: () => (isInitialized() ? getRank() : 0),
   allReduce: (tensor: Tensor, group: Ranks) => allReduce(tensor, { group, asyncOp: true })!,
   broadcast: (tensor: Tensor, from: number, group: Ranks) =>
     broadcast(tensor, { groupSrc: from, group, asyncOp: true })!,

@@ -19,6 +19,8 @@ export interface Pending {
 export interface Collectives {
   /** The group that is given, or the default one. */
   groupOf(call: string, group: unknown): Ranks;
+  /** This process's rank in the default group; 0 where there is none. */
+  currentRank(): number;
   /** Sums a tensor over all ranks, in place. */
   allReduce(tensor: Tensor, group: Ranks): Pending;
   broadcast(tensor: Tensor, from: number, group: Ranks): Pending;
@@ -33,7 +35,8 @@ let loaded: Collectives | null = null;
 export function provideCollectives(collectives: Collectives): void {
   loaded = collectives;
 }
-export const areCollectivesLoaded = (): boolean => loaded !== null;
+/** This process's rank; 0 where it trains alone. */
+export const currentRank = (): number => loaded?.currentRank() ?? 0;
 
 export function collectives(call: string): Collectives {
   if (loaded === null)

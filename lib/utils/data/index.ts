@@ -18,6 +18,7 @@ export {
   WeightedRandomSampler,
   BatchSampler,
 } from './sampler.js';
+export { DistributedSampler } from './distributedSampler.js';
 export { defaultCollate, defaultConvert, type Collated } from './collate.js';
 export { CsvDataset, CsvStream, type CsvDatasetOptions, type CsvSample } from './csvDataset.js';
 export type { CsvOptions } from './csv.js';

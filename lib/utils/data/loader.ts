@@ -1,5 +1,6 @@
 /** DataLoader: batches of a dataset in an order. */
 import { TenfoldError, checkOptions, show } from '../../errors.js';
+import { currentRank } from '../../nn/parallel/collectives.js';
 import { Generator } from '../../random/generator.js';
 import { defaultCollate, defaultConvert, type Collated } from './collate.js';
 import { IterableDataset, type MapDataset } from './dataset.js';
@@ -166,7 +167,8 @@ export class DataLoader<T, B = Collated<Awaited<T>>> implements Iterable<B>, Asy
         batchSize: this.batchSize ?? 1,
         dropLast: this.dropLast,
       },
-      seed,
+      // Ranks that were seeded alike draw alike; their workers must not (rank 0's are PyTorch's).
+      seed + BigInt(currentRank() * this.numWorkers),
     );
     const { workers } = this;
     leftBehind.register(this, workers, workers);
