@@ -164,7 +164,7 @@ function connect(
   const detail = detailAsked(call);
   const native = addon.create(name, own, ranks.length);
   // The keys under which PyTorch's ranks look for each other.
-  const keys = new PrefixStore('0', new PrefixStore('cpu', new PrefixStore(`${name}/`, store)));
+  const keys = new PrefixStore('0', new PrefixStore('cpu/', new PrefixStore(`${name}/`, store)));
   const until = performance.now() + timeout;
   const left = (): number => Math.max(1, Math.round(until - performance.now()));
   const missing = (key: string, cause: unknown): Error => {
@@ -232,7 +232,8 @@ export function initProcessGroup(...args: Arguments<typeof initCall.schema>): vo
   const ranks = Array.from({ length: met.worldSize }, (_, i) => i);
   world.group = connect(call, String(world.made), ranks, met.rank, met.store, timeout);
   world.made++;
-  world.store = met.store;
+  // PyTorch's ranks look for further groups below the default one's keys.
+  world.store = new PrefixStore('0/', met.store);
 }
 
 /** The group of a call: null for one that this process isn't in. */

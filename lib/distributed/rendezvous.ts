@@ -86,12 +86,11 @@ function tcpStore(
   timeout: number,
 ): TCPStore {
   const { worldSize } = who;
-  // Who is first waits for nobody here: the group's connections are what all wait for.
+  // Who serves it waits until all have come, and all say that they have: PyTorch's ranks do.
   return new TCPStore(hostName.replace(/^\[|\]$/g, ''), port, {
     worldSize,
     isMaster,
     timeout,
-    waitForWorkers: false,
     multiTenant: true,
   });
 }
