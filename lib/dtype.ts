@@ -163,6 +163,10 @@ export const COMPUTE: readonly Code[] = [
   Code.f32,
 ];
 
+const FOREIGN: Record<string, Code> = {
+  Float32Array: Code.f32, Float64Array: Code.f64, BigInt64Array: Code.i64, Int32Array: Code.i32, Uint8Array: Code.u8,
+  Uint8ClampedArray: Code.u8, Int8Array: Code.i8, Int16Array: Code.i16,
+}; // prettier-ignore
 /** dtype of a typed array; null for kinds that have none. */
 export function codeOfArray(array: unknown): Code | null {
   if (array instanceof Float32Array) return Code.f32;
@@ -172,5 +176,8 @@ export function codeOfArray(array: unknown): Code | null {
   if (array instanceof Uint8Array || array instanceof Uint8ClampedArray) return Code.u8;
   if (array instanceof Int8Array) return Code.i8;
   if (array instanceof Int16Array) return Code.i16;
-  return null;
+  // Another realm's arrays (a vm's context, Jest's) are told by their tag.
+  return ArrayBuffer.isView(array)
+    ? (FOREIGN[(array as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] ?? ''] ?? null)
+    : null;
 }

@@ -140,6 +140,31 @@ export function show(value: unknown, depth = 0): string {
   return String(value);
 }
 
+/**
+ * Whether a value is an object literal or one without a prototype, of whatever realm: in a vm's context, as under Jest, literals
+ * have another Object.prototype, which is known by having no prototype and by its constructor's name.
+ */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value) as { constructor?: { name?: unknown } } | null;
+  if (prototype === Object.prototype || prototype === null) return true;
+  return Object.getPrototypeOf(prototype) === null && prototype.constructor?.name === 'Object';
+}
+const kindOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
+/** Whether a value is a Map, a Set, a Promise of whatever realm. */
+export const isMap = (value: unknown): value is Map<unknown, unknown> =>
+  value instanceof Map || kindOf(value) === 'Map';
+export const isSet = (value: unknown): value is Set<unknown> => value instanceof Set || kindOf(value) === 'Set';
+export const isPromise = (value: unknown): value is Promise<unknown> =>
+  value instanceof Promise || kindOf(value) === 'Promise';
+/** Whether a value is a Uint8Array, an ArrayBuffer or a SharedArrayBuffer of whatever realm. */
+export const isBytes = (value: unknown): value is Uint8Array =>
+  value instanceof Uint8Array || (ArrayBuffer.isView(value) && kindOf(value) === 'Uint8Array');
+export const isArrayBuffer = (value: unknown): value is ArrayBuffer =>
+  value instanceof ArrayBuffer || kindOf(value) === 'ArrayBuffer';
+export const isSharedArrayBuffer = (value: unknown): value is SharedArrayBuffer =>
+  value instanceof SharedArrayBuffer || kindOf(value) === 'SharedArrayBuffer';
+
 /** Refuses what is no list or other iterable of `what`; a string is one of letters, and refused too. */
 export function checkIterable(call: string, what: string, value: unknown): void {
   if (typeof value !== 'object' || value === null || !(Symbol.iterator in value))

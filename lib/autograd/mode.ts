@@ -1,15 +1,17 @@
 /** Switches of recording: noGrad, enableGrad, inferenceMode, detectAnomaly. */
 
-import { show } from '../errors.js';
+import { isPromise, show } from '../errors.js';
 
 /** Whether ops record a graph. Read it through the module (`mode.grad`), so that it is always the current value. */
 export const mode = {
   grad: true,
   inference: false,
   anomaly: false,
+  /** Whether a checkpoint runs its function for the second time: what the first run has changed stays as it is. */
+  again: false,
 };
 
-type Mode = keyof typeof mode;
+type Mode = Exclude<keyof typeof mode, 'again'>;
 /** Who switches it, for messages. */
 const SWITCH = { grad: 'noGrad', inference: 'inferenceMode', anomaly: 'detectAnomaly' };
 
@@ -33,7 +35,7 @@ function withMode<T>(name: Mode, value: boolean, fn: () => T, call = SWITCH[name
 
 /** What `fn` returned in a scope. Refuses a function that goes on later, when the scope has ended. */
 export function checkEnded<T>(call: string, fn: unknown, result: T): T {
-  if (result instanceof Promise) {
+  if (isPromise(result)) {
     // The mode of an async function would leak into whatever runs between its awaits.
     result.catch(() => {});
     throw new TypeError(`${call}: the function is async; await outside and put the synchronous part inside`);

@@ -3,7 +3,7 @@
  * autograd, and the parameters, modules and gradients that the function found. A call that differs is recorded anew.
  */
 import { DTYPES, SIZE, defaultFloat, type Code } from '../dtype.js';
-import { show } from '../errors.js';
+import { isPlainObject, show } from '../errors.js';
 import { mode } from '../autograd/mode.js';
 import { NamedTensors, mapNamed } from '../tensor/namedTensors.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -42,8 +42,7 @@ function visit(x: unknown, { tensors, rest }: Flat): void {
   } else rest.push(x);
 }
 /** An object whose properties are looked at: a plain one, or an op's results with names. */
-export const isPlain = (x: unknown): x is Record<string, unknown> =>
-  typeof x === 'object' && x !== null && (Object.getPrototypeOf(x) === Object.prototype || x instanceof NamedTensors);
+export const isPlain = (x: unknown): x is Record<string, unknown> => isPlainObject(x) || x instanceof NamedTensors;
 
 /** A value like `x`, with something else for each leaf: what is no list and no plain object. In the order of `flatten`. */
 export function mapLeaves(x: unknown, by: (leaf: unknown) => unknown): unknown {

@@ -1,12 +1,10 @@
 /** Modules that hold other modules or parameters. Their items are their own properties: `net[0]`, `heads.left`. */
-import { TenfoldError, checkIterable, show } from '../errors.js';
+import { TenfoldError, checkIterable, isPlainObject, show } from '../errors.js';
 import { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
 
 type Items<T> = Record<string, T>;
-const isPlain = (x: unknown): x is Record<string, unknown> =>
-  typeof x === 'object' && x !== null && Object.getPrototypeOf(x) === Object.prototype;
 
 function checkEntry(call: string, pair: unknown): void {
   if (!Array.isArray(pair) || pair.length !== 2)
@@ -35,7 +33,7 @@ export class Sequential extends Module {
   constructor(...modules: Module[] | [Record<string, Module>]) {
     super();
     const [first] = modules;
-    if (modules.length === 1 && isPlain(first)) {
+    if (modules.length === 1 && isPlainObject(first)) {
       for (const [name, module] of Object.entries(first)) this.registerModule(name, checkModule('Sequential', module));
     } else modules.forEach((module, i) => this.registerModule(String(i), checkModule('Sequential', module)));
   }

@@ -2,7 +2,7 @@
  * Hooks of modules. A module without hooks pays nothing: the first one puts a `forward` of its own on the instance, which
  * the last one to go takes away again.
  */
-import { TenfoldError, show } from '../errors.js';
+import { TenfoldError, isPlainObject, show } from '../errors.js';
 import { Node, type BackwardRule } from '../autograd/graph.js';
 import { edgeOf } from '../autograd/engine.js';
 import { mode } from '../autograd/mode.js';
@@ -12,10 +12,16 @@ import { Tensor } from '../tensor/tensor.js';
 import type { Module } from './module.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- a module takes and returns what it likes */
-/** Called before forward; what it returns, if anything, replaces the arguments (a list, or the one argument). */
-export type ForwardPreHook = (module: any, args: any[]) => any;
-/** Called after forward; what it returns, if anything, replaces the result. */
-export type ForwardHook = (module: any, args: any[], output: any) => any;
+/**
+ * Called before forward; what it returns, if anything, replaces the arguments (a list, or the one argument). With `withKwargs` it is
+ * called with the trailing options object beside the rest, and returns [args, kwargs].
+ */
+export type ForwardPreHook = (module: any, args: any[], kwargs?: any) => any;
+/**
+ * Called after forward; what it returns, if anything, replaces the result. With `withKwargs` it is called with
+ * (module, args, kwargs, output).
+ */
+export type ForwardHook = (module: any, args: any[], output: any, ...rest: any[]) => any;
 /* eslint-enable @typescript-eslint/no-explicit-any */
 /** Called with the gradients of the result before the module's backward; a returned list replaces them. */
 export type BackwardPreHook = (module: Module, gradOutput: (Tensor | null)[]) => (Tensor | null)[] | void;
@@ -25,6 +31,16 @@ export type BackwardHook = (
   gradInput: (Tensor | null)[],
   gradOutput: (Tensor | null)[],
 ) => (Tensor | null)[] | Tensor | void;
+
+/** How a hook is called. */
+export interface HookOptions {
+  /** Before those that are there. */
+  prepend?: boolean;
+  /** With the trailing options object of the call ({} where there is none) as an argument of its own. */
+  withKwargs?: boolean;
+  /** Of a forward hook: also where forward throws, with null as the output. */
+  alwaysCall?: boolean;
+}
 
 /** Takes back a registration. */
 export interface HookHandle {
@@ -43,6 +59,8 @@ export class ModuleHooks {
   /** The forward that the module had as a property of its own, if it had one. */
   private own: PropertyDescriptor | undefined;
   private installed = false;
+  /** Hooks that are called in another way than the plain one, by their ids. */
+  private readonly options = new Map<number, HookOptions>();
 
   constructor(private readonly module: Module) {}
 
@@ -50,12 +68,15 @@ export class ModuleHooks {
     name: 'forwardPre' | 'forward' | 'backwardPre' | 'backward',
     hook: unknown,
     call: string,
-    prepend: boolean,
+    options: HookOptions,
   ): HookHandle {
     const kind = this[name] as Map<number, unknown>;
     if (typeof hook !== 'function') throw new TypeError(`${call}: expected a function, got ${show(hook)}`);
+    for (const [key, value] of Object.entries(options) as [string, unknown][])
+      if (typeof value !== 'boolean') throw new TypeError(`${call}: '${key}' must be a boolean, got ${show(value)}`);
     const id = nextId++;
-    if (prepend) {
+    if (options.withKwargs || options.alwaysCall) this.options.set(id, options);
+    if (options.prepend) {
       const rest = [...kind];
       kind.clear();
       kind.set(id, hook);
@@ -65,6 +86,7 @@ export class ModuleHooks {
     return {
       remove: () => {
         kind.delete(id);
+        this.options.delete(id);
         if (this.isEmpty) this.uninstall();
       },
     };
@@ -82,6 +104,7 @@ export class ModuleHooks {
     const copy = new ModuleHooks(module);
     for (const kind of ['forwardPre', 'forward', 'backwardPre', 'backward'] as const) {
       for (const [id, hook] of this[kind]) (copy[kind] as Map<number, unknown>).set(id, hook);
+      for (const [id, options] of this.options) copy.options.set(id, options);
     }
     copy.install();
     return copy;
@@ -114,21 +137,62 @@ export class ModuleHooks {
   private call(forward: Forward, given: unknown[]): unknown {
     const { module } = this;
     let args = given;
-    for (const hook of [...this.forwardPre.values()]) {
-      const replaced = hook(module, args) as unknown;
-      if (replaced !== undefined && replaced !== null)
-        args = Array.isArray(replaced) ? (replaced as unknown[]) : [replaced];
-    }
+    for (const [id, hook] of [...this.forwardPre]) args = this.before(id, hook, args);
     const backward =
       mode.grad && this.backward.size + this.backwardPre.size > 0 ? new BackwardPass(this, module) : null;
     if (backward !== null) args = backward.enter(args);
-    let output = forward.apply(module, args);
-    for (const hook of [...this.forward.values()]) {
-      const replaced = hook(module, args, output) as unknown;
-      if (replaced !== undefined && replaced !== null) output = replaced;
+    const called = new Set<number>();
+    try {
+      let output = forward.apply(module, args);
+      for (const [id, hook] of [...this.forward]) {
+        called.add(id);
+        const replaced = this.after(id, hook, args, output);
+        if (replaced !== undefined && replaced !== null) output = replaced;
+      }
+      return backward === null ? output : backward.leave(output);
+    } catch (error) {
+      this.afterFailure(args, called);
+      throw error;
     }
-    return backward === null ? output : backward.leave(output);
   }
+  private before(id: number, hook: ForwardPreHook, args: unknown[]): unknown[] {
+    if (!this.options.get(id)?.withKwargs) {
+      const replaced = hook(this.module, args) as unknown;
+      if (replaced === undefined || replaced === null) return args;
+      return Array.isArray(replaced) ? (replaced as unknown[]) : [replaced];
+    }
+    const replaced = hook(this.module, ...apart(args)) as unknown;
+    if (replaced === undefined || replaced === null) return args;
+    if (!Array.isArray(replaced) || replaced.length !== 2 || !Array.isArray(replaced[0]) || !isPlainObject(replaced[1]))
+      throw new TypeError(
+        `registerForwardPreHook: with withKwargs a hook must return [args, kwargs] or nothing, got ${show(replaced)}`,
+      );
+    const [list, kwargs] = replaced as [unknown[], object];
+    return Object.keys(kwargs).length > 0 ? [...list, kwargs] : list;
+  }
+  private after(id: number, hook: ForwardHook, args: unknown[], output: unknown): unknown {
+    if (!this.options.get(id)?.withKwargs) return hook(this.module, args, output) as unknown;
+    return hook(this.module, ...apart(args), output) as unknown;
+  }
+  /** Forward, or a hook behind it, has thrown: those that are always called are, and what they throw is only said. */
+  private afterFailure(args: unknown[], called: ReadonlySet<number>): void {
+    for (const [id, hook] of [...this.forward]) {
+      if (called.has(id) || !this.options.get(id)?.alwaysCall) continue;
+      try {
+        this.after(id, hook, args, null);
+      } catch (error) {
+        process.emitWarning(
+          `${this.module.constructor.name}: a forward hook with alwaysCall threw after forward had: ${String(error)}`,
+          'TenfoldWarning',
+        );
+      }
+    }
+  }
+}
+/** The arguments without their trailing options object, and it. */
+function apart(args: unknown[]): [unknown[], object] {
+  const last = args.at(-1);
+  return isPlainObject(last) ? [args.slice(0, -1), { ...last }] : [args, {}];
 }
 
 type Grads = (Tensor | null)[];

@@ -5,7 +5,17 @@
  * State-dict keys are property names; built-in modules spell them as PyTorch does (`stateName`), so that checkpoints
  * travel both ways.
  */
-import { TenfoldError, checkDevice, checkOptions, didYouMean, isDevice, show } from '../errors.js';
+import {
+  TenfoldError,
+  checkDevice,
+  checkOptions,
+  didYouMean,
+  isDevice,
+  isMap,
+  isPlainObject,
+  isSet,
+  show,
+} from '../errors.js';
 import { DTYPES, codeOf, isFloatCode, type DType } from '../dtype.js';
 import { leafMeta } from '../autograd/meta.js';
 import { mode } from '../autograd/mode.js';
@@ -22,6 +32,7 @@ import {
   type ForwardHook,
   type ForwardPreHook,
   type HookHandle,
+  type HookOptions,
 } from './hooks.js';
 import { Parameter } from './parameter.js';
 import { copyGuards, guardPart, isGuarded, isPart, kindOfValue } from './parts.js';
@@ -239,10 +250,9 @@ export class Module {
     if (typeof options === 'object') checkOptions('loadStateDict', options, ['strict', 'assign']);
     const strict = typeof options === 'boolean' ? options : (options.strict ?? true);
     const takes = typeof options === 'boolean' ? assign : (options.assign ?? assign);
-    const given =
-      stateDict instanceof Map
-        ? (stateDict as Map<string, unknown>)
-        : new Map<string, unknown>(Object.entries(stateDict));
+    const given = isMap(stateDict)
+      ? (stateDict as Map<string, unknown>)
+      : new Map<string, unknown>(Object.entries(stateDict));
     const own = new Map([...stateOf(this, '')].map((entry) => [entry.key, entry]));
     const missingKeys = [...own.values()].filter((e) => !given.has(e.key) && !e.optional).map((e) => e.key);
     const unexpectedKeys = [...given.keys()].filter((key) => !own.has(key));
@@ -443,25 +453,31 @@ export class Module {
 
   // ---- hooks ---------------------------------------------------------------------------------------------------------
 
-  /** Calls `hook(module, args)` before every forward; what it returns replaces the arguments. */
-  registerForwardPreHook(hook: ForwardPreHook, options: { prepend?: boolean } = {}): HookHandle {
-    checkOptions('registerForwardPreHook', options, ['prepend']);
-    return hooksOf(this).add('forwardPre', hook, 'registerForwardPreHook', options.prepend ?? false);
+  /**
+   * Calls `hook(module, args)` before every forward; what it returns replaces the arguments. With `withKwargs` it is
+   * `hook(module, args, kwargs)`, kwargs being the trailing options object, and returns [args, kwargs].
+   */
+  registerForwardPreHook(hook: ForwardPreHook, options: Omit<HookOptions, 'alwaysCall'> = {}): HookHandle {
+    checkOptions('registerForwardPreHook', options, ['prepend', 'withKwargs']);
+    return hooksOf(this).add('forwardPre', hook, 'registerForwardPreHook', options);
   }
-  /** Calls `hook(module, args, output)` after every forward; what it returns replaces the output. */
-  registerForwardHook(hook: ForwardHook, options: { prepend?: boolean } = {}): HookHandle {
-    checkOptions('registerForwardHook', options, ['prepend']);
-    return hooksOf(this).add('forward', hook, 'registerForwardHook', options.prepend ?? false);
+  /**
+   * Calls `hook(module, args, output)` after every forward; what it returns replaces the output. With `withKwargs` it is
+   * `hook(module, args, kwargs, output)`; with `alwaysCall` it is called, with null as the output, where forward throws, too.
+   */
+  registerForwardHook(hook: ForwardHook, options: HookOptions = {}): HookHandle {
+    checkOptions('registerForwardHook', options, ['prepend', 'withKwargs', 'alwaysCall']);
+    return hooksOf(this).add('forward', hook, 'registerForwardHook', options);
   }
   /** Calls `hook(module, gradInput, gradOutput)` when the gradients of the arguments are known; a returned list replaces them. */
   registerFullBackwardHook(hook: BackwardHook, options: { prepend?: boolean } = {}): HookHandle {
     checkOptions('registerFullBackwardHook', options, ['prepend']);
-    return hooksOf(this).add('backward', hook, 'registerFullBackwardHook', options.prepend ?? false);
+    return hooksOf(this).add('backward', hook, 'registerFullBackwardHook', options);
   }
   /** Calls `hook(module, gradOutput)` before the module's backward; a returned list replaces the gradients. */
   registerFullBackwardPreHook(hook: BackwardPreHook, options: { prepend?: boolean } = {}): HookHandle {
     checkOptions('registerFullBackwardPreHook', options, ['prepend']);
-    return hooksOf(this).add('backwardPre', hook, 'registerFullBackwardPreHook', options.prepend ?? false);
+    return hooksOf(this).add('backwardPre', hook, 'registerFullBackwardPreHook', options);
   }
 
   // ---- printing ------------------------------------------------------------------------------------------------------
@@ -675,9 +691,9 @@ function copyValue(value: unknown, copies: Map<object, unknown>): unknown {
     for (const x of value) list.push(copyValue(x, copies));
     return list;
   }
-  if (value instanceof Map) copy = new Map([...value].map(([k, v]) => [k, copyValue(v, copies)]));
-  else if (value instanceof Set) copy = new Set([...value].map((v) => copyValue(v, copies)));
-  else if (Object.getPrototypeOf(value) === Object.prototype) {
+  if (isMap(value)) copy = new Map([...value].map(([k, v]) => [k, copyValue(v, copies)]));
+  else if (isSet(value)) copy = new Set([...value].map((v) => copyValue(v, copies)));
+  else if (isPlainObject(value)) {
     const object: Record<string, unknown> = {};
     copies.set(value, object);
     for (const [k, v] of Object.entries(value)) object[k] = copyValue(v, copies);

@@ -12,7 +12,7 @@
  *   those behind `*` by name only.
  * - Results: nothing for a Tensor, else `-> Tensor[]`, `-> (values, indices)`, `-> bool`, `-> number`.
  */
-import { TenfoldError, checkOptions, didYouMean, show } from '../errors.js';
+import { TenfoldError, checkOptions, didYouMean, isPlainObject, show } from '../errors.js';
 import type { DType } from '../dtype.js';
 import { isTensor, type Tensor } from '../tensor/tensor.js';
 import { isGenerator, type Generator } from '../random/generator.js';
@@ -304,7 +304,8 @@ function acceptor(hasWords: boolean, kinds: readonly string[]): (value: unknown)
 const isOptions = (v: unknown): v is Record<string, unknown> => {
   if (typeof v !== 'object' || v === null) return false;
   const { constructor } = v;
-  return constructor === Object || (constructor === undefined && Object.getPrototypeOf(v) === null);
+  // The first for all, the second for literals of another realm.
+  return constructor === Object || ((constructor === undefined || constructor.name === 'Object') && isPlainObject(v));
 };
 
 /** The arguments of a call in the order of the schema, checked and with defaults filled in. */

@@ -2,7 +2,7 @@
  * Optimizer: parameter groups, state and checkpoints, as torch.optim.Optimizer has them. What a step computes is in the
  * files beside this one; how a step is launched, in fused.ts.
  */
-import { TenfoldError, checkOptions, didYouMean, naming, show } from '../errors.js';
+import { TenfoldError, checkOptions, didYouMean, isMap, isSet, naming, show } from '../errors.js';
 import { DTYPES, isFloatCode } from '../dtype.js';
 import { mode, enableGrad } from '../autograd/mode.js';
 import { fillElements } from '../tensor/copy.js';
@@ -166,7 +166,7 @@ export abstract class Optimizer<O extends object = AnyOptions> {
     checkOptions(call, group, [...names, 'params', 'initialLr', ...MEANINGLESS]);
     meaningful(call, group);
     const { params } = group;
-    if (params instanceof Set) throw new TypeError(`${call}: parameters need an order; use a list instead of a Set`);
+    if (isSet(params)) throw new TypeError(`${call}: parameters need an order; use a list instead of a Set`);
     const list = params instanceof Tensor ? [params] : withoutNames<Tensor>([...params] as Tensor[]);
     for (const p of list) this.checkParam(call, p);
     const used = new Set(this.paramGroups.flatMap((g) => g.params));
@@ -306,8 +306,9 @@ export abstract class Optimizer<O extends object = AnyOptions> {
     });
     const state = new Map<Tensor, ParamState>();
     // PyTorch's files have it under integers, which load() gives as a Map.
-    const saved: Iterable<[unknown, unknown]> =
-      stateDict.state instanceof Map ? (stateDict.state as Map<unknown, unknown>) : Object.entries(stateDict.state);
+    const saved: Iterable<[unknown, unknown]> = isMap(stateDict.state)
+      ? (stateDict.state as Map<unknown, unknown>)
+      : Object.entries(stateDict.state);
     for (const [key, values] of saved) {
       const id = String(key);
       const param = paramOf.get(id);

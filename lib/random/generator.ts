@@ -3,7 +3,7 @@
  * kernels of native/random draw from; this file makes, seeds, saves and loads it.
  */
 import { Code } from '../dtype.js';
-import { show, TenfoldError } from '../errors.js';
+import { TenfoldError, isBytes, show } from '../errors.js';
 import { run } from '../launch/run.js';
 import { entropy, kernel } from '../native/launch.js';
 import { wrapMemory, type Storage } from '../tensor/storage.js';
@@ -133,8 +133,8 @@ export class Generator {
    * @throws TypeError for anything but 5056 bytes, TenfoldError 'state' for bytes that are no state.
    */
   setState(state: Uint8Array): this {
-    if (!(state instanceof Uint8Array) || state.length !== SAVED_BYTES) {
-      const got = state instanceof Uint8Array ? `${state.length} bytes` : show(state);
+    if (!isBytes(state) || state.length !== SAVED_BYTES) {
+      const got = isBytes(state) ? `${state.length} bytes` : show(state);
       throw new TypeError(`setState: expected the ${SAVED_BYTES} bytes of a saved generator, got ${got}`);
     }
     const from = new DataView(state.buffer, state.byteOffset, SAVED_BYTES);

@@ -4,7 +4,7 @@
  */
 import * as fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { TenfoldError, checkOptions, show } from '../errors.js';
+import { TenfoldError, checkOptions, isMap, show } from '../errors.js';
 import { writerOf, type FormatName } from './formats.js';
 
 /** Options of save. */
@@ -22,7 +22,7 @@ const CALL_BYTES = 1 << 30;
 function compose(call: string, value: unknown, path: string | null, options: SaveOptions, copy: boolean): Uint8Array[] {
   checkOptions(call, options, ['metadata', 'format']);
   const given: unknown = options.metadata ?? {};
-  if (typeof given !== 'object' || given === null || Array.isArray(given) || given instanceof Map)
+  if (typeof given !== 'object' || given === null || Array.isArray(given) || isMap(given))
     throw new TypeError(`${call}: metadata must be an object of strings, got ${show(given)}`);
   const metadata = Object.create(null) as Record<string, string>; // where '__proto__' is a key as others are
   for (const [key, text] of Object.entries(given)) {

@@ -5,7 +5,7 @@
  * Codecs are pure: bytes and requests for bytes in, tensors out; source.ts and file.ts do the I/O.
  */
 import { extname } from 'node:path';
-import { TenfoldError, didYouMean, show } from '../errors.js';
+import { TenfoldError, didYouMean, isMap, show } from '../errors.js';
 import { codeOfArray } from '../dtype.js';
 import { fromTypedArray } from '../ops/creation.js';
 import { Tensor, checkTensor } from '../tensor/tensor.js';
@@ -215,8 +215,7 @@ function encodeArray(call: string, value: unknown, metadata: Notes, copy: boolea
 
 function encodeArrays(call: string, value: unknown, metadata: Notes, copy: boolean): Uint8Array[] {
   withoutNotes(call, metadata);
-  const entries =
-    value instanceof Map ? [...(value as Map<unknown, unknown>)] : isPlain(value) ? Object.entries(value) : null;
+  const entries = isMap(value) ? [...(value as Map<unknown, unknown>)] : isPlain(value) ? Object.entries(value) : null;
   if (entries === null) throw new TypeError(`${call}: a .npz file holds tensors by name; got ${show(value)}`);
   return encodeZip(
     entries.map(([name, v]) => {

@@ -1,7 +1,7 @@
 /** load: a file or bytes of any format, in one call. */
 import { dirname, join } from 'node:path';
 import * as fs from 'node:fs';
-import { checkOptions, show } from '../errors.js';
+import { checkOptions, isArrayBuffer, isBytes, isMap, show } from '../errors.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { ShardIndex, decode, decodeNotes } from './formats.js';
 import { dictOf } from './plain.js';
@@ -52,8 +52,8 @@ function checkLoadOptions(call: string, options: LoadOptions): void {
 
 /** A loadable's kind, checked: bytes, or null for a path. */
 function bytesGiven(call: string, file: unknown): Uint8Array | null {
-  if (file instanceof Uint8Array) return file;
-  if (file instanceof ArrayBuffer) return new Uint8Array(file);
+  if (isBytes(file)) return file;
+  if (isArrayBuffer(file)) return new Uint8Array(file);
   if (typeof file !== 'string' || file === '')
     throw new TypeError(`${call}: expected a path or a file's bytes, got ${show(file)}`);
   return null;
@@ -158,12 +158,11 @@ function joinShards(index: ShardIndex, parts: ReadonlyMap<string, unknown>): unk
   return dictOf(
     [...index.files].map(([name, shard]): [string, unknown] => {
       const part = parts.get(shard);
-      const tensors =
-        part instanceof Map
-          ? (part as Map<string, unknown>)
-          : isPlain(part) && Object.hasOwn(part, name)
-            ? new Map([[name, part[name]]])
-            : null;
+      const tensors = isMap(part)
+        ? (part as Map<string, unknown>)
+        : isPlain(part) && Object.hasOwn(part, name)
+          ? new Map([[name, part[name]]])
+          : null;
       if (!tensors?.has(name))
         refusing('load', `'${shard}'`)(`it has no tensor ${show(name)}, which the index says is in it`);
       return [name, tensors!.get(name)];

@@ -1,5 +1,5 @@
 /** Values as a pickle of protocol 2, with the constructors that `torch.load(weights_only=True)` knows. */
-import { TenfoldError, show } from '../errors.js';
+import { TenfoldError, isBytes, isMap, isSet, show } from '../errors.js';
 import { DTYPES, SIZE, codeOfArray, type Code } from '../dtype.js';
 import { Parameter } from '../nn/parameter.js';
 import { fromTypedArray } from '../ops/creation.js';
@@ -168,7 +168,7 @@ export class Pickler {
     if (this.stack.has(value)) return this.tooDeep(path);
     if (this.again(value)) return;
     if (value instanceof Tensor) return this.tensor(value);
-    if (value instanceof Uint8Array) return this.bytes(value);
+    if (isBytes(value)) return this.bytes(value);
     if (ArrayBuffer.isView(value) && codeOfArray(value) !== null) return this.tensor(fromTypedArray(value));
     this.container(value, path);
   }
@@ -177,8 +177,8 @@ export class Pickler {
     if (this.stack.size > MAX_DEPTH) return this.tooDeep(path);
     this.stack.add(value);
     if (Array.isArray(value)) this.list(value as unknown[], path);
-    else if (value instanceof Set) this.set(value, path);
-    else if (value instanceof Map) this.dict([...(value as Map<unknown, unknown>)], path, value);
+    else if (isSet(value)) this.set(value, path);
+    else if (isMap(value)) this.dict([...(value as Map<unknown, unknown>)], path, value);
     else if (isPlain(value)) this.object(value, path);
     else {
       throw new TypeError(

@@ -2,7 +2,7 @@
  * PyTorch's checkpoints, read: the zip form of 1.6 and later (a pickle `data.pkl`, and one stored entry for each storage),
  * and the form before it (five pickles one after the other, then the storages). Tensors that share a storage share it here.
  */
-import { show } from '../errors.js';
+import { isBytes, show } from '../errors.js';
 import { Code, SIZE } from '../dtype.js';
 import { Parameter } from '../nn/parameter.js';
 import { allocateOwn, type Storage } from '../tensor/storage.js';
@@ -220,7 +220,7 @@ function finish(value: unknown, storages: ReadonlyMap<StorageRef, Storage>, bigE
   return toPlain(value, refuse, (leaf) => {
     if (leaf instanceof TensorSpec) return tensorOf(leaf);
     if (leaf instanceof NpArray) return leaf.tensor ?? refuse('it holds an array without values');
-    if (leaf instanceof Uint8Array) {
+    if (isBytes(leaf)) {
       const copy = copies.get(leaf) ?? leaf.slice();
       copies.set(leaf, copy);
       return copy;

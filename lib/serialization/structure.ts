@@ -6,7 +6,7 @@
  * In the structure, {"$tensor": name} stands for a tensor, {"$array": name} for a typed array, {"$bigint": "12"},
  * {"$number": "NaN"} and {"$object": {…}} for what JSON has no way to write.
  */
-import { TenfoldError, show } from '../errors.js';
+import { TenfoldError, isMap, isPlainObject, show } from '../errors.js';
 import { Code, codeOfArray } from '../dtype.js';
 import { fromTypedArray } from '../ops/creation.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -31,15 +31,11 @@ export type Saveable =
   | readonly Saveable[]
   | { readonly [key: string]: Saveable };
 
-export const isPlain = (v: unknown): v is Record<string, unknown> => {
-  if (typeof v !== 'object' || v === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(v);
-  return prototype === Object.prototype || prototype === null;
-};
+export const isPlain = isPlainObject;
 
 /** Tensors by name, and the structure around them: null where they are a flat record. */
 export function takeApart(value: unknown): { tensors: Map<string, Tensor>; structure: string | null } {
-  if (value instanceof Map) value = Object.fromEntries(value as Map<string, unknown>);
+  if (isMap(value)) value = Object.fromEntries(value as Map<string, unknown>);
   if (!isPlain(value))
     throw new TypeError(`save: expected an object with tensors, such as a state dict, got ${show(value)}`);
   const tensors = new Map<string, Tensor>();
@@ -80,7 +76,7 @@ function pack(value: unknown, path: string, tensors: Map<string, Tensor>, depth:
     return Number.isFinite(value) ? value : { $number: String(value) };
   }
   if (Array.isArray(value)) return value.map(inner);
-  if (value instanceof Map) value = Object.fromEntries(value as Map<string, unknown>);
+  if (isMap(value)) value = Object.fromEntries(value as Map<string, unknown>);
   if (!isPlain(value))
     throw new TypeError(
       `save: ${path || 'the value'} is ${show(value)}, which can't be saved; tensors, typed arrays, numbers, strings, lists and plain objects can`,

@@ -45,8 +45,13 @@ function viewOf(storage: Storage, code: Code): TypedArray {
   return (views[code] ??= new ARRAY_OF[code]!(buffer, 0, Math.floor(buffer.byteLength / SIZE[code]!)));
 }
 
-/** Element at a position of the storage: a number, or a boolean for bool. */
-export function readElement(t: Tensor, element: number): number | boolean {
+/** Element at a position of the storage: a number, or a boolean for bool. `call` and what it offers name what asks for it. */
+export function readElement(
+  t: Tensor,
+  element: number,
+  call = 'item',
+  instead = 'itemBigInt() reads it',
+): number | boolean {
   if (capture !== null) capture.touches(t.storage);
   const start = t.byteStart(element);
   const size = SIZE[t.code]!;
@@ -59,7 +64,7 @@ export function readElement(t: Tensor, element: number): number | boolean {
       if (!Number.isSafeInteger(n)) {
         throw new TenfoldError(
           'value',
-          `item: ${String(value)} is beyond 2^53 and not exact as a number; itemBigInt() reads it`,
+          `${call}: ${String(value)} is beyond 2^53 and not exact as a number; ${instead}`,
         );
       }
       return n;

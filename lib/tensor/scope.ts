@@ -2,7 +2,7 @@
  * Scopes of memory: what was made inside and neither returned nor kept is freed at the end. Nobody needs them — the
  * garbage collector frees everything — but memory comes back sooner, and to a pool that later tensors take it from.
  */
-import { TenfoldError, show } from '../errors.js';
+import { TenfoldError, isMap, isPromise, isSet, show } from '../errors.js';
 import { recordScope, release, type Storage } from './storage.js';
 import { Tensor } from './tensor.js';
 
@@ -10,8 +10,8 @@ import { Tensor } from './tensor.js';
 function eachTensor(value: unknown, visit: (t: Tensor) => void, depth = 0): void {
   if (value === null || typeof value !== 'object' || depth > 16) return;
   if (value instanceof Tensor) visit(value);
-  else if (Array.isArray(value) || value instanceof Set) for (const x of value) eachTensor(x, visit, depth + 1);
-  else if (value instanceof Map) for (const x of value.values()) eachTensor(x, visit, depth + 1);
+  else if (Array.isArray(value) || isSet(value)) for (const x of value) eachTensor(x, visit, depth + 1);
+  else if (isMap(value)) for (const x of value.values()) eachTensor(x, visit, depth + 1);
   else if (!ArrayBuffer.isView(value)) for (const x of Object.values(value)) eachTensor(x, visit, depth + 1);
 }
 
@@ -65,7 +65,7 @@ export function tidy<T>(fn: () => T): T {
   const scope = new MemoryScope();
   try {
     const result = fn();
-    if (result instanceof Promise) {
+    if (isPromise(result)) {
       result.catch(() => {});
       throw new TenfoldError(
         'value',

@@ -6,7 +6,7 @@
  * meanwhile may get some elements old and some new. So one thread writes while no other reads, or each accepts what it finds
  * (Hogwild). Versions and gradients are each thread's own: backward doesn't notice another thread's in-place change.
  */
-import { TenfoldError, checkOptions, show } from '../errors.js';
+import { TenfoldError, checkOptions, isSharedArrayBuffer, show } from '../errors.js';
 import { DTYPES, SIZE, codeOf, type DType } from '../dtype.js';
 import { checkSizes, formatShape, internStrides, isDense, layoutOf, liesWithin } from './shape.js';
 import { bufferOf, checkStorage, sharedStorage } from './storage.js';
@@ -43,7 +43,7 @@ export function fromShared(shared: SharedTensor): Tensor {
     throw new TypeError(`${call}: expected what t.toShared() gave, got ${show(shared)}`);
   checkOptions(call, shared, KEYS);
   const { memory, byteOffset, dtype, shape, strides } = shared;
-  if (!(memory instanceof SharedArrayBuffer))
+  if (!isSharedArrayBuffer(memory))
     throw new TypeError(`${call}: memory must be a SharedArrayBuffer, got ${show(memory)}`);
   const code = codeOf(call, dtype);
   const sizes = checkSizes(call, shape);

@@ -585,13 +585,24 @@ export class Tensor extends Stamped {
       ? new BigInt64Array(storageBuffer(this), this.byteStart(this.offset), 1)[0]!
       : BigInt(this.item());
   }
-  /** Elements as nested arrays; a number for a 0-dim tensor. */
-  tolist(): Nested {
-    checkTensor('tolist', this);
-    const flat = this.denseFor('tolist');
-    const at = { i: flat.offset };
+  /**
+   * Elements as nested arrays; a number for a 0-dim tensor. An int64 beyond 2^53 throws; with `bigint` those of an int64 tensor
+   * are bigints.
+   */
+  tolist(options: { bigint?: boolean } = {}): Nested {
+    checkOptions('tolist', options, ['bigint']);
+    return this.nested('tolist', options.bigint ?? false, 'tolist({ bigint: true }) gives bigints');
+  }
+  private nested(call: string, bigint: boolean, instead: string): Nested {
+    checkTensor(call, this);
+    const flat = this.denseFor(call);
+    const exact = bigint && this.code === Code.i64 ? (elementsOf(flat) as BigInt64Array) : null;
+    let at = 0;
     const build = (dim: number): Nested => {
-      if (dim === this.shape.length) return readElement(flat, at.i++);
+      if (dim === this.shape.length) {
+        const i = at++;
+        return exact === null ? readElement(flat, flat.offset + i, call, instead) : exact[i]!;
+      }
       return Array.from({ length: this.shape[dim]! }, () => build(dim + 1));
     };
     return build(0);
@@ -643,7 +654,7 @@ export class Tensor extends Stamped {
   }
   /** Nested arrays, so that JSON.stringify works. */
   toJSON(): Nested {
-    return this.tolist();
+    return this.nested('toJSON', false, "JSON's numbers have no more; write tolist({ bigint: true }) as strings");
   }
   /** A number in arithmetic with one-element tensors (`Number(t)`, `+t`), the printed tensor in strings. */
   [Symbol.toPrimitive](hint: string): string | number {

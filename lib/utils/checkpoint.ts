@@ -6,7 +6,7 @@
  * that backward asks for runs the function again, under hooks that keep its saved tensors, the same ones in the same order,
  * by their numbers. The graph is the first run's; that of the second is never walked.
  */
-import { TenfoldError, checkOptions, didYouMean, show } from '../errors.js';
+import { TenfoldError, checkOptions, didYouMean, isPlainObject, show } from '../errors.js';
 import { DTYPES } from '../dtype.js';
 import { Node, unpack, type BackwardRule } from '../autograd/graph.js';
 import { checkEnded, enableGrad, mode } from '../autograd/mode.js';
@@ -46,7 +46,8 @@ type Part<A extends any[], R> = ((...args: A) => R) | { forward(...args: A): R }
  *     const z = utils.checkpoint.checkpoint((a, b) => a.matmul(b).gelu(), x, y, { preserveRngState: false });
  *
  * - fn must do the same both times. Random numbers are those of the first call where they come from the default generator;
- *   what it changes is changed twice: batch norm averages a batch twice into its running statistics, as in PyTorch.
+ *   what it changes is changed twice, but for the running statistics and power iterations of nn's layers, which count a batch
+ *   once (in PyTorch twice).
  * - `earlyStop` (the default) ends the second call by an exception that passes through fn when its last tensor is saved.
  *   Without it, a second call that saves more than the first is an error too.
  * - Under noGrad it is a plain call.
@@ -116,12 +117,9 @@ function partOf(call: string, fn: unknown): Callable {
   return { fn, body: fn as Callable['body'] };
 }
 
-const isPlain = (x: unknown): x is object =>
-  typeof x === 'object' && x !== null && [Object.prototype, null].includes(Object.getPrototypeOf(x) as object | null);
-
 /** Whether the last argument is options: an object with one of their names, which then may have no others. */
 function isOptions(call: string, last: unknown): last is CheckpointOptions {
-  if (!isPlain(last)) return false;
+  if (!isPlainObject(last)) return false;
   const keys = Object.keys(last);
   if (!keys.some((key) => OPTIONS.includes(key) || didYouMean(key, OPTIONS) !== '')) return false;
   checkOptions(call, last, OPTIONS);
@@ -217,11 +215,14 @@ class Frame implements SavedTensorsHooks {
     const run = new SecondRun(this.saved, this.nodes === null, this.options, (message) => this.error(message));
     const before = this.state === null ? null : defaultGenerator.snapshot();
     if (this.state !== null) defaultGenerator.restore(this.state);
+    const { again } = mode;
+    mode.again = true;
     try {
       enableGrad(() => underHooks(run, () => void this.body(...args)));
     } catch (error) {
       if (!run.done) throw error;
     } finally {
+      mode.again = again;
       if (before !== null) defaultGenerator.restore(before);
     }
     for (const storage of this.leaves.keys()) this.leaves.set(storage, storage.version);
@@ -339,7 +340,8 @@ const INPUTS: BackwardRule = { gradName: 'checkpoint', escapes: true, backward: 
 function replaced(value: unknown, by: (x: unknown) => unknown, path: readonly object[] = []): unknown {
   const other = by(value);
   if (other !== value) return other;
-  if (!(Array.isArray(value) || isPlain(value) || value instanceof NamedTensors) || path.includes(value)) return value;
+  if (!(Array.isArray(value) || isPlainObject(value) || value instanceof NamedTensors) || path.includes(value))
+    return value;
   if (!Object.values(value).some((x) => typeof x === 'object')) return value;
   const inner = [...path, value];
   const parts = Object.entries(value).map(([key, x]) => [key, replaced(x, by, inner), x] as const);

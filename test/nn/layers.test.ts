@@ -40,6 +40,12 @@ function expectValues(what: string, actual: Tensor, want: Values): void {
   );
 }
 
+it('lpPool3d is the norm of a window', () => {
+  const y = tf.nn.functional.lpPool3d(tf.full([1, 1, 2, 2, 2], 3), 2, 2);
+  expect(y.shape).toEqual([1, 1, 1, 1, 1]);
+  expect(y.item()).toBeCloseTo(3 * Math.sqrt(8), 5);
+});
+
 describe('layers give PyTorch’s results and gradients', () => {
   for (const row of layers) {
     it(row.js, () => {

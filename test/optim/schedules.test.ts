@@ -1,6 +1,7 @@
 /** Schedules epoch by epoch against torch.optim.lr_scheduler, their checkpoints, and what they refuse. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import * as tf from '../../lib/index.js';
 import { TenfoldError, optim, zeros } from '../../lib/index.js';
 
 const { lrScheduler: S } = optim;
@@ -160,7 +161,7 @@ describe('refusals', () => {
       "OneCycleLR: annealStrategy must be 'cos' or 'linear', got 'cosine'",
     ],
     [
-      () => new S.CyclicLR(adam, { baseLr: 0.1, maxLr: 1 }),
+      () => new S.CyclicLR(new tf.optim.Adagrad([tf.ones(1).requiresGrad_()]), { baseLr: 0.1, maxLr: 1 }),
       TenfoldError as never,
       'CyclicLR: this optimizer has no momentum; give { cycleMomentum: false }',
     ],
@@ -196,6 +197,89 @@ describe('refusals', () => {
     sgd.step();
     schedule.step();
     schedule.step();
-    expect(() => schedule.step()).toThrow('OneCycleLR.step: step 4 of a schedule of 2');
+    expect(() => schedule.step()).toThrow('OneCycleLR.step: step 3 of a schedule of 2');
+  });
+});
+
+describe('checkpoints', () => {
+  const one = (): tf.optim.SGD => new tf.optim.SGD([tf.ones(2).requiresGrad_()], { lr: 0.1, momentum: 0.9 });
+  const base = ['base_lrs', 'last_epoch', '_step_count', '_is_initial', '_get_lr_called_within_step', '_last_lr'];
+  // The keys of PyTorch 2.15's state dicts.
+  const KEYS: [string, (o: tf.optim.SGD) => tf.optim.lrScheduler.LRScheduler | tf.optim.lrScheduler.ReduceLROnPlateau, string[]][] = [
+    ['StepLR', (o) => new S.StepLR(o, 2), ['step_size', 'gamma', ...base]],
+    ['LambdaLR', (o) => new S.LambdaLR(o, (e) => 0.9 ** e), [...base, 'lr_lambdas']],
+    ['MultiplicativeLR', (o) => new S.MultiplicativeLR(o, () => 0.9), [...base, 'lr_lambdas']],
+    ['MultiStepLR', (o) => new S.MultiStepLR(o, [2, 2, 4]), ['milestones', 'gamma', ...base]],
+    ['ConstantLR', (o) => new S.ConstantLR(o), ['factor', 'total_iters', ...base]],
+    ['LinearLR', (o) => new S.LinearLR(o), ['start_factor', 'end_factor', 'total_iters', ...base]],
+    ['ExponentialLR', (o) => new S.ExponentialLR(o, 0.9), ['gamma', ...base]],
+    ['PolynomialLR', (o) => new S.PolynomialLR(o), ['total_iters', 'power', ...base]],
+    ['CosineAnnealingLR', (o) => new S.CosineAnnealingLR(o, 5), ['T_max', 'eta_min', ...base]],
+    ['CosineAnnealingWarmRestarts', (o) => new S.CosineAnnealingWarmRestarts(o, 5), ['T_0', 'T_i', 'T_mult', 'eta_min', 'T_cur', ...base]],
+    ['CyclicLR', (o) => new S.CyclicLR(o, 0.01, 0.1), ['max_lrs', 'total_size', 'step_ratio', 'mode', 'gamma', 'scale_mode', 'cycle_momentum', 'use_beta1', 'base_momentums', 'max_momentums', '_scale_fn_custom', ...base]],
+    ['OneCycleLR', (o) => new S.OneCycleLR(o, 0.1, { totalSteps: 10 }), ['total_steps', '_schedule_phases', '_anneal_func_type', 'cycle_momentum', 'use_beta1', ...base]],
+    ['ReduceLROnPlateau', (o) => new S.ReduceLROnPlateau(o, 'min'), ['factor', 'default_min_lr', 'min_lrs', 'patience', 'cooldown', 'eps', 'last_epoch', '_last_lr', 'mode_worse', 'mode', 'threshold', 'threshold_mode', 'best', 'cooldown_counter', 'num_bad_epochs']],
+    ['SequentialLR', (o) => new S.SequentialLR(o, [new S.ConstantLR(o), new S.StepLR(o, 2)], [2]), ['_milestones', 'last_epoch', '_last_lr', '_schedulers']],
+    ['ChainedScheduler', (o) => new S.ChainedScheduler([new S.ConstantLR(o), new S.StepLR(o, 2)]), ['_last_lr', '_schedulers']],
+  ]; // prettier-ignore
+  it.each(KEYS)('%s has PyTorch’s keys, and goes on from them', (_, make, keys) => {
+    const [first, second, third] = [one(), one(), one()];
+    const a = make(first);
+    expect(Object.keys(a.stateDict()).sort()).toEqual([...keys].sort());
+    const step = (s: ReturnType<typeof make>): void => (s as { step(x?: number): void }).step(s instanceof S.ReduceLROnPlateau ? 1 : undefined); // prettier-ignore
+    for (let i = 0; i < 3; i++) step(a);
+    const b = make(second);
+    b.loadStateDict(a.stateDict());
+    const c = make(third);
+    c.loadStateDict(JSON.parse(JSON.stringify(a.stateDict())) as Record<string, unknown>);
+    for (const o of [second, third]) o.loadStateDict(first.stateDict());
+    for (let i = 0; i < 4; i++) {
+      for (const s of [a, b, c]) step(s);
+      expect(b.getLastLr()).toEqual(a.getLastLr());
+      expect(c.getLastLr()).toEqual(a.getLastLr());
+      expect(second.paramGroups[0]!.lr).toBe(first.paramGroups[0]!.lr);
+    }
+    expect(() => b.loadStateDict({ lats_epoch: 1 })).toThrow(
+      /unknown option 'lats_epoch'|expected the states of 2 schedulers/,
+    );
+  });
+  it('count milestones by numbers in a file, by keys in JSON', () => {
+    const state = new S.MultiStepLR(one(), [2, 2, 4]).stateDict();
+    expect([...(state.milestones as Map<number, number>)]).toEqual([[2, 2], [4, 1]]); // prettier-ignore
+    expect(JSON.stringify(state.milestones)).toBe('{"2":2,"4":1}');
+  });
+});
+
+describe('SequentialLR with lastEpoch', () => {
+  it('goes on where an uninterrupted schedule would be', () => {
+    const make = (o: tf.optim.SGD, lastEpoch?: number): tf.optim.lrScheduler.SequentialLR =>
+      new S.SequentialLR(o, [new S.LinearLR(o), new S.ExponentialLR(o, 0.9), new S.StepLR(o, 2)], [2, 5], lastEpoch === undefined ? {} : { lastEpoch }); // prettier-ignore
+    const sgd = (): tf.optim.SGD => new tf.optim.SGD([tf.ones(1).requiresGrad_()], { lr: 1 });
+    for (const at of [0, 1, 2, 4, 6]) {
+      const whole = sgd();
+      const schedule = make(whole);
+      for (let i = 0; i <= at; i++) schedule.step();
+      const resumed = sgd();
+      const again = make(resumed); // sets initialLr, as a loaded optimizer has it
+      expect(again.lastEpoch).toBe(0);
+      const second = make(resumed, at);
+      expect(second.lastEpoch).toBe(schedule.lastEpoch);
+      for (let i = 0; i < 4; i++) {
+        expect(second.getLastLr()).toEqual(schedule.getLastLr());
+        expect(resumed.paramGroups[0]!.lr).toBe(whole.paramGroups[0]!.lr);
+        schedule.step();
+        second.step();
+      }
+    }
+  });
+});
+
+describe('CyclicLR of an optimizer with betas', () => {
+  it('moves the first of them', () => {
+    const adam = new tf.optim.Adam([tf.ones(1).requiresGrad_()]);
+    const schedule = new S.CyclicLR(adam, 0.1, 1, { stepSizeUp: 2 });
+    expect(adam.paramGroups[0]!.betas).toEqual([0.9, 0.999]); // maxMomentum, where the rate is lowest
+    schedule.step();
+    expect((adam.paramGroups[0]!.betas as number[])[0]).toBeCloseTo(0.85, 12);
   });
 });

@@ -260,6 +260,7 @@ const like = (t: Tensor | null, x: Tensor): Tensor | null => (t === null || t.co
 
 /** Moves a running statistic a step towards a new one. */
 function follow(running: Tensor, value: Tensor, momentum: number): void {
+  if (mode.again) return; // a checkpoint's second run: the batch has been counted
   const before = mode.grad;
   mode.grad = false;
   try {

@@ -276,7 +276,7 @@ abstract class BatchNorm extends ChannelNorm {
       factor,
       this.eps,
     );
-    if (counts) countBatch(this); // what was refused isn't counted
+    if (counts && !mode.again) countBatch(this); // what was refused isn't counted
     return y;
   }
 }

@@ -1,5 +1,5 @@
 /** Spectral normalization. */
-import { noGrad } from '../../autograd/mode.js';
+import { mode, noGrad } from '../../autograd/mode.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { normalize } from '../functional/index.js';
@@ -36,7 +36,7 @@ class SpectralNorm extends Reparameterization {
   private unit(vector: Tensor): Tensor {
     return normalize(vector, { dim: 0, eps: this.eps });
   }
-  override compute(module: Module, iterate = module.training): Tensor {
+  override compute(module: Module, iterate = module.training && !mode.again): Tensor {
     const weight = this.part(module, '_orig');
     const matrix = this.matrix(weight);
     const u = this.part(module, '_u');

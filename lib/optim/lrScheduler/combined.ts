@@ -1,7 +1,10 @@
 /** Schedules of schedules. */
 import { TenfoldError, checkOptions, show } from '../../errors.js';
 import type { Optimizer } from '../optimizer.js';
-import { LRScheduler, checkOptimizer, COMMON, isScheduler, type Common, type SchedulerStateDict } from './schedule.js';
+import {
+  LRScheduler, checkOptimizer, checkStateDict, COMMON, isScheduler, type Common, type SchedulerStateDict,
+} from './schedule.js'; // prettier-ignore
+import { keyOf } from './state.js';
 
 function checkSchedulers(
   call: string,
@@ -22,10 +25,16 @@ abstract class Combined extends LRScheduler {
     return this.groupLrs((lr) => lr);
   }
   override stateDict(): SchedulerStateDict {
-    return { ...super.stateDict(), schedulers: this.schedulers.map((s) => s.stateDict()) };
+    const state = Object.fromEntries(this.fields().map((field) => [this.key(field), this.write(field)]));
+    return { ...state, _schedulers: this.schedulers.map((s) => s.stateDict()) };
+  }
+  private key(field: string): string {
+    return field === 'milestones' ? '_milestones' : keyOf(field);
   }
   override loadStateDict(stateDict: SchedulerStateDict): void {
-    const { schedulers, ...rest } = stateDict;
+    checkStateDict(this.constructor.name, stateDict);
+    const { schedulers: earlier, _schedulers: given, _milestones: milestones, ...rest } = stateDict;
+    const schedulers = given ?? earlier;
     const states = schedulers as SchedulerStateDict[] | undefined;
     if (!Array.isArray(states) || states.length !== this.schedulers.length) {
       throw new TenfoldError(
@@ -33,12 +42,15 @@ abstract class Combined extends LRScheduler {
         `${this.constructor.name}.loadStateDict: expected the states of ${this.schedulers.length} schedulers, got ${show(schedulers)}`,
       );
     }
-    super.loadStateDict(rest);
+    super.loadStateDict(milestones === undefined ? rest : { ...rest, milestones });
     this.schedulers.forEach((s, i) => s.loadStateDict(states[i]!));
   }
 }
 
-/** One schedule after the other, the next from each milestone on. See torch.optim.lr_scheduler.SequentialLR. */
+/**
+ * One schedule after the other, the next from each milestone on. With `lastEpoch` it goes on behind that epoch, with the schedule
+ * whose turn it is: its own and those before it are run again from their beginning. See torch.optim.lr_scheduler.SequentialLR.
+ */
 export class SequentialLR extends Combined {
   protected override readonly schedulers: readonly LRScheduler[];
   protected readonly milestones: readonly number[];
@@ -57,19 +69,29 @@ export class SequentialLR extends Combined {
         `SequentialLR: ${schedulers.length} schedulers need ${schedulers.length - 1} milestones, got ${milestones.length}`,
       );
     }
-    super(optimizer, options.lastEpoch ?? -1);
+    const lastEpoch = options.lastEpoch ?? -1;
+    super(optimizer, lastEpoch);
     this.schedulers = [...schedulers];
     this.milestones = [...milestones];
-    this.lastEpoch++;
+    this.lastEpoch = 0;
     // The others' first steps are undone; only the first one's counts.
     for (const group of optimizer.paramGroups) group.lr = group.initialLr!;
-    for (const s of schedulers) s.lastEpoch--;
-    schedulers[0]!.restart();
-    this.lastLr = schedulers[0]!.getLastLr();
+    for (const s of schedulers) s.lastEpoch = lastEpoch === -1 ? s.lastEpoch - 1 : -1;
+    const first = schedulers[this.turn(0)]!;
+    first.restart();
+    this.lastLr = first.getLastLr();
+    while (this.lastEpoch <= lastEpoch) this.advance();
+  }
+  protected override fields(): string[] {
+    return ['milestones', 'lastEpoch', 'lastLr'];
+  }
+  /** Whose turn an epoch is. */
+  private turn(epoch: number): number {
+    return this.milestones.filter((m) => m <= epoch).length;
   }
   protected override advance(): void {
     this.lastEpoch++;
-    const k = this.milestones.filter((m) => m <= this.lastEpoch).length;
+    const k = this.turn(this.lastEpoch);
     const scheduler = this.schedulers[k]!;
     if (k > 0 && this.milestones[k - 1] === this.lastEpoch) scheduler.step(0);
     else scheduler.step();
@@ -85,6 +107,9 @@ export class ChainedScheduler extends Combined {
     super(schedulers[0]!.optimizer, -1);
     this.schedulers = [...schedulers];
     this.lastLr = this.groupLrs((lr) => lr);
+  }
+  protected override fields(): string[] {
+    return ['lastLr'];
   }
   protected override advance(): void {
     for (const s of this.schedulers) s.step();

@@ -14,6 +14,7 @@ import {
   type EpochFunction,
   type ScheduleArgs,
 } from './schedule.js';
+import { camel } from './state.js';
 
 /** Options of OneCycleLR. */
 export interface OneCycleOptions extends Common {
@@ -92,6 +93,25 @@ export class OneCycleLR extends LRScheduler {
     this.phases = phasesOf(total, o.pctStart, o.threePhase);
     this.begin();
   }
+  protected override write(field: string): unknown {
+    if (field !== 'phases') return super.write(field);
+    return this.phases.map(({ end, lr, momentum }) => ({
+      end_step: end,
+      start_lr: snake(lr[0]),
+      end_lr: snake(lr[1]),
+      start_momentum: snake(momentum[0]),
+      end_momentum: snake(momentum[1]),
+    }));
+  }
+  protected override read(field: string, value: unknown): unknown {
+    if (field !== 'phases' || !Array.isArray(value)) return super.read(field, value);
+    return value.map((phase: Record<string, unknown>) => {
+      const name = (key: string): string => camel(String(phase[key]));
+      if (!('end_step' in phase)) return phase;
+      const momentum = [name('start_momentum'), name('end_momentum')];
+      return { end: phase.end_step, lr: [name('start_lr'), name('end_lr')], momentum };
+    });
+  }
   private anneal(from: number, to: number, share: number): number {
     if (this.annealStrategy === 'linear') return (to - from) * share + from;
     return to + ((from - to) / 2) * (Math.cos(Math.PI * share) + 1);
@@ -99,7 +119,7 @@ export class OneCycleLR extends LRScheduler {
   override getLr(): number[] {
     const at = this.lastEpoch;
     if (at > this.totalSteps) {
-      throw new RangeError(`OneCycleLR.step: step ${at + 1} of a schedule of ${this.totalSteps}`);
+      throw new RangeError(`OneCycleLR.step: step ${at} of a schedule of ${this.totalSteps}`);
     }
     const k = Math.min(this.phases.findIndex((p) => at <= p.end) >>> 0, this.phases.length - 1);
     const start = k === 0 ? 0 : this.phases[k - 1]!.end;
@@ -118,6 +138,7 @@ export class OneCycleLR extends LRScheduler {
   }
 }
 
+const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 function setMomentum(group: ParamGroup, value: number, useBeta1: boolean): void {
   if (useBeta1) group.betas = [value, ...(group.betas as number[]).slice(1)];
   else group.momentum = value;
@@ -181,6 +202,7 @@ export class CyclicLR extends LRScheduler {
   protected readonly scaleFn: EpochFunction | null;
   protected readonly scaleMode: string;
   protected readonly cycleMomentum: boolean;
+  protected readonly useBeta1: boolean;
   protected readonly baseMomentums: number[] = [];
   protected readonly maxMomentums: number[] = [];
   constructor(optimizer: Optimizer, ...args: ScheduleArgs<CyclicOptions, number | readonly number[]>) {
@@ -198,7 +220,8 @@ export class CyclicLR extends LRScheduler {
     const { paramGroups: groups } = optimizer;
     if (o.scaleFn === null) checkOneOf('CyclicLR', 'mode', o.mode, ['triangular', 'triangular2', 'exp_range']);
     checkOneOf('CyclicLR', 'scaleMode', o.scaleMode, ['cycle', 'iterations']);
-    if (o.cycleMomentum && !('momentum' in optimizer.defaults)) {
+    const useBeta1 = 'betas' in optimizer.defaults;
+    if (o.cycleMomentum && !('momentum' in optimizer.defaults) && !useBeta1) {
       throw new TenfoldError('value', 'CyclicLR: this optimizer has no momentum; give { cycleMomentum: false }');
     }
     const baseLrs = perGroup('CyclicLR', 'baseLr', o.baseLr, groups.length);
@@ -208,7 +231,7 @@ export class CyclicLR extends LRScheduler {
     if (o.lastEpoch === -1) {
       groups.forEach((group, i) => {
         group.lr = baseLrs[i]!;
-        if (o.cycleMomentum) group.momentum = baseMomentums[i];
+        if (o.cycleMomentum) setMomentum(group, baseMomentums[i]!, useBeta1);
       });
     }
     super(optimizer, o.lastEpoch);
@@ -221,8 +244,11 @@ export class CyclicLR extends LRScheduler {
     this.scaleFn = o.scaleFn;
     this.scaleMode = o.scaleFn !== null ? o.scaleMode : o.mode === 'exp_range' ? 'iterations' : 'cycle';
     this.cycleMomentum = o.cycleMomentum;
-    this.baseMomentums = groups.map((g) => (g.momentum as number | undefined) ?? 0);
-    this.maxMomentums = maxMomentums;
+    this.useBeta1 = useBeta1;
+    this.baseMomentums = o.cycleMomentum
+      ? groups.map((g) => (useBeta1 ? (g.betas as number[])[0] : (g.momentum as number | undefined)) ?? 0)
+      : [];
+    this.maxMomentums = o.cycleMomentum ? maxMomentums : [];
     this.begin();
     this.baseLrs = baseLrs;
   }
@@ -239,7 +265,7 @@ export class CyclicLR extends LRScheduler {
     if (this.cycleMomentum) {
       groups.forEach((group, i) => {
         const max = this.maxMomentums[i]!;
-        group.momentum = max - (max - this.baseMomentums[i]!) * height * scale;
+        setMomentum(group, max - (max - this.baseMomentums[i]!) * height * scale, this.useBeta1);
       });
     }
     return this.baseLrs.map((lr, i) => lr + (this.maxLrs[i]! - lr) * height * scale);

@@ -13,6 +13,7 @@ import {
   type EpochFunction,
   type ScheduleArgs,
 } from './schedule.js';
+import { countsOf, listOfCounts } from './state.js';
 
 abstract class FunctionSchedule extends LRScheduler {
   protected readonly lrLambdas: EpochFunction[];
@@ -89,6 +90,12 @@ export class MultiStepLR extends LRScheduler {
     this.milestones = [...o.milestones].sort((a, b) => a - b);
     this.gamma = o.gamma;
     this.begin();
+  }
+  protected override write(field: string): unknown {
+    return field === 'milestones' ? countsOf(this.milestones) : super.write(field);
+  }
+  protected override read(field: string, value: unknown): unknown {
+    return field === 'milestones' ? listOfCounts(value) : super.read(field, value);
   }
   override getLr(): number[] {
     const times = this.milestones.filter((m) => m === this.lastEpoch).length;

@@ -1,9 +1,10 @@
 /** The schedule that follows a measured value. */
-import { checkOptions, show } from '../../errors.js';
+import { show } from '../../errors.js';
 import { capture } from '../../tensor/capture.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import type { Optimizer, AnyOptions } from '../optimizer.js';
 import { checkOptimizer, checkStateDict, perGroup, type SchedulerStateDict } from './schedule.js';
+import { fieldsOf, keyOf } from './state.js';
 
 const plateauCall = signature(
   "ReduceLROnPlateau('min'|'max' mode='min', float factor=0.1, int patience=10, float threshold=1e-4, 'rel'|'abs' thresholdMode='rel', int cooldown=0, float|float[] minLr=0, float eps=1e-8)",
@@ -98,15 +99,20 @@ export class ReduceLROnPlateau {
   getLastLr(): number[] {
     return [...this.lastLr];
   }
-  /** Everything but the optimizer. */
-  stateDict(): SchedulerStateDict {
-    const { optimizer: _, ...state } = this as unknown as AnyOptions;
-    return structuredClone(state) as SchedulerStateDict;
+  private fields(): string[] {
+    return Object.keys(this).filter((name) => name !== 'optimizer');
   }
-  /** Goes on from what stateDict() gave. */
+  /** Everything but the optimizer, under PyTorch's names. */
+  stateDict(): SchedulerStateDict {
+    const state: SchedulerStateDict = {};
+    for (const field of this.fields()) state[keyOf(field)] = structuredClone((this as unknown as AnyOptions)[field]);
+    return { ...state, default_min_lr: this.minLrs[0], mode_worse: this.mode === 'min' ? Infinity : -Infinity };
+  }
+  /** Goes on from what stateDict() gave, here or in PyTorch; JSON made null of an infinite `best`. */
   loadStateDict(stateDict: SchedulerStateDict): void {
     checkStateDict('ReduceLROnPlateau', stateDict);
-    checkOptions('ReduceLROnPlateau.loadStateDict', stateDict, Object.keys(this));
-    Object.assign(this, structuredClone(stateDict));
+    const read = fieldsOf('ReduceLROnPlateau.loadStateDict', stateDict, this.fields());
+    if (read.best === null) read.best = (read.mode ?? this.mode) === 'min' ? Infinity : -Infinity;
+    Object.assign(this, read);
   }
 }

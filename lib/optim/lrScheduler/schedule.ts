@@ -5,6 +5,7 @@
 import { TenfoldError, checkOptions, show } from '../../errors.js';
 import { replayed } from '../../tensor/capture.js';
 import { Optimizer, type ParamGroup } from '../optimizer.js';
+import { fieldsOf, keyOf } from './state.js';
 
 /** What every schedule that takes options accepts besides its own. */
 export interface Common {
@@ -16,7 +17,7 @@ export const COMMON = ['lastEpoch'];
 /** A function of the epoch. */
 export type EpochFunction = (epoch: number) => number;
 
-/** A schedule's checkpoint: its fields by name. Functions are not part of it. */
+/** A schedule's checkpoint: its fields by PyTorch's names. Functions are null. */
 export type SchedulerStateDict = Record<string, unknown>;
 
 export const isScheduler = (v: unknown): v is LRScheduler => v instanceof LRScheduler;
@@ -186,19 +187,34 @@ export abstract class LRScheduler {
     return [...this.lastLr];
   }
 
-  /** Everything but the optimizer and functions. */
+  /** Everything but the optimizer and functions, under PyTorch's names: `last_epoch`, `base_lrs`, `_last_lr`, … */
   stateDict(): SchedulerStateDict {
     const state: SchedulerStateDict = {};
-    for (const [name, value] of Object.entries(this)) {
-      if (name !== 'optimizer' && !holdsFunction(value)) state[name] = structuredClone(value);
-    }
-    return state;
+    for (const field of this.fields()) state[keyOf(field)] = this.write(field);
+    return { ...state, _is_initial: false, _get_lr_called_within_step: false };
   }
-  /** Goes on from what stateDict() gave. */
+  /** Goes on from what stateDict() gave, here or in PyTorch. A state that doesn't fit is refused, and nothing has changed. */
   loadStateDict(stateDict: SchedulerStateDict): void {
     checkStateDict(this.constructor.name, stateDict);
-    checkOptions(`${this.constructor.name}.loadStateDict`, stateDict, Object.keys(this));
-    Object.assign(this, structuredClone(stateDict));
+    const read = fieldsOf(`${this.constructor.name}.loadStateDict`, stateDict, this.fields());
+    for (const [field, value] of Object.entries(read)) read[field] = this.read(field, value);
+    Object.assign(this, read);
+  }
+  /** Fields that a checkpoint holds. */
+  protected fields(): string[] {
+    return Object.keys(this).filter((name) => name !== 'optimizer' && name !== 'stepsBefore' && name !== 'schedulers');
+  }
+  /** A field as a checkpoint holds it; null for functions, as in PyTorch. */
+  protected write(field: string): unknown {
+    const value = (this as unknown as Record<string, unknown>)[field];
+    if (typeof value === 'function') return null;
+    if (Array.isArray(value) && value.some((x) => typeof x === 'function')) return value.map(() => null);
+    return structuredClone(value);
+  }
+  /** A field from a checkpoint; functions stay as they are. */
+  protected read(field: string, value: unknown): unknown {
+    const own = (this as unknown as Record<string, unknown>)[field];
+    return typeof own === 'function' || (Array.isArray(own) && own.some((x) => typeof x === 'function')) ? own : value;
   }
 }
 
@@ -206,9 +222,6 @@ export function checkStateDict(call: string, stateDict: unknown): void {
   if (typeof stateDict !== 'object' || stateDict === null)
     throw new TypeError(`${call}.loadStateDict: expected what stateDict() gave, got ${show(stateDict)}`);
 }
-const holdsFunction = (v: unknown): boolean =>
-  typeof v === 'function' || (Array.isArray(v) && v.some((x) => typeof x === 'function' || isScheduler(x)));
-
 let warned = false;
 function warnOrder(name: string): void {
   if (warned) return;

@@ -1,5 +1,5 @@
 /** Collation: samples into a batch. */
-import { show } from '../../errors.js';
+import { isPlainObject, show } from '../../errors.js';
 import { codeOfArray } from '../../dtype.js';
 import { fromTypedArray, tensor } from '../../ops/creation.js';
 import { stack } from '../../ops/joining.js';
@@ -69,7 +69,7 @@ function collateObjects(samples: readonly Record<string, unknown>[]): Record<str
 export function defaultConvert(sample: unknown): unknown {
   if (ArrayBuffer.isView(sample) && codeOfArray(sample) !== null) return fromTypedArray(sample);
   if (Array.isArray(sample)) return sample.map(defaultConvert);
-  if (typeof sample === 'object' && sample !== null && Object.getPrototypeOf(sample) === Object.prototype) {
+  if (isPlainObject(sample)) {
     return Object.fromEntries(Object.entries(sample).map(([k, v]) => [k, defaultConvert(v)]));
   }
   return sample;

@@ -2,7 +2,7 @@
 import { TenfoldError, checkIterable, checkOptions, show } from '../../errors.js';
 import type { Generator } from '../../random/generator.js';
 import { randperm } from '../../ops/random.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { Tensor, checkTensor } from '../../tensor/tensor.js';
 import { stackRows } from './collate.js';
 
 /** What a loader needs of a dataset with an index; a plain array will do too. */
@@ -95,6 +95,32 @@ export class TensorDataset<const T extends readonly Tensor[] = Tensor[]> extends
   }
 }
 
+/** The rows of one tensor: what a tensor is as a dataset. */
+class TensorRows extends Dataset<Tensor> {
+  readonly length: number;
+  constructor(
+    call: string,
+    private readonly tensor: Tensor,
+  ) {
+    super();
+    checkTensor(call, tensor);
+    if (tensor.shape.length === 0)
+      throw new TenfoldError('shape', `${call}: a 0-dim tensor is no dataset; the first dim counts the samples`);
+    this.length = tensor.shape[0]!;
+  }
+  get(index: number): Tensor {
+    return this.tensor.select(0, checkIndex('DataLoader', index, this.length));
+  }
+  batch(indices: readonly number[]): Tensor | null {
+    if (this.tensor.requiresGrad) return null;
+    return stackRows(this.tensor, indices.map((i) => checkIndex('DataLoader', i, this.length))); // prettier-ignore
+  }
+}
+/** A dataset as it is, a tensor as its rows. */
+export function asDataset<T>(call: string, dataset: MapDataset<T> | Tensor): MapDataset<T> {
+  return dataset instanceof Tensor ? (new TensorRows(call, dataset) as unknown as MapDataset<T>) : dataset;
+}
+
 /** Several datasets one behind the other. See torch.utils.data.ConcatDataset. */
 export class ConcatDataset<T> extends Dataset<T> {
   readonly datasets: readonly MapDataset<T>[];
@@ -103,7 +129,7 @@ export class ConcatDataset<T> extends Dataset<T> {
   constructor(datasets: Iterable<MapDataset<T>>) {
     super();
     checkIterable('ConcatDataset', 'a list of datasets', datasets);
-    this.datasets = [...datasets];
+    this.datasets = [...datasets].map((d) => asDataset('ConcatDataset', d));
     if (this.datasets.length === 0) throw new TypeError('ConcatDataset: expected at least one dataset');
     let end = 0;
     this.cumulativeSizes = this.datasets.map((d, i) => {
@@ -146,11 +172,13 @@ export class ChainDataset<T> extends IterableDataset<T> {
 
 /** The samples of a dataset at these indices. See torch.utils.data.Subset. */
 export class Subset<T> extends Dataset<T> {
+  readonly dataset: MapDataset<T>;
   constructor(
-    readonly dataset: MapDataset<T>,
+    dataset: MapDataset<T> | (Tensor extends T ? Tensor : never),
     readonly indices: readonly number[],
   ) {
     super();
+    this.dataset = asDataset<T>('Subset', dataset);
   }
   get length(): number {
     return this.indices.length;
@@ -168,10 +196,11 @@ export class Subset<T> extends Dataset<T> {
  * generator's seed. See torch.utils.data.random_split.
  */
 export function randomSplit<T>(
-  dataset: MapDataset<T>,
+  given: MapDataset<T> | (Tensor extends T ? Tensor : never),
   lengths: readonly number[],
   options: { generator?: Generator | null } | null = {},
 ): Subset<T>[] {
+  const dataset = asDataset<T>('randomSplit', given);
   checkOptions('randomSplit', options ?? {}, ['generator']);
   if (typeof (dataset as MapDataset<T> | null)?.length !== 'number')
     throw new TypeError(`randomSplit: expected a dataset with a length, got ${show(dataset)}`);

@@ -2,8 +2,9 @@
 import { TenfoldError, checkOptions, show } from '../../errors.js';
 import { currentRank } from '../../nn/parallel/collectives.js';
 import { Generator } from '../../random/generator.js';
+import { Tensor } from '../../tensor/tensor.js';
 import { defaultCollate, defaultConvert, type Collated } from './collate.js';
-import { IterableDataset, type MapDataset } from './dataset.js';
+import { IterableDataset, asDataset, type MapDataset } from './dataset.js';
 import { BatchSampler, RandomSampler, SequentialSampler, drawSeed } from './sampler.js';
 import { Workers, timedOut, type Pass } from './workers.js';
 
@@ -58,7 +59,7 @@ const OPTIONS = [
 const DEFAULT_PREFETCH = 2;
 
 /** Datasets that a loader takes. */
-type Source<T> = MapDataset<T> | readonly T[] | IterableDataset<T>;
+type Source<T> = MapDataset<T> | readonly T[] | IterableDataset<T> | (Tensor extends T ? Tensor : never);
 
 /**
  * Batches of a dataset ([torch.utils.data.DataLoader](https://pytorch.org/docs/stable/data.html#torch.utils.data.DataLoader)).
@@ -87,6 +88,8 @@ export class DataLoader<T, B = Collated<Awaited<T>>> implements Iterable<B>, Asy
   readonly persistentWorkers: boolean;
   readonly timeout: number;
   private readonly get: (index: number) => T;
+  /** The dataset by index; a tensor's rows. */
+  private readonly rows: MapDataset<T>;
   private readonly module: string | null;
   private readonly ownCollate: boolean;
   private workers: Workers | null = null;
@@ -98,12 +101,14 @@ export class DataLoader<T, B = Collated<Awaited<T>>> implements Iterable<B>, Asy
   ) {
     const o = readLoaderOptions<T, B>(options, shuffle);
     const streams = dataset instanceof IterableDataset;
-    checkDataset(dataset, streams);
+    const rows = dataset instanceof Tensor ? asDataset<T>('DataLoader', dataset) : (dataset as MapDataset<T>);
+    this.rows = rows;
+    checkDataset(rows, streams);
     checkCombination(o, streams);
     this.generator = o.generator ?? null;
     this.dropLast = o.dropLast ?? false;
     this.batchSize = o.batchSampler ? null : o.batchSize === undefined ? 1 : o.batchSize;
-    this.sampler = streams ? null : (o.sampler ?? this.ownSampler(dataset as MapDataset<T>, o.shuffle ?? false));
+    this.sampler = streams ? null : (o.sampler ?? this.ownSampler(rows, o.shuffle ?? false));
     if (this.batchSize !== null) {
       // Refuses a wrong batchSize or dropLast, for streams too.
       const batches = new BatchSampler(this.sampler ?? [], this.batchSize, this.dropLast);
@@ -117,7 +122,7 @@ export class DataLoader<T, B = Collated<Awaited<T>>> implements Iterable<B>, Asy
     this.prefetchFactor = o.prefetchFactor ?? DEFAULT_PREFETCH;
     this.persistentWorkers = o.persistentWorkers ?? false;
     this.timeout = o.timeout ?? 0;
-    this.get = Array.isArray(dataset) ? (i) => (dataset as readonly T[])[i]! : (i) => (dataset as MapDataset<T>).get(i);
+    this.get = Array.isArray(dataset) ? (i) => (dataset as readonly T[])[i]! : (i) => rows.get(i);
   }
 
   private ownSampler(dataset: MapDataset<T>, shuffle: boolean): Iterable<number> & { readonly length?: number } {
@@ -266,7 +271,7 @@ export class DataLoader<T, B = Collated<Awaited<T>>> implements Iterable<B>, Asy
   /** A batch that the dataset collates by itself. */
   private quick(index: number | readonly number[]): B | null {
     if (typeof index === 'number' || (this.collateFn as unknown) !== defaultCollate) return null;
-    return ((this.dataset as MapDataset<T>).batch?.(index) ?? null) as B | null;
+    return (this.rows.batch?.(index) ?? null) as B | null;
   }
 
   private *streamed(dataset: IterableDataset<T>): IterableIterator<B> {

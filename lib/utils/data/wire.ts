@@ -1,5 +1,6 @@
 /** Batches between threads: tensors' memory is handed over, not copied again. */
 import type { Code } from '../../dtype.js';
+import { isPlainObject } from '../../errors.js';
 import { Tensor, storageBuffer } from '../../tensor/tensor.js';
 
 /** A tensor under way. */
@@ -18,9 +19,6 @@ export interface Parcel {
   readonly transfer: ArrayBuffer[];
 }
 
-const isPlain = (v: unknown): v is Record<string, unknown> =>
-  typeof v === 'object' && v !== null && [Object.prototype, null].includes(Object.getPrototypeOf(v) as object | null);
-
 /** Takes the tensors of a value apart. What holds none of them goes as structuredClone() would have it. */
 export function pack(value: unknown): Parcel {
   const transfer: ArrayBuffer[] = [];
@@ -33,7 +31,7 @@ export function pack(value: unknown): Parcel {
       return new Sent(buffer, v.shape, v.code);
     }
     if (Array.isArray(v)) return v.map(walk);
-    return isPlain(v) ? Object.fromEntries(Object.entries(v).map(([key, inner]) => [key, walk(inner)])) : v;
+    return isPlainObject(v) ? Object.fromEntries(Object.entries(v).map(([key, inner]) => [key, walk(inner)])) : v;
   };
   return { value: walk(value), transfer };
 }
@@ -41,7 +39,7 @@ export function pack(value: unknown): Parcel {
 /** Puts it together again; the tensors lie in the memory that came. */
 export function unpack(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(unpack);
-  if (!isPlain(value)) return value;
+  if (!isPlainObject(value)) return value;
   if ((value as Partial<Sent>).tenfoldTensor === true) {
     const { buffer, shape, code } = value as unknown as Sent;
     return Tensor.wrap(new Uint8Array(buffer), shape, code);
