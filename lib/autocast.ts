@@ -49,7 +49,7 @@ class Casting implements Watcher {
     return watched(this.outer, () => op.run(args));
   }
   inplace(op: OpRecord, args: unknown[]): Tensor {
-    return watched(this.outer, () => op.callInplace(args));
+    return watched(this.outer, () => op.runInplace(args));
   }
 }
 const eligible = (t: unknown): t is Tensor => t instanceof Tensor && isFloatCode(t.code) && t.code !== Code.f64;

@@ -4,6 +4,7 @@ import { grad as gradientsOf } from './autograd/gradients.js';
 import { hessian as hessianOf, jacobian, jvp as productOf } from './autograd/functional.js';
 import { enableGrad } from './autograd/mode.js';
 import { Tensor } from './tensor/tensor.js';
+import { currentLevel } from './vmap/batching.js';
 
 /** A position among the arguments, or several. */
 export type Argnums = number | readonly number[];
@@ -38,14 +39,22 @@ function gradients(call: string, func: Differentiable, argnums: Argnums, args: u
     const at = positions(call, argnums, args);
     const nested = at.some((i) => (args[i] as Tensor).requiresGrad);
     const given = [...args];
-    for (const i of at) given[i] = own(args[i] as Tensor);
+    const level = currentLevel();
+    // Inside vmap every sample has a gradient of its own, also for what they share.
+    const single = (x: Tensor): Tensor =>
+      level === null || level.fullOf(x) !== null ? x : level.wrap(level.expanded(x));
+    for (const i of at) given[i] = own(single(args[i] as Tensor));
     const inputs = at.map((i) => given[i] as Tensor);
     const value = func(...given);
     if (!(value instanceof Tensor) || value.shape.length !== 0)
       throw new TenfoldError('shape', `${call}: the function must return one number, got ${show(value)}`);
-    const found = value.requiresGrad
-      ? gradientsOf([value], inputs, { createGraph: nested, allowUnused: true })
-      : inputs.map(() => null);
+    const options = { createGraph: nested, allowUnused: true };
+    let found: (Tensor | null)[] = inputs.map(() => null);
+    if (value.requiresGrad && level === null) found = gradientsOf([value], inputs, options);
+    else if (value.requiresGrad) {
+      const all = (x: Tensor): Tensor => level!.fullOf(x)!;
+      found = level!.outside(() => gradientsOf([level!.expanded(value).sum()], inputs.map(all), options)).map((g) => g && level!.wrap(g)); // prettier-ignore
+    }
     const out = found.map((g, i) => g ?? Tensor.zeros(inputs[i]!.shape, inputs[i]!.code));
     return [typeof argnums === 'number' ? out[0]! : out, nested ? value : value.detach()];
   });
@@ -142,3 +151,4 @@ export function hessian(func: Differentiable, argnums = 0): Derivative {
   };
 }
 export { functionalCall, stackModuleState, type FunctionalCallOptions } from './nn/stateless.js';
+export { vmap, type InDims, type VmapOptions } from './vmap/vmap.js';

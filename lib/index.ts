@@ -32,6 +32,7 @@ export * as special from './special.js';
 export * as onnx from './onnx/index.js';
 export * as distributions from './distributions/index.js';
 export * as func from './func.js';
+export { vmap } from './vmap/vmap.js';
 export {
   autocast,
   getAutocastDtype,

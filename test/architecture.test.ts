@@ -54,6 +54,7 @@ describe('lib/', () => {
     ['lib/nn/functional'],
     ['lib/nn'],
     ['lib/distributions', 'lib/metrics', 'lib/onnx', 'lib/optim', 'lib/serialization', 'lib/transforms', 'lib/utils'],
+    ['lib/vmap'],
     [
       'lib/autocast.ts',
       'lib/config.ts',

@@ -90,6 +90,10 @@ describe('autocast', () => {
     scope[Symbol.dispose]();
     expect(x.mm(x.t()).dtype).toBe('float32');
   });
+  it('lets ops write in place, with all their options', () => {
+    const half = tf.autocast('cpu', () => tf.tensor([3, 5]).div_(2, { roundingMode: 'floor' }));
+    expect(half.tolist()).toEqual([1, 2]);
+  });
   it('setAutocastDtype sets the default', () => {
     tf.setAutocastDtype('cpu', 'float16');
     expect(tf.autocast('cpu', () => x.mm(x.t()).dtype)).toBe('float16');

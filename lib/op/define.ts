@@ -431,9 +431,13 @@ export class OpRecord implements BackwardRule {
 
   /** The in-place call: the same op, its result written into `self`. */
   callInplace(args: readonly unknown[]): Tensor {
-    const call = `${this.sig.name}_`;
     this.ready();
-    const parsed = parseArguments(this.sig, args, call);
+    const call = `${this.sig.name}_`;
+    return this.runInplace(parseArguments(this.sig, args, call));
+  }
+  /** The same with arguments in the order of the schema. */
+  runInplace(parsed: unknown[]): Tensor {
+    const call = `${this.sig.name}_`;
     if (watcher !== null) {
       const by = watcher;
       return watched(null, () => by.inplace(this, parsed));

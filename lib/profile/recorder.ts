@@ -144,6 +144,6 @@ export class Recorder implements Timer, Watcher {
     );
   }
   inplace(op: OpRecord, args: unknown[]): Tensor {
-    return timed(this, 'op', `${op.sig.name}_`, () => op.callInplace(args));
+    return timed(this, 'op', `${op.sig.name}_`, () => op.runInplace(args));
   }
 }
