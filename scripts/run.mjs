@@ -5,6 +5,7 @@
  *   node scripts/run.mjs start [--epochs N …]    examples/mnist.ts
  *   node scripts/run.mjs notebook 003            examples/notebooks/003.ts
  *   node scripts/run.mjs bench [filter …]        bench/run.ts
+ *   node scripts/run.mjs bench:serving [--kinds …]   bench/serving/run.ts: MiniLM behind servers of several kinds
  *   node scripts/run.mjs fuzz [--seed N …]       test/fuzz/run.ts: calls of everything with arguments of every kind
  *   node scripts/run.mjs stress [filter …]       test/stress/run.ts: a collection before every launch
  *   node scripts/run.mjs example NAME […]        examples/NAME.ts
@@ -52,6 +53,10 @@ const tasks = {
   bench(args) {
     setup();
     runTypeScript('bench/run.ts', args);
+  },
+  'bench:serving'(args) {
+    setup();
+    runTypeScript('bench/serving/run.ts', args);
   },
   fuzz(args) {
     setup();
