@@ -40,12 +40,16 @@ namespace tenfold {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// A group of panels of a fills a part of L2, and one panel of b is read for all of them, so that blocks of b may be
-// large: a is read and packed again for each. With blocks of 1.5 MB and a transposed a, 1024 is 10 % slower; depths of
-// 384 are 3 % slower from 512 on.
-constexpr int64_t kDepth = 512;
+// A panel of b is packed, kDepth long, and read for a group of row panels of a, that together fill a part of L2; while
+// they are computed the next panel is fetched. Long panels are worth it: c is read and written once for each, and L2's
+// reads are hidden. Measured with AVX-512, one thread, against depths of 512 and packing in a pass of its own: 12 % at
+// 512, 9 % at 128 x 784 x 512.
+constexpr int64_t kDepth = 1024;
+constexpr int64_t kGroupBytes = 512 << 10;  // of a, for each thread
+// A b of this size is read where it lies by every group, and packed by each thread for itself; a larger one is packed
+// once, in blocks that all threads share.
+constexpr int64_t kOwnBytes = 1280 << 10;
 constexpr int64_t kBlockBytes = 4096 << 10;
-constexpr int64_t kGroupBytes = 256 << 10;  // of packed panels of a, for each thread
 static_assert(kGroupBytes >= kMaxRows * kDepth * 8);
 // Multiply-adds that are worth a thread: about 10 us with AVX-512.
 constexpr int64_t kGrainWork = 1 << 20;
@@ -55,6 +59,12 @@ constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 // Where part i begins, of n things in `parts` parts that differ by one at most.
 constexpr int64_t cut(int64_t n, int64_t parts, int64_t i) { return n / parts * i + least(i, n % parts); }
+// The same for many i: a division costs as much as a row of a tile.
+struct Cuts {
+  Cuts(int64_t n, int64_t parts) : count(parts), each(n / parts), longer(n % parts) {}
+  int64_t count, each, longer;
+  int64_t at(int64_t i) const { return each * i + least(i, longer); }
+};
 
 // A factor, seen along its index i (rows of op(a), columns of op(b)) and k: element (i, p) is at[p * ld + i], or
 // at[i * ld + p] where it is `turned`.
@@ -108,17 +118,28 @@ Product<T> transposed(const Product<T>& p) {
           {p.out.c, p.out.column, p.out.row, p.out.add, p.out.rowBias, p.out.columnBias, p.out.relu}};
 }
 
-// One block of k and of columns. Tiles are numbered row panel by row panel, so that a thread's run of them keeps its
-// panel of left.
+// Where tiles read right's panels.
+enum class Panels {
+  inPlace,  // where they lie; the last one packed, if it is no whole number of vectors and the target has no masks
+  own,      // packed by the thread that needs one, for one group of rows
+  shared,   // packed by the first group of rows, for all
+};
+
+// One block of k and of columns. Its pieces are groups of row panels by column panels, numbered group by group, so that
+// a thread's run of them keeps its group of left.
 template <class T>
 struct Section {
   const Product<T>& x;
   int64_t p0, depth, j0, columns;
-  int64_t rowPanels, vectors, columnPanels;
-  T* packed;     // right's panels one after the other; nullptr: right is read where it lies …
-  T* lastPanel;  // … but for the last panel, where it is no whole number of vectors
+  Cuts rows, groups, vectors;  // rows into row panels, those into groups, vectors of columns into column panels
+  Panels panels;
+  T* packed;  // shared: the panels one after the other; inPlace: the last panel, or nullptr
 
-  int64_t panelAt(int64_t j) const { return cut(vectors, columnPanels, j) * kLanes<T>; }
+  int64_t panelAt(int64_t j) const { return vectors.at(j) * kLanes<T>; }
+  int64_t rowAt(int64_t row) const { return rows.at(row); }
+  int64_t pieces() const { return groups.count * vectors.count; }
+  const T* rightAt(int64_t j) const { return x.right.at + p0 * x.right.ld + j0 + panelAt(j); }
+  bool straight() const { return !x.right.packer && !x.right.turned; }
 
   void packRight(int64_t j, T* to) const {
     const int64_t begin = panelAt(j), width = panelAt(j + 1) - begin, count = least(columns - begin, width);
@@ -133,13 +154,11 @@ struct Section {
     }
   }
 
-  int64_t rowAt(int64_t row) const { return cut(x.m, rowPanels, row); }
-
   // Row panels [begin, end), one after the other. Where left is straight they are packed side by side, a few steps of k
   // at a time: a panel is less wide than a cache line, which then is fetched once for all that share it.
   void packLeft(int64_t begin, int64_t end, T* to) const {
     const Factor<T>& f = x.left;
-    const int64_t i0 = rowAt(begin), step = f.packer ? depth : 8;
+    const int64_t i0 = rowAt(begin), step = f.packer ? depth : 32;
     for (int64_t p = 0; p < depth; p += step) {
       const int64_t count = least(step, depth - p);
       for (int64_t row = begin; row < end; ++row) {
@@ -154,111 +173,153 @@ struct Section {
     }
   }
 
-  // Row panels [begin, end) by column panels [from, to): a group of row panels fills a part of L2, and each column
-  // panel is read for all of them before the next one comes.
-  void block(int64_t begin, int64_t end, int64_t from, int64_t to) const {
+  // What tile number `row` of a group fetches while it works on column panel j: a share of panel j + 1.
+  Ahead<T> fetches(int64_t row, int64_t j, bool isPacked) const {
+    const int64_t lanes = kLanes<T>, next = panelAt(j + 1), wide = (panelAt(j + 2) - next) / lanes;
+    if (isPacked) {
+      return row < wide ? Ahead<T>{false, nullptr, packed + (next + row * lanes) * depth, lanes} : Ahead<T>{};
+    }
+    const int64_t v = row - 1;  // the first tile keeps
+    if (!straight() || v < 0 || v >= wide) return {};
+    return {false, nullptr, rightAt(j + 1) + v * lanes, x.right.ld};
+  }
+
+  // Row panels [begin, end), which are packed in `group` or read where they lie (nullptr), by column panel j. `fresh`:
+  // the panel isn't packed yet.
+  void column(int64_t begin, int64_t end, const T* group, int64_t j, bool hasNext, bool fresh) const {
+    const int64_t at = panelAt(j), width = panelAt(j + 1) - at, count = least(columns - at, width);
+    const bool whole = count == width, inPlace = panels == Panels::inPlace;
+    const T* b = rightAt(j);
+    int64_t bStep = x.right.ld;
+    T* panel = panels == Panels::shared ? packed + at * depth : nullptr;
+    if (panels == Panels::own) {
+      panel = static_cast<T*>(workspace(Workspace::right, static_cast<size_t>(width * depth) * sizeof(T)));
+    } else if (inPlace && !whole && !kMasks) {
+      panel = packed;
+      fresh = false;
+    }
+    const bool keeps = fresh && !inPlace && whole && straight() && width <= kMaxKeptVectors * kLanes<T>;
+    if (panel && fresh && !keeps) packRight(j, panel);
+    if (panel && !keeps) b = panel, bStep = width;
     const Factor<T>& f = x.left;
-    // A turned left is read where it lies: as fast as from a packed panel, up to 2048.
-    const bool packs = f.packer || (!f.turned && to - from > 2);
-    T* const group = packs ? static_cast<T*>(workspace(Workspace::left, kGroupBytes)) : nullptr;
-    if (packs) packLeft(begin, end, group);
     const bool first = p0 == 0, last = p0 + depth >= x.k;
-    for (int64_t j = from; j < to; ++j) {
-      const int64_t at = panelAt(j), width = panelAt(j + 1) - at, count = least(columns - at, width);
-      const T* b = packed ? packed + at * depth : x.right.at + p0 * x.right.ld + j0 + at;
-      int64_t bStep = packed ? width : x.right.ld;
-      if (!packed && !kMasks && count < width) {
-        b = lastPanel;
-        bStep = width;
-      }
-      for (int64_t row = begin; row < end; ++row) {
-        const int64_t i0 = rowAt(row), rows = rowAt(row + 1) - i0;
-        const T* const a = packs      ? group + (i0 - rowAt(begin)) * depth
-                           : f.turned ? f.at + i0 * f.ld + p0
-                                      : f.at + p0 * f.ld + i0;
-        tile(static_cast<int>(rows), static_cast<int>(width / kLanes<T>), count, depth, a,
-             packs || !f.turned ? 1 : f.ld,
-             packs      ? rows
-             : f.turned ? 1
-                        : f.ld,
-             b, bStep, x.outAt(i0, j0 + at, first, last));
-      }
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t i0 = rowAt(row), rows = rowAt(row + 1) - i0;
+      const T* const a = group      ? group + (i0 - rowAt(begin)) * depth
+                         : f.turned ? f.at + i0 * f.ld + p0
+                                    : f.at + p0 * f.ld + i0;
+      const bool keep = keeps && row == begin;
+      Ahead<T> ahead = hasNext ? fetches(row - begin, j, panels == Panels::shared && !fresh) : Ahead<T>{};
+      if (keep) ahead = {false, panel, nullptr, 0};
+      ahead.padded = b == panel;
+      tile(static_cast<int>(rows), static_cast<int>(width / kLanes<T>), count, depth, a, group || !f.turned ? 1 : f.ld,
+           group      ? rows
+           : f.turned ? 1
+                      : f.ld,
+           b, bStep, x.outAt(i0, j0 + at, first, last), ahead);
+      if (keep) b = panel, bStep = width;
     }
   }
 
-  void tiles(int64_t begin, int64_t end) const {
-    const int64_t groupRows =
-        most(1, kGroupBytes / static_cast<int64_t>(sizeof(T)) / most(depth, 1) / ceilDiv(x.m, rowPanels));
+  // Pieces [begin, end).
+  void run(int64_t begin, int64_t end, bool fresh) const {
     while (begin < end) {
-      const int64_t row = begin / columnPanels, j = begin % columnPanels, wholeRows = end / columnPanels - row;
-      if (j != 0 || wholeRows == 0) {  // part of a row
-        const int64_t count = least(columnPanels - j, end - begin);
-        block(row, row + 1, j, j + count);
-        begin += count;
-      } else {
-        const int64_t rows = least(groupRows, wholeRows);
-        block(row, row + rows, 0, columnPanels);
-        begin += rows * columnPanels;
+      const int64_t g = begin / vectors.count, from = begin % vectors.count,
+                    to = least(vectors.count, from + end - begin);
+      const int64_t row = groups.at(g), rowEnd = groups.at(g + 1);
+      // A turned left is read where it lies: as fast as from a packed panel, up to 2048.
+      T* group = nullptr;
+      if (x.left.packer || (!x.left.turned && to - from > 2)) {
+        group = static_cast<T*>(
+            workspace(Workspace::left, static_cast<size_t>((rowAt(rowEnd) - rowAt(row)) * depth) * sizeof(T)));
+        packLeft(row, rowEnd, group);
       }
+      for (int64_t j = from; j < to; ++j) column(row, rowEnd, group, j, j + 1 < to, fresh);
+      begin += to - from;
     }
   }
 };
 
 template <class T>
-struct PackTask {
+struct SectionTask {
   const Section<T>& s;
-  void operator()(int64_t begin, int64_t end) const {
-    for (int64_t j = begin; j < end; ++j) s.packRight(j, s.packed + s.panelAt(j) * s.depth);
-  }
-};
-template <class T>
-struct TileTask {
-  const Section<T>& s;
-  void operator()(int64_t begin, int64_t end) const { s.tiles(begin, end); }
+  int64_t at;
+  bool fresh;
+  void operator()(int64_t begin, int64_t end) const { s.run(at + begin, at + end, fresh); }
 };
 
-// How wide tiles are: all of n where it is narrow, and otherwise 4 or 3 vectors, whichever n fills better.
+// How wide tiles are: all of n where it is narrow, and otherwise 3 vectors.
 inline int tileVectors(int64_t m, int64_t vectors) {
   if (m <= maxRows(kMaxVectors)) return kMaxVectors;
   if (kSums < 24) return static_cast<int>(least(vectors, 2));
-  if (vectors <= 4) return static_cast<int>(vectors);
-  const int64_t panels = ceilDiv(vectors, 4);
-  return 2 * vectors >= 7 * panels ? 4 : 3;
+  return vectors <= 4 ? static_cast<int>(vectors) : 3;
 }
 
 // maxRows(vectors)
 constexpr int kHighest[] = {0,          maxRows(1), maxRows(2), maxRows(3), maxRows(4),
                             maxRows(5), maxRows(6), maxRows(7), maxRows(8)};
 
+// How a product is cut. Threads may change it: they don't change what is added to what, and in which order.
+struct Plan {
+  int wide;  // vectors of a column panel, at most
+  int64_t rowPanels, groups, columnPanels;
+  Panels panels;
+};
+
+template <class T>
+Plan planOf(const Product<T>& x, int64_t depth) {
+  constexpr int64_t size = sizeof(T);
+  const int64_t vectors = ceilDiv(x.n, kLanes<T>), threads = numThreads();
+  const int wide = tileVectors(x.m, vectors), high = maxRows(wide);
+  Plan p{wide, ceilDiv(x.m, high), 1, ceilDiv(vectors, wide), Panels::shared};
+  p.groups = ceilDiv(p.rowPanels, most(1, kGroupBytes / size / most(depth, 1) / high));
+  const bool straight = !x.right.packer && !x.right.turned, few = p.columnPanels < 2 * threads && threads > 1;
+  if (straight && p.rowPanels < 2) {
+    p.panels = Panels::inPlace;
+  } else if (straight ? p.groups == 1 || depth * x.n * size <= kOwnBytes : p.groups == 1 && !few) {
+    p.panels = Panels::own;
+  }
+  if (threads == 1) return p;
+  // Pieces for all threads, and that end together.
+  if (p.panels == Panels::own && !straight) {
+    if (p.columnPanels < 8 * threads) p.columnPanels = least(vectors, ceilDiv(p.columnPanels, threads) * threads);
+  } else if (p.groups * p.columnPanels < 8 * threads) {
+    p.groups = most(p.groups, least(most(p.rowPanels / 4, 1), ceilDiv(8 * threads, p.columnPanels)));
+  }
+  return p;
+}
+
 template <class T>
 void tiled(const Product<T>& x) {
+  constexpr int64_t size = sizeof(T);
   const int64_t depths = most(ceilDiv(x.k, kDepth), 1), depth = ceilDiv(x.k, depths);
   const int64_t allVectors = ceilDiv(x.n, kLanes<T>);
-  const int64_t blocks = ceilDiv(allVectors, kBlockBytes / static_cast<int64_t>(sizeof(T)) / kDepth / kLanes<T>);
-  const int wide = tileVectors(x.m, allVectors), high = maxRows(wide);
-  const int64_t rowPanels = ceilDiv(x.m, high);
-  // Rows of right that are a multiple of 4 KB apart share one set of lines of L1, and drive each other out of it.
-  const bool collides = x.right.ld * static_cast<int64_t>(sizeof(T)) % 4096 == 0 && x.k > 16;
-  const bool pack = x.right.packer || x.right.turned || rowPanels >= (collides ? 4 : 16);
-  const int64_t scratchColumns = pack ? ceilDiv(allVectors, blocks) : !kMasks && x.n % kLanes<T> ? wide : 0;
-  T* const scratch = scratchColumns
-                         ? static_cast<T*>(workspace(
-                               Workspace::right, static_cast<size_t>(scratchColumns * kLanes<T> * depth) * sizeof(T)))
-                         : nullptr;
+  const auto [wide, rowPanels, groups, allPanels, panels] = planOf(x, depth);
+  const int64_t high = maxRows(wide);
+  const bool inPlace = panels == Panels::inPlace;
+  const int64_t blocks = panels == Panels::shared ? ceilDiv(allVectors, kBlockBytes / size / kDepth / kLanes<T>) : 1;
+  const int64_t packedVectors = panels == Panels::shared                ? ceilDiv(allVectors, blocks)
+                                : inPlace && !kMasks && x.n % kLanes<T> ? wide
+                                                                        : 0;
+  T* const packed = packedVectors
+                        ? static_cast<T*>(workspace(Workspace::right,
+                                                    static_cast<size_t>(packedVectors * kLanes<T> * depth) * sizeof(T)))
+                        : nullptr;
   for (int64_t block = 0; block < blocks; ++block) {
     const int64_t j0 = cut(allVectors, blocks, block) * kLanes<T>;
     const int64_t columns = least(x.n, cut(allVectors, blocks, block + 1) * kLanes<T>) - j0;
-    const int64_t vectors = ceilDiv(columns, kLanes<T>), columnPanels = ceilDiv(vectors, wide);
+    const int64_t vectors = ceilDiv(columns, kLanes<T>),
+                  columnPanels = blocks == 1 ? allPanels : ceilDiv(vectors, wide);
+    const Cuts rowCuts(x.m, rowPanels), groupCuts(rowPanels, groups), columnCuts(vectors, columnPanels);
     for (int64_t q = 0; q < depths; ++q) {
       const int64_t p0 = q * depth, now = least(depth, x.k - p0);
-      const Section<T> s{x, p0, now, j0, columns, rowPanels, vectors, columnPanels, pack ? scratch : nullptr, scratch};
-      const int64_t tileWork = high * wide * kLanes<T> * most(now, 1);
-      if (pack) {
-        parallelFor(columnPanels, most(1, 8 * kGrainWork / tileWork), PackTask<T>{s}, 1);
-      } else if (scratch && columns % kLanes<T>) {
-        s.packRight(columnPanels - 1, scratch);
-      }
-      parallelFor(rowPanels * columnPanels, most(1, kGrainWork / tileWork), TileTask<T>{s}, 1);
+      const Section<T> s{x, p0, now, j0, columns, rowCuts, groupCuts, columnCuts, panels, packed};
+      if (inPlace && packed && columns % kLanes<T>) s.packRight(columnPanels - 1, packed);
+      const int64_t pieceWork = ceilDiv(rowPanels, groups) * high * wide * kLanes<T> * most(now, 1);
+      const int64_t grain = most(1, kGrainWork / pieceWork);
+      const int64_t first = panels == Panels::shared ? columnPanels : s.pieces();
+      parallelFor(first, grain, SectionTask<T>{s, 0, true}, 1);
+      parallelFor(s.pieces() - first, grain, SectionTask<T>{s, first, false}, 1);
     }
   }
 }

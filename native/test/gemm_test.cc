@@ -156,11 +156,21 @@ void shapes(int64_t target) {
     }
   }
   if (!std::is_floating_point_v<T>) return;
-  // Past one block of k (384) and of columns, more than one thread's work, long and thin, vectors.
+  // More than one thread's work, long and thin, vectors.
   constexpr int64_t large[][3] = {{131, 127, 139}, {37, 47, 797},  {5, 1409, 61}, {1409, 5, 61},
                                   {1, 257, 401},   {257, 1, 401},  {3, 130, 130}, {130, 3, 130},
                                   {4, 50, 200},    {20, 100, 400}, {40, 400, 385}};
   for (const auto& s : large) {
+    for (int t = 0; t < 4; ++t) check(Case<T>{s[0], s[1], s[2], (t & 1) != 0, (t & 2) != 0}, target);
+  }
+}
+
+// Several groups of rows: with panels of b that each group packs, over two sections of k, and with panels that the
+// first group packs for all.
+template <class T>
+void groups(int64_t target) {
+  constexpr int64_t sizes[][3] = {{300, 130, 1100}, {280, 701, 470}};
+  for (const auto& s : sizes) {
     for (int t = 0; t < 4; ++t) check(Case<T>{s[0], s[1], s[2], (t & 1) != 0, (t & 2) != 0}, target);
   }
 }
@@ -222,6 +232,10 @@ TEST(gemm_integer_shapes) {
     shapes<int64_t>(t);
     shapes<int32_t>(t);
   });
+}
+TEST(gemm_groups_of_rows) {
+  onEveryTarget(groups<float>);
+  onEveryTarget(groups<double>);
 }
 TEST(gemm_epilogues) {
   onEveryTarget([](int64_t t) {
