@@ -109,7 +109,7 @@ export const norm = defineOp(
           : normBackward(grad, x, y, orderOf(call.p), call.dim, call.keepdim),
       ),
     },
-    gradName: 'NormBackward1',
+    gradName: 'LinalgVectorNormBackward0',
   }),
 );
 

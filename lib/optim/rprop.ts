@@ -1,8 +1,10 @@
 /** Rprop. */
 import { show } from '../errors.js';
 import { where } from '../ops/index.js';
-import { Tensor } from '../tensor/tensor.js';
+import { fillElements } from '../tensor/copy.js';
+import type { Tensor } from '../tensor/tensor.js';
 import { ComposedOptimizer, stateLike, wide } from './composed.js';
+import { counter } from './fused.js';
 import {
   checkBoolean,
   checkNumber,
@@ -45,9 +47,9 @@ const SPEC: OptionSpec = {
   },
 };
 
-/** What is remembered: `step` is a plain number, as in PyTorch. */
+/** What is remembered: `step` is a tensor of one element, as in PyTorch. */
 interface RpropState extends ParamState {
-  step: number;
+  step: Tensor;
   prev: Tensor;
   step_size: Tensor;
 }
@@ -69,9 +71,7 @@ export class Rprop extends ComposedOptimizer<RpropOptions> {
   }
 
   protected override initialize(group: ParamGroup<RpropOptions>, p: Tensor, state: ParamState): void {
-    state.step ??= 0;
-    // A checkpoint may hold the count as a tensor.
-    if (state.step instanceof Tensor) state.step = state.step.item();
+    counter(state, 'step', 0);
     state.prev ??= stateLike(p, 0);
     state.step_size ??= stateLike(p, group.lr);
   }
@@ -88,6 +88,6 @@ export class Rprop extends ComposedOptimizer<RpropOptions> {
     p.copy_(wide(p).addcmul(grad.sign(), size, { value: -1 }));
     state.prev.copy_(grad);
     state.step_size.copy_(size);
-    state.step++;
+    fillElements(state.step, Number(state.step.item()) + 1);
   }
 }

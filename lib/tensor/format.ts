@@ -125,7 +125,7 @@ class Formatter {
       max = Math.max(max, Math.abs(v));
     }
     if (finite.length === 0) return; // whatever sciMode says
-    this.sci = max / min > 1000 || max > 1e8 || (!this.integral && min < 1e-4);
+    this.sci = options.sciMode ?? (max / min > 1000 || max > 1e8 || (!this.integral && min < 1e-4));
     const widest = (print: (v: number) => string): number => Math.max(...finiteLengths(finite, print));
     if (this.sci)
       this.width = Math.max(
@@ -142,7 +142,6 @@ class Formatter {
         1,
         widest((v) => fixed(v, precision)),
       );
-    if (options.sciMode !== null) this.sci = options.sciMode;
   }
   get elementWidth(): number {
     return this.width;
