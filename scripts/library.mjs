@@ -5,7 +5,7 @@
  *   dist/cjs/core.js      tensors, ops, autograd: one file, for 119 modules take 75 ms to import
  *   dist/cjs/nn.js …      the namespaces of LATER, read when a program first takes something from them
  *   dist/cjs/serialization.js   load, save, …: read when one of them is first called
- *   dist/cjs/…/*.d.ts     its types, by modules
+ *   dist/cjs/…/*.d.ts     its types, by modules: tsc's, which declarations/ makes readable
  *   dist/cjs/serve.js     a subpath of SUBPATHS, `tenfold/serve`: read by those who import it
  *   dist/include/         Node-API's headers, for those who build the native part of tenfold/distributed
  *   dist/esm/index.js     what `import` gets: the same names, taken from there; so for each subpath
@@ -191,6 +191,9 @@ function writeModule(file, names, types) {
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 if (!run(process.execPath, [bin('typescript', 'tsc'), '-p', 'tsconfig.build.json'])) process.exit(1); // tsc has said why
+// Its declarations, as an editor can show them.
+const readable = ['--import', 'tsx', join('scripts', 'declarations', 'write.ts'), join('dist', 'cjs')];
+if (!run(process.execPath, readable)) process.exit(1);
 const names = await bundle();
 mkdirSync(join(root, 'dist', 'esm'));
 writeModule('index', names.index, 'index');

@@ -329,7 +329,7 @@ function buildDistributed() {
 export function buildLibrary() {
   ensureBuilt('dist', {
     inputs: hashOf(
-      ['lib', 'tsconfig.json', 'tsconfig.build.json', 'scripts/library.mjs'],
+      ['lib', 'tsconfig.json', 'tsconfig.build.json', 'scripts/library.mjs', 'scripts/declarations'],
       ['typescript', 'vite', 'rollup'].map(packageVersion),
     ),
     outputs: ['dist/cjs/index.js', 'dist/cjs/index.d.ts', 'dist/esm/index.js'],

@@ -17,7 +17,7 @@ import { Tensor, rootGradient } from '../tensor/tensor.js';
 import { runBackward } from './engine.js';
 import { asList, checkTensors } from './gradients.js';
 import { tensorOps } from './meta.js';
-import { enableGrad } from './mode.js';
+import { recordingOn } from './mode.js';
 
 /** What a function takes and gives. */
 type Tensors = Tensor | readonly Tensor[] | readonly [];
@@ -248,7 +248,7 @@ export function jacobian<I extends Tensors, O extends Tensors>(
   options: JacobianOptions = {},
 ): Nest<O, Nest<I>> {
   const flags = readFlags('jacobian', func, inputs, options, ['vectorize', 'strategy']);
-  return enableGrad(() => {
+  return recordingOn(() => {
     const own = ownInputs(flags, inputs);
     const [outputs, isList] = callFunction(flags, func as Untyped, own);
     const rows = jacobianRows(flags, outputs, own, 'output');
@@ -270,7 +270,7 @@ export function hessian<I extends Tensors>(
   options: HessianOptions = {},
 ): Nest<I, Nest<I>> {
   const flags = readFlags('hessian', func, inputs, options, ['vectorize', 'outerJacobianStrategy']);
-  return enableGrad(() => {
+  return recordingOn(() => {
     const own = ownInputs(flags, inputs);
     const out = callScalar(flags, func as Untyped, own);
     const gradient = gradientOfScalar(flags, out, own).map((g, i) => g ?? zerosLike(own[i]!));
@@ -292,7 +292,7 @@ function recording<R>(
 ): R {
   const [vector, named] = splitVector(v, options);
   const flags = readFlags(name, func, inputs, named);
-  return enableGrad(() => compute(flags, ownInputs(flags, inputs), vector));
+  return recordingOn(() => compute(flags, ownInputs(flags, inputs), vector));
 }
 
 /**

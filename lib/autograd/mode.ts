@@ -72,23 +72,29 @@ class GradScope implements Disposable {
 /** Those that have not ended, outermost first. */
 const open: GradScope[] = [];
 
+/** What a function may give that a mode holds for: no promise, whose work would go on without the mode. */
+export type Synchronous<T> = T extends PromiseLike<unknown> ? 'an async function runs on after the mode has ended' : T;
+
 /**
  * Runs `fn` without recording a graph, as `with torch.no_grad()`. Without a function it returns a scope for `using`:
  * `using _ = noGrad();`. The mode is the thread's, not a task's: no `await` may stand between its beginning and its end, and
  * an async function or a generator is refused. See torch.no_grad.
  */
 export function noGrad(): Disposable;
-export function noGrad<T>(fn: () => T): T;
-export function noGrad<T>(fn?: () => T): T | Disposable {
-  return fn !== undefined ? withMode('grad', false, fn) : new GradScope(false);
+export function noGrad<T>(fn: () => Synchronous<T>): T;
+export function noGrad<T>(fn?: () => unknown): T | Disposable {
+  return fn !== undefined ? withMode('grad', false, fn as () => T) : new GradScope(false);
 }
 
 /** Runs `fn` with recording on, also inside noGrad, as `with torch.enable_grad()`. */
 export function enableGrad(): Disposable;
-export function enableGrad<T>(fn: () => T): T;
-export function enableGrad<T>(fn?: () => T): T | Disposable {
-  return fn !== undefined ? withMode('grad', true, fn, 'enableGrad') : new GradScope(true);
+export function enableGrad<T>(fn: () => Synchronous<T>): T;
+export function enableGrad<T>(fn?: () => unknown): T | Disposable {
+  return fn !== undefined ? withMode('grad', true, fn as () => T, 'enableGrad') : new GradScope(true);
 }
+
+/** enableGrad for the library's own generic functions, which can't know that T is no promise. */
+export const recordingOn = <T>(fn: () => T): T => withMode('grad', true, fn, 'enableGrad');
 
 /** Whether ops record a graph now. */
 export const isGradEnabled = (): boolean => mode.grad;

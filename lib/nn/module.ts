@@ -50,7 +50,7 @@ const compiledForward = new WeakMap<Module, Compiled<(...args: unknown[]) => unk
 const buffersOfModule = new WeakMap<Module, Map<string, boolean>>();
 
 // Behind an accessor, so that a recording hears who asks.
-const TRAINING = Symbol('training');
+export const TRAINING: unique symbol = Symbol('training');
 
 /** Base class of all networks and layers. See torch.nn.Module. */
 export class Module {

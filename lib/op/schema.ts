@@ -39,6 +39,7 @@ interface Kinds {
   string: string;
   function: (x: Tensor) => Tensor;
   dtype: DType;
+  'dtype|Tensor': DType | Tensor;
   generator: Generator;
   'index[]': readonly Index[];
   any: unknown;
@@ -227,6 +228,7 @@ const ACCEPTS: Record<string, (v: unknown) => boolean> = {
   string: (v) => typeof v === 'string',
   function: (v) => typeof v === 'function',
   dtype: (v) => typeof v === 'string',
+  'dtype|Tensor': () => true, // to() says what is wrong
   generator: isGenerator,
   'index[]': (v) => Array.isArray(v),
   any: () => true,

@@ -3,11 +3,12 @@ import { DTYPES, codeOf, isFloatCode, type DType } from '../dtype.js';
 import { Tensor } from '../tensor/tensor.js';
 import { copyElements, fillElements } from '../tensor/copy.js';
 import { broadcastShapes, sameShape } from '../tensor/shape.js';
-import { TenfoldError, checkDevice, isDevice, show } from '../errors.js';
+import { TenfoldError, checkDevice, isDevice } from '../errors.js';
 import { d, defineOp, zeroGradient, type AnyOp, type OpDef } from '../op/define.js';
 import { checkInplace, fitting, rebaseHistory } from '../op/inplace.js';
 import { mode } from '../autograd/mode.js';
-import type { Op, Scalar } from '../op/schema.js';
+import { overload } from '../op/overload.js';
+import type { Op, Overload, Scalar } from '../op/schema.js';
 
 const toCopy = defineOp('toCopy(Tensor input, dtype dtype)', (): OpDef => ({
   forward(x: Tensor, dtype: DType) {
@@ -19,27 +20,34 @@ const toCopy = defineOp('toCopy(Tensor input, dtype dtype)', (): OpDef => ({
   gradName: 'ToCopyBackward0',
 }));
 
+const toDtype = defineOp(
+  'to(Tensor self, dtype|Tensor dtype=null, bool nonBlocking=false, bool copy=false)',
+  (): OpDef => ({
+    forward(self: Tensor, dtype: unknown, _nonBlocking: boolean, copy: boolean) {
+      const name = dtype instanceof Tensor ? dtype.dtype : dtype === null ? self.dtype : DTYPES[codeOf('to', dtype)]!;
+      if (name === self.dtype) return copy ? self.clone() : self;
+      return toCopy(self, name);
+    },
+    composite: true,
+  }),
+);
+const toDevice = defineOp(
+  "to(Tensor self, 'cpu' device, dtype? dtype=null, bool nonBlocking=false, bool copy=false)",
+  (): OpDef => ({
+    forward: (self: Tensor, _device: string, dtype: DType | null, nonBlocking: boolean, copy: boolean) =>
+      toDtype(self, dtype ?? self.dtype, nonBlocking, copy),
+    composite: true,
+  }),
+);
 /**
  * The tensor as another dtype; itself where nothing changes, unless `copy`. Floats to integers truncate. A tensor instead of
  * a dtype stands for its dtype. A device may stand before the dtype, or for it: 'cpu', which changes nothing. See
  * torch.Tensor.to.
  * @throws TenfoldError 'value' for a device that doesn't exist here, such as 'cuda'.
  */
-export const to = defineOp('to(Tensor self, any dtype=null, any nonBlocking=false, any copy=false)', (): OpDef => ({
-  forward(self: Tensor, dtype: unknown, nonBlocking: unknown, copy: unknown) {
-    for (const [name, value] of [
-      ['nonBlocking', nonBlocking],
-      ['copy', copy],
-    ] as const)
-      // prettier-ignore
-      if (typeof value !== 'boolean') throw new TypeError(`to: '${name}' must be a boolean, got ${show(value)}`);
-    const name = dtype instanceof Tensor ? dtype.dtype : dtype === null ? self.dtype : DTYPES[codeOf('to', dtype)]!;
-    if (name === self.dtype) return copy === true ? self.clone() : self;
-    return toCopy(self, name);
-  },
-  composite: true,
-}));
-const convert = (to as unknown as AnyOp).op;
+export const to: Overload<'to', typeof toDevice, typeof toDtype> = overload('to', toDevice, toDtype);
+const convert = (toDtype as unknown as AnyOp).op;
+// Not by trying one after the other: every cast goes this way.
 (Tensor.prototype as unknown as Record<string, unknown>).to = function (this: Tensor, ...args: unknown[]) {
   if (typeof args[0] === 'string' && isDevice(args[0])) checkDevice('to', args.shift());
   return convert.call([this, ...args]);

@@ -1,6 +1,6 @@
 /** Limited-memory BFGS, with a line search where asked. */
 import { TenfoldError, show } from '../errors.js';
-import { mode, enableGrad } from '../autograd/mode.js';
+import { mode, recordingOn } from '../autograd/mode.js';
 import { keep } from '../tensor/scope.js';
 import { Tensor } from '../tensor/tensor.js';
 import { Optimizer, checkNumber, type OptionArgs, type OptionSpec, type ParamState } from './optimizer.js';
@@ -124,7 +124,7 @@ export class LBFGS extends Optimizer<LBFGSOptions> {
     const before = mode.grad;
     mode.grad = false;
     try {
-      return this.iterate(() => enableGrad(closure));
+      return this.iterate(() => recordingOn(closure));
     } finally {
       mode.grad = before;
       this.stepCount++;

@@ -4,7 +4,7 @@
  */
 import { TenfoldError, checkOptions, didYouMean, isMap, isSet, naming, show } from '../errors.js';
 import { DTYPES, isFloatCode } from '../dtype.js';
-import { mode, enableGrad } from '../autograd/mode.js';
+import { mode, recordingOn } from '../autograd/mode.js';
 import { fillElements } from '../tensor/copy.js';
 import { sameShape } from '../tensor/shape.js';
 import { timed, timer } from '../native/timer.js';
@@ -209,7 +209,7 @@ export abstract class Optimizer<O extends object = AnyOptions> {
     if (closure !== undefined && closure !== null && typeof closure !== 'function') {
       throw new TypeError(`${this.constructor.name}.step: expected a function, got ${show(closure)}`);
     }
-    const loss = closure ? enableGrad(closure) : null;
+    const loss = closure ? recordingOn(closure) : null;
     const before = mode.grad;
     mode.grad = false;
     try {

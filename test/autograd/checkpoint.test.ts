@@ -395,7 +395,7 @@ describe('refused', () => {
     ['an async function', () => checkpoint(async (a) => Promise.resolve(a), x), 'checkpoint: the function is async'],
     [
       '… under noGrad',
-      () => noGrad(() => checkpoint(async (a) => Promise.resolve(a), x)),
+      () => noGrad((() => checkpoint(async (a) => Promise.resolve(a), x)) as never),
       'checkpoint: the function is',
     ],
     ['a generator', () => checkpoint(function* (a: Tensor) { yield a; }, x), 'is a generator'], // prettier-ignore

@@ -31,8 +31,18 @@ type Plain = abstract new (...args: any[]) => Module & { resetParameters(): void
 const waits = (module: Module): boolean =>
   [...module.namedParameters('', false), ...module.namedBuffers('', false)].some(([, t]) => isLazy(t));
 
+/** What a lazy layer has beside the methods of its layer. */
+interface LazyMethods {
+  /** Whether the parameters wait for the first input. */
+  hasUninitializedParams(): boolean;
+  /** Takes the sizes of an input and draws the parameters: what the first forward does. */
+  initializeParameters(input: Tensor): void;
+}
+/** The class of the lazy form of a layer, named so that declarations can say it. */
+type LazyClass<P extends Plain> = P & (abstract new (...args: any[]) => LazyMethods);
+
 /** The lazy form of a layer. `size` gives its parameters the shapes that an input asks for, and writes down its size. */
-function lazy<P extends Plain>(Layer: P, size: (module: InstanceType<P>, input: Tensor) => void) {
+function lazy<P extends Plain>(Layer: P, size: (module: InstanceType<P>, input: Tensor) => void): LazyClass<P> {
   abstract class Lazy extends Layer {
     /** Whether the parameters wait for the first input. */
     hasUninitializedParams(): boolean {
@@ -57,7 +67,7 @@ function lazy<P extends Plain>(Layer: P, size: (module: InstanceType<P>, input: 
       return super.forward(...args) as unknown;
     }
   }
-  return Lazy;
+  return Lazy as unknown as LazyClass<P>;
 }
 /* eslint-enable @typescript-eslint/no-explicit-any */
 
