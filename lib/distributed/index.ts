@@ -56,3 +56,4 @@ export {
   type CommHook,
   type JoinOptions,
 } from './parallel.js';
+export { ZeroRedundancyOptimizer, type OptimizerClass, type ZeroRedundancyOptions } from './zeroRedundancy.js';

@@ -14,6 +14,7 @@ const groupOf = (call: string, given: unknown): Ranks => {
 
 provideCollectives({
   groupOf,
+  isInitialized,
   currentRank: () => (isInitialized() ? getRank() : 0),
   allReduce: (tensor: Tensor, group: Ranks) => allReduce(tensor, { group, asyncOp: true })!,
   broadcast: (tensor: Tensor, from: number, group: Ranks) =>

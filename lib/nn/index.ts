@@ -4,6 +4,7 @@ export * as init from './init.js';
 export * as utils from './utils/index.js';
 export { Module, type StateDict } from './module.js';
 export * as parallel from './parallel/index.js';
+export { SyncBatchNorm } from './parallel/syncBatchNorm.js';
 export { Parameter } from './parameter.js';
 export { UninitializedBuffer, UninitializedParameter } from './uninitialized.js';
 export { ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential } from './containers.js';

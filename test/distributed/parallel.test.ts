@@ -101,6 +101,33 @@ distributed('two ranks', () => {
     expect(compiled).toBeLessThan(1e-6);
     expect(keys).toEqual(['module.weight', 'module.bias']);
   });
+  it('normalize by the statistics of all batches together', () => {
+    for (const { syncBatchNorm } of told) {
+      const { same, joint, gradient, empty, running, printed } = syncBatchNorm as Record<string, number>;
+      expect(same).toBe(true);
+      expect(joint).toBeGreaterThan(0);
+      for (const distance of [joint, gradient, empty, running]) expect(distance).toBeLessThan(5e-6);
+      expect(printed).toContain('SyncBatchNorm(2, eps=1e-05, momentum=0.1, affine=true');
+    }
+  });
+  it('divide an optimizer’s state among them', () => {
+    const { same, distance, held, before, states, lr, wrong, option } = told[0]!.zero!;
+    expect([same, distance]).toEqual([true, 0]);
+    expect((held as number) + (told[1]!.zero!.held as number)).toBe(4);
+    expect(held).toBeLessThan(4);
+    expect(before).toContain('call consolidateStateDict(to) on all ranks');
+    expect(states).toEqual(['0', '1', '2', '3']);
+    expect(lr).toBe(0.00125);
+    expect(wrong).toBe("ZeroRedundancyOptimizer: optimizerClass must be an optimizer's class, got 'Adam'");
+    expect(option).toContain("SGD: unknown option 'lrr'");
+    expect(told[1]!.zero!.distance).toBe(0);
+  });
+  it('know their share of a dataset', () => {
+    expect(told.map((t) => t.sampler)).toEqual([
+      [2, 0, [0, 2, 4]],
+      [2, 1, [1, 3, 0]],
+    ]);
+  });
 });
 
 it('says what to do where there is no group', () => {

@@ -19,6 +19,8 @@ export interface Pending {
 export interface Collectives {
   /** The group that is given, or the default one. */
   groupOf(call: string, group: unknown): Ranks;
+  /** Whether there is a default group. */
+  isInitialized(): boolean;
   /** This process's rank in the default group; 0 where there is none. */
   currentRank(): number;
   /** Sums a tensor over all ranks, in place. */
@@ -37,6 +39,9 @@ export function provideCollectives(collectives: Collectives): void {
 }
 /** This process's rank; 0 where it trains alone. */
 export const currentRank = (): number => loaded?.currentRank() ?? 0;
+
+/** Collectives where a group was made, else null: for what also works alone. */
+export const collectivesIfAny = (): Collectives | null => (loaded?.isInitialized() ? loaded : null);
 
 export function collectives(call: string): Collectives {
   if (loaded === null)

@@ -223,6 +223,102 @@ const SCENARIOS: Record<string, () => unknown> = {
       keys: Object.keys(ddp.stateDict()),
     };
   },
+  syncBatchNorm() {
+    const convert = (m: tf.nn.Module): tf.nn.Module =>
+      new DistributedDataParallel(nn.SyncBatchNorm.convertSyncBatchnorm(m));
+    const weights = train('cnn', { wrap: convert });
+    // Batches of different sizes, one of them empty, and the gradient of the input.
+    const x = tf.randn([5, 2, 3]).mul(3).add(1);
+    const y = tf.randn([5, 2, 3]);
+    const norm = nn.SyncBatchNorm.convertSyncBatchnorm(new nn.BatchNorm1d(2));
+    const gradOf = (layer: tf.nn.Module, from: number, count: number): Tensor => {
+      const input = x.narrow(0, from, count).clone().requiresGrad_();
+      (layer.forward(input) as Tensor)
+        .mul(y.narrow(0, from, count))
+        .sum()
+        .backward();
+      return input.grad!;
+    };
+    const [from, count] = rank === 0 ? [0, 3] : [3, 2];
+    const own = gradOf(norm, from!, count!);
+    const plainNorm = new nn.BatchNorm1d(2);
+    const wanted = gradOf(plainNorm, 0, 5).narrow(0, from!, count!);
+    const lone = gradOf(norm, 0, rank === 0 ? 5 : 0);
+    const far = (a: Tensor, b: Tensor): number => (a.numel() === 0 ? 0 : (a.sub(b).abs().max().item() as number));
+    return {
+      same: same(weights),
+      joint: farthest(weights, joint('cnn')),
+      gradient: far(own, wanted),
+      empty: far(lone, gradOf(plainNorm, 0, 5).narrow(0, 0, lone.shape[0]!)),
+      running: far(norm.runningVar!, plainNorm.runningVar!),
+      printed: String(norm),
+    };
+  },
+  zero() {
+    const options = { lr: 0.01, weightDecay: 0.1 };
+    const run = (
+      make: (p: tf.nn.Parameter[]) => tf.optim.Optimizer,
+    ): { model: tf.nn.Module; opt: tf.optim.Optimizer } => {
+      tf.manualSeed(1);
+      const model = new DistributedDataParallel(mlp());
+      const opt = make(model.parameters());
+      const schedule = new optim.lrScheduler.StepLR(opt, 2, 0.5);
+      for (let i = 0; i < 6; i++) {
+        opt.zeroGrad();
+        (model.forward(tf.ones([2, 6]).mul(i + rank)) as Tensor).square().mean().backward();
+        opt.step();
+        schedule.step();
+      }
+      return { model, opt };
+    };
+    const numbers = (m: tf.nn.Module): number[] => m.parameters().flatMap((p) => p.reshape([-1]).tolist() as number[]);
+    const whole = run((p) => new optim.AdamW(p, options));
+    const shared = run(
+      (p) => new dist.ZeroRedundancyOptimizer(p, { optimizerClass: optim.AdamW as never, ...options }),
+    );
+    const zero = shared.opt as dist.ZeroRedundancyOptimizer;
+    const held = zero.state.size;
+    const before = messageOf(() => zero.stateDict());
+    zero.consolidateStateDict(0);
+    const state = rank === 0 ? zero.stateDict() : null;
+    const sent = [state];
+    dist.broadcastObjectList(sent, 0);
+    const again = new dist.ZeroRedundancyOptimizer(shared.model.parameters(), {
+      optimizerClass: optim.AdamW as never,
+      lr: 1,
+    });
+    again.loadStateDict(sent[0]!);
+    const plain = new optim.AdamW(whole.model.parameters(), { lr: 1 });
+    plain.loadStateDict(sent[0]!);
+    for (const [opt, m] of [
+      [again, shared.model],
+      [plain, whole.model],
+    ] as const) {
+      // prettier-ignore
+      m.zeroGrad();
+      (m.forward(tf.ones([2, 6])) as Tensor).square().mean().backward();
+      opt.step();
+    }
+    return {
+      same: same(numbers(shared.model)),
+      distance: farthest(numbers(whole.model), numbers(shared.model)),
+      held,
+      before,
+      states: Object.keys(sent[0]!.state).sort(),
+      lr: zero.paramGroups[0]!.lr as number,
+      wrong: messageOf(
+        () => new dist.ZeroRedundancyOptimizer(whole.model.parameters(), { optimizerClass: 'Adam' as never }),
+      ),
+      option: messageOf(
+        () =>
+          new dist.ZeroRedundancyOptimizer(whole.model.parameters(), { optimizerClass: optim.SGD as never, lrr: 1 }),
+      ),
+    };
+  },
+  sampler() {
+    const sampler = new tf.utils.data.DistributedSampler({ length: 5 }, { shuffle: false });
+    return [sampler.numReplicas, sampler.rank, [...sampler]];
+  },
 };
 
 for (const [name, run] of Object.entries(SCENARIOS)) {
