@@ -13,7 +13,7 @@
  * So a process has one copy of the library's state, whichever way and however often it is loaded. (The other way about,
  * `require` of an ES module, needs a flag in Node 20.17.) docs/architecture.md, "The package", has the measurements.
  */
-import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { build } from 'vite';
 import { bin, root, run } from './setup.mjs';
@@ -24,7 +24,10 @@ const write = (file, text) => writeFileSync(join(root, 'dist', file), text);
  * Namespaces whose code is read at their first use: half of the library is behind them, and V8 takes 8 ms to look through
  * it, whether it is used or not.
  */
-const LATER = ['distributions', 'nn', 'onnx', 'optim', 'utils'];
+const LATER = ['distributions', 'func', 'metrics', 'nn', 'onnx', 'optim', 'transforms', 'utils'];
+
+/** The module of such a name: a file, or a folder's index. */
+const moduleOf = (name) => (existsSync(join(root, 'lib', `${name}.ts`)) ? name : `${name}/index`);
 
 /** Parts of the package that are imported by a name of their own, `tenfold/serve`. The library doesn't load them. */
 const SUBPATHS = ['serve', 'distributed'];
@@ -88,7 +91,7 @@ const readLater = {
   transform(code, id) {
     if (id !== join(root, 'lib', 'index.ts')) return null;
     for (const name of LATER) {
-      const line = `export * as ${name} from './${name}/index.js';\n`;
+      const line = `export * as ${name} from './${moduleOf(name)}.js';\n`;
       if (!code.includes(line)) throw new Error(`lib/index.ts lacks the line ${line}`);
       code = code.replace(line, '');
     }
@@ -121,7 +124,7 @@ function fileOf(id) {
   if (entry) return entry;
   const light = Object.keys(LIGHT).find((name) => LIGHT[name].test(path.replaceAll(sep, '/')));
   if (light) return light;
-  return PARTS.find((name) => path.startsWith(name + sep)) ?? 'core';
+  return PARTS.find((name) => path === `${name}.ts` || path.startsWith(name + sep)) ?? 'core';
 }
 
 /**
@@ -148,7 +151,7 @@ async function bundle() {
       rollupOptions: {
         input: {
           index: join(root, 'lib/index.ts'),
-          ...Object.fromEntries(PARTS.map((name) => [name, join(root, 'lib', name, 'index.ts')])),
+          ...Object.fromEntries(PARTS.map((name) => [name, join(root, 'lib', `${moduleOf(name)}.ts`)])),
           ...Object.fromEntries(Object.entries(ENTRIES).map(([name, file]) => [name, join(root, 'lib', file)])),
         },
         output: {
