@@ -12,7 +12,7 @@ import * as constraints from './constraints.js';
 import { Distribution, broadcastAll, clampProbs, finfo } from './distribution.js';
 
 /** The one of probs and logits that was given. */
-function either(call: string, probs: unknown, logits: unknown): 'probs' | 'logits' {
+export function either(call: string, probs: unknown, logits: unknown): 'probs' | 'logits' {
   if ((probs === null) === (logits === null)) throw new TenfoldError('value', `${call}: give either probs or logits`);
   return logits === null ? 'probs' : 'logits';
 }
@@ -23,7 +23,7 @@ const logitsOf = (probs: Tensor): Tensor => {
 };
 
 /** A distribution of one probability for each number, given as such or as its log-odds. */
-abstract class OfProbability extends Distribution {
+export abstract class OfProbability extends Distribution {
   /** What was given: probabilities, or log-odds. */
   protected readonly given: Tensor;
   protected readonly isLogits: boolean;

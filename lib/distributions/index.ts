@@ -13,6 +13,11 @@ export { MultivariateNormal } from './multivariate.js';
 export {
   Independent, LogNormal, MixtureSameFamily, RelaxedBernoulli, RelaxedOneHotCategorical, TransformedDistribution, Weibull,
 } from './composed.js'; // prettier-ignore
+export { NegativeBinomial } from './counts.js';
+export { LKJCholesky, LowRankMultivariateNormal, Wishart } from './matrices.js';
+export { FisherSnedecor, GeneralizedPareto, InverseGamma } from './tails.js';
+export { ContinuousBernoulli, Kumaraswamy, LogisticNormal } from './unitInterval.js';
+import './crossedKl.js';
 export { klDivergence, registerKl } from './kl.js';
 export {
   AbsTransform, AffineTransform, ComposeTransform, ExpTransform, PowerTransform, ReshapeTransform, SigmoidTransform,

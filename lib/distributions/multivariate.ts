@@ -16,7 +16,7 @@ const parts = signature(
 export const mahalanobis = (l: Tensor, x: Tensor): Tensor =>
   solveTriangular(l, x.unsqueeze(-1), { upper: false }).squeeze(-1).square().sum(-1);
 /** The factor L of (L Lᵀ)⁻¹, from that matrix. */
-function factorOfPrecision(p: Tensor): Tensor {
+export function factorOfPrecision(p: Tensor): Tensor {
   const turned = linalgCholesky(p.flip([-2, -1])).flip([-2, -1]).mT;
   return solveTriangular(turned, eye(p.shape.at(-1)!, { dtype: p.dtype }), { upper: false });
 }

@@ -88,8 +88,8 @@ export class ExpTransform extends Transform {
 }
 /** y = xᵖ of positive numbers. */
 export class PowerTransform extends Transform {
-  override get sign(): number {
-    return 1;
+  override get sign(): number | Tensor {
+    return typeof this.exponent === 'number' ? Math.sign(this.exponent) : this.exponent.sign();
   }
   constructor(readonly exponent: Parameter) {
     super();

@@ -65,6 +65,20 @@ ROWS = [
      'new d.TransformedDistribution(new d.Normal(t([0.5, -1]), t([1, 2.5])), [new d.TanhTransform(), new d.ExpTransform(), new d.PowerTransform(2)])'),
     ('d.RelaxedBernoulli(torch.tensor(0.5).double(), t([0.2, 0.7]))', 'new d.RelaxedBernoulli(0.5, t([0.2, 0.7]))'),
     ('d.RelaxedOneHotCategorical(torch.tensor(0.5).double(), t([0.2, 0.7, 0.1]))', 'new d.RelaxedOneHotCategorical(0.5, t([0.2, 0.7, 0.1]))'),
+    ('d.NegativeBinomial(t([3, 5.5]), t([0.2, 0.7]))', None),
+    ('d.NegativeBinomial(t([3, 5.5]), logits=t([0.2, -0.7]))', 'new d.NegativeBinomial(t([3, 5.5]), { logits: t([0.2, -0.7]) })'),
+    ('d.ContinuousBernoulli(t([0.2, 0.7, 0.5]))', None),
+    ('d.ContinuousBernoulli(logits=t([0.2, -0.7]))', 'new d.ContinuousBernoulli({ logits: t([0.2, -0.7]) })'),
+    ('d.Kumaraswamy(t([0.5, 3]), t([2, 1.5]))', None),
+    ('d.LogisticNormal(t([0.5, -1]), t([1, 0.5]))', None),
+    ('d.FisherSnedecor(t([3, 7]), t([5, 9]))', None),
+    ('d.InverseGamma(t([2.5, 3]), t([1, 2]))', None),
+    ('d.GeneralizedPareto(t([0.5, -1, 0]), t([1, 2.5, 1]), t([0.3, -0.4, 0]))', None),
+    ('d.LowRankMultivariateNormal(t([1, -1, 0]), t([[1, 0.5], [0.2, -1], [0, 2]]), t([1, 2, 0.5]))', None),
+    (f'd.Wishart(t([3.5, 5]), t({COV}))', None),
+    (f'd.Wishart(t([3.5]), scale_tril=t([[1, 0], [0.5, 2]]))', 'new d.Wishart(t([3.5]), { scaleTril: t([[1, 0], [0.5, 2]]) })'),
+    (f'd.Wishart(t([3.5]), precision_matrix=t({COV}))', f'new d.Wishart(t([3.5]), {{ precisionMatrix: t({COV}) }})'),
+    ('d.LKJCholesky(3, t([0.5, 2]))', None),
 ]  # fmt: skip
 KL = [
     ('d.Normal(t([0.5, -1]), t([1, 2.5]))', 'd.Normal(t([0, 1]), t([2, 0.5]))'),
@@ -85,16 +99,36 @@ KL = [
     ('d.Dirichlet(t([0.5, 3, 1]))', 'd.Dirichlet(t([2, 2, 5]))'),
     (f'd.MultivariateNormal(t([1, -1]), t({COV}))', 'd.MultivariateNormal(t([0, 0.5]), t([[1, 0.2], [0.2, 3]]))'),
 ]
-OTHER_DERIVATIVES = ('d.Beta', 'd.Dirichlet', 'd.Gamma', 'd.Chi2', 'd.StudentT')
+ONE = {
+    'Bernoulli': 'd.Bernoulli(t([0.2, 0.7]))', 'Binomial': 'd.Binomial(5, t([0.2, 0.7]))', 'Poisson': 'd.Poisson(t([0.5, 3]))',
+    'Beta': 'd.Beta(t([0.5, 3]), t([1, 2]))', 'ContinuousBernoulli': 'd.ContinuousBernoulli(t([0.2, 0.7]))',
+    'Exponential': 'd.Exponential(t([0.5, 3]))', 'Gamma': 'd.Gamma(t([0.5, 3]), t([1, 2]))', 'Gumbel': 'd.Gumbel(t([0.5, -1]), t([1, 2.5]))',
+    'Laplace': 'd.Laplace(t([0.5, -1]), t([1, 2.5]))', 'Normal': 'd.Normal(t([0, 1]), t([2, 0.5]))',
+    'Pareto': 'd.Pareto(t([0.1, 0.2]), t([3, 2.5]))', 'Uniform': 'd.Uniform(t([0.2, -1]), t([0.9, 2.5]))',
+    'LowRankMultivariateNormal': 'd.LowRankMultivariateNormal(t([1, -1]), t([[1], [0.2]]), t([1, 2]))',
+    'MultivariateNormal': f'd.MultivariateNormal(t([1, -1]), t({COV}))',
+}  # fmt: skip
+OTHER_ONE = {'Gumbel': 'd.Gumbel(t([0, 1]), t([2, 0.5]))', 'Pareto': 'd.Pareto(t([0.05, 0.3]), t([2, 1]))',
+             'ContinuousBernoulli': 'd.ContinuousBernoulli(t([0.5, 0.1]))',
+             'LowRankMultivariateNormal': 'd.LowRankMultivariateNormal(t([0, 0.5]), t([[0.3], [-1]]), t([2, 0.4]))'}  # fmt: skip
+PLAIN = {(a.split('(')[0], b.split('(')[0]) for a, b in KL}
+CROSSED = [(ONE[p.__name__], OTHER_ONE.get(q.__name__) if p is q else ONE[q.__name__]) for p, q in sorted(
+    d.kl._KL_REGISTRY, key=lambda pair: (pair[0].__name__, pair[1].__name__)
+) if p.__name__ in ONE and q.__name__ in ONE and ('d.' + p.__name__, 'd.' + q.__name__) not in PLAIN]  # fmt: skip
+OTHER_DERIVATIVES = ('d.Beta', 'd.Dirichlet', 'd.Gamma', 'd.Chi2', 'd.StudentT', 'd.FisherSnedecor', 'd.InverseGamma', 'd.Wishart')
 
 
 def grads(of):
+    if not of.requires_grad:
+        return [None] * len(made)
     found = torch.autograd.grad(of.sum(), made, allow_unused=True, retain_graph=True)
     return [None if g is None else encode(g) for g in found]
 
 
 def row(python, js):
     made.clear()
+    # It compares with torch.tensor(0.0), which must be of its dtype.
+    torch.set_default_dtype(torch.float64 if 'GeneralizedPareto' in python else torch.float32)
     p = eval(python)
     out = {'js': js or 'new ' + python, 'batch': list(p.batch_shape), 'event': list(p.event_shape)}
     torch.manual_seed(3)
@@ -122,7 +156,7 @@ def row(python, js):
 
 
 def divergences():
-    for a, b in KL:
+    for a, b in KL + CROSSED:
         made.clear()
         kl = d.kl_divergence(eval(a), eval(b))
         yield {'p': 'new ' + a, 'q': 'new ' + b, 'kl': encode(kl), 'grads': grads(kl)}
