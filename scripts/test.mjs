@@ -41,6 +41,22 @@ function sanitized() {
   );
 }
 
+/** The pool, plans and the threads that run them, with the thread sanitizer. */
+function raceFree() {
+  const folder = join('build', 'threads');
+  const options = [
+    '-DTENFOLD_TESTS=ON',
+    '-DTENFOLD_SANITIZE=thread',
+    '-DTENFOLD_TARGETS=none',
+    '-DCMAKE_BUILD_TYPE=Release',
+  ];
+  return (
+    run('cmake', ['-S', '.', '-B', folder, '--log-level=WARNING', ...options]) &&
+    run('cmake', ['--build', folder, '--target', 'thread_tests', '--parallel', String(jobs())]) &&
+    run(join(root, folder, 'thread_tests'), [], { TSAN_OPTIONS: 'halt_on_error=1' })
+  );
+}
+
 /** Each instruction set that this processor has, the one that is used by default left out. */
 function otherTargets() {
   if (process.arch !== 'x64' || process.platform !== 'linux') return [];
@@ -74,6 +90,7 @@ const STEPS = [
     () => run('ctest', ['--test-dir', 'build/cmake', '--output-on-failure']),
   ],
   ['sanitize', 'the same under ASan and UBSan', sanitized],
+  ['threads', 'the pool and plans under ThreadSanitizer', raceFree],
   ['vitest', 'everything that tests/ has, on the best instruction set', () => vitest()],
   ...otherTargets().map((target) => [
     target,

@@ -1,7 +1,7 @@
 /** Asking the JavaScript engine for a collection of its young generation. */
 import { alone } from '../native/launch.js';
 
-type Collect = () => void;
+type Collect = (type: 'minor' | 'major') => void;
 
 let collect: Collect | null | undefined;
 
@@ -23,21 +23,22 @@ function findCollect(): Collect | null {
     const { setFlagsFromString } = process.getBuiltinModule('node:v8');
     const { runInNewContext } = process.getBuiltinModule('node:vm');
     // V8 gives its gc() to contexts that are made while this flag is set; the flag is taken back at once.
-    let gc: ((o: { type: 'minor' }) => void) | null = null;
+    let gc: ((o: { type: 'minor' | 'major' }) => void) | null = null;
     alone(() => {
       setFlagsFromString('--expose-gc');
       gc = runInNewContext('typeof gc === "function" ? gc : null') as typeof gc;
       if (given === undefined) setFlagsFromString('--no-expose-gc');
     });
     if (gc === null) return null;
-    const minor = { type: 'minor' } as const;
-    const collectMinor = gc as (o: { type: 'minor' }) => void;
-    if (usersChoice()) return () => collectMinor(minor);
+    const collectNow = gc as (o: { type: 'minor' | 'major' }) => void;
+    if (usersChoice()) return (type) => collectNow({ type });
     const withoutHelpers = (): void => setFlagsFromString('--no-parallel-scavenge');
     const withHelpers = (): void => setFlagsFromString('--parallel-scavenge');
-    return () => {
+    const minor = { type: 'minor' } as const;
+    return (type) => {
+      if (type === 'major') return collectNow({ type });
       alone(withoutHelpers);
-      collectMinor(minor);
+      collectNow(minor);
       alone(withHelpers);
     };
   } catch {
@@ -50,6 +51,11 @@ export function collectYoung(): number {
   if (collect === undefined) collect = findCollect();
   if (collect === null) return 0;
   const start = performance.now();
-  collect();
+  collect('minor');
   return performance.now() - start;
+}
+/** Collects everything: tens of milliseconds, where many megabytes have just been left. */
+export function collectAll(): void {
+  if (collect === undefined) collect = findCollect();
+  if (collect !== null) collect('major');
 }

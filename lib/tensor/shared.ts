@@ -10,6 +10,7 @@ import { TenfoldError, checkOptions, isSharedArrayBuffer, show } from '../errors
 import { DTYPES, SIZE, codeOf, type DType } from '../dtype.js';
 import { checkSizes, formatShape, internStrides, isDense, layoutOf, liesWithin } from './shape.js';
 import { bufferOf, checkStorage, sharedStorage } from './storage.js';
+import { collectAll } from './collect.js';
 import { Tensor } from './tensor.js';
 
 /** A tensor on its way to another thread: what postMessage and workerData take. */
@@ -22,6 +23,9 @@ export interface SharedTensor {
   /** In elements. */
   readonly strides: readonly number[];
 }
+
+/** Bytes from which a collection of garbage is asked for when they are replaced. */
+const WORTH_COLLECTING = 1 << 20;
 
 const KEYS = ['memory', 'byteOffset', 'dtype', 'shape', 'strides'];
 
@@ -83,5 +87,11 @@ export function adopt(
   }
   if (problems.length > 0)
     throw new TenfoldError('state', `${call}: the shared tensors don't fit: ${problems.join('; ')}`);
-  for (const [name, t] of own) t.become(given.get(name)!);
+  let left = 0;
+  for (const [name, t] of own) {
+    left += t.storage.nbytes;
+    t.become(given.get(name)!);
+  }
+  // What was made to be replaced is old by now, in a thread that may not allocate again: eight had eight models.
+  if (left >= WORTH_COLLECTING) collectAll();
 }

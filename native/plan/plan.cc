@@ -8,6 +8,14 @@
 #include "simd/cpu.h"
 
 namespace tenfold {
+namespace {
+
+// A number that JavaScript's thread sets to 1 meanwhile.
+bool isSet(const double* flag) {
+  return __atomic_load_n(reinterpret_cast<const int64_t*>(flag), __ATOMIC_RELAXED) != 0;
+}
+
+}  // namespace
 
 Plan::Plan(const double* frames, std::vector<int64_t> starts)
     : frames_(frames), starts_(std::move(starts)), cast_(castTileFor(chosenTarget())) {
@@ -34,7 +42,7 @@ void Plan::launch(int64_t i) {
 
 void Plan::run(int64_t begin, int64_t end, const double* cancelled) {
   for (int64_t i = begin; i < end; ++i) {
-    if (cancelled && *static_cast<const volatile double*>(cancelled) != 0) return;
+    if (cancelled && isSet(cancelled)) return;
     failedAt_ = i;
     launch(i);
   }

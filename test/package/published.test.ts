@@ -121,6 +121,9 @@ describe('trains, installed without network and scripts,', () => {
   test('by require', async () => expect(await node('train.cjs')).toBe(LEARNT));
   test('by both at once, as one library, in a worker too', async () =>
     expect(await node('both.mjs')).toBe('one library\n'));
+  test('eight threads have one model of 90 MB between them', async () => {
+    expect(Number(await node('shared.mjs'))).toBeLessThan(90 + 8 * 25);
+  });
   test('in two workers beside the main thread', async () => expect(await node('workers.mjs')).toBe('two workers\n'));
   test('and again after its workers were ended at work', async () =>
     expect(await node('workers.mjs', '--end')).toBe('two workers\n'));
