@@ -97,13 +97,18 @@ function gptTraining(): Subject {
   return { step, check: () => firstLosses(step) };
 }
 
-/** The forward pass of 6 layers of 12 heads on rows of 128 words. */
-function encoder(batch: number): Subject {
+/** 6 layers of 12 heads, and rows of 128 words. */
+export function miniLM(batch: number): { model: nn.Module; words: Tensor } {
   const model = new Transformer('bert', 30_522, 128, 12);
   initialize(model);
   model.eval();
-  const words = labels(101, batch * 128, 30_522).view(batch, 128);
-  return forward(() => model.forward(words));
+  return { model, words: labels(101, batch * 128, 30_522).view(batch, 128) };
+}
+
+/** The forward pass. */
+function encoder(batch: number): Subject {
+  const { model, words } = miniLM(batch);
+  return forward(() => model.forward(words) as Tensor);
 }
 
 class ResidualBlock extends nn.Module {

@@ -39,6 +39,9 @@ interface Waiting {
 const aborted = (signal: AbortSignal): unknown =>
   signal.reason ?? new DOMException('This operation was aborted', 'AbortError');
 
+/** Calls of all functions that run now: each is to have a thread. */
+let atWork = 0;
+
 export class AsyncRunner {
   private readonly queue: Waiting[] = [];
   private running = 0;
@@ -105,8 +108,10 @@ export class AsyncRunner {
     const held = entry.outside.map((o) => o.storage);
     for (const storage of held) hold(storage);
     this.running++;
-    planAsync(instance.native, cancel, this.concurrency, (error, began, ended) => {
+    atWork++;
+    planAsync(instance.native, cancel, atWork, (error, began, ended) => {
       this.running--;
+      atWork--;
       timer?.beside(`${this.call} (compiled)`, began, ended);
       signal?.removeEventListener('abort', stop);
       for (const storage of held) letGo(storage);

@@ -22,7 +22,7 @@ import { mode } from '../autograd/mode.js';
 import { compile, type CompileOptions, type Compiled } from '../compile/index.js';
 import { noteModule } from '../native/launch.js';
 import { capture } from '../tensor/capture.js';
-import { adopt, type SharedTensor } from '../tensor/shared.js';
+import { adopt, shareAll, type SharedTensor } from '../tensor/shared.js';
 import { sameShape, formatShape } from '../tensor/shape.js';
 import { Tensor, checkTensor } from '../tensor/tensor.js';
 import {
@@ -297,7 +297,7 @@ export class Module {
    * each thread's own. See torch.nn.Module.share_memory, and docs/shared.md.
    */
   shareMemory(): this {
-    for (const t of [...this.parameters(), ...this.buffers()]) t.shareMemory_();
+    shareAll([...this.parameters(), ...this.buffers()]);
     return this;
   }
   /** Shared parameters and persistent buffers by the state dict's keys, as plain objects for postMessage and workerData. */

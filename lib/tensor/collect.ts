@@ -1,7 +1,7 @@
 /** Asking the JavaScript engine for a collection of its young generation. */
 import { alone } from '../native/launch.js';
 
-type Collect = (type: 'minor' | 'major') => void;
+type Collect = (type: 'minor' | 'all') => void;
 
 let collect: Collect | null | undefined;
 
@@ -23,20 +23,21 @@ function findCollect(): Collect | null {
     const { setFlagsFromString } = process.getBuiltinModule('node:v8');
     const { runInNewContext } = process.getBuiltinModule('node:vm');
     // V8 gives its gc() to contexts that are made while this flag is set; the flag is taken back at once.
-    let gc: ((o: { type: 'minor' | 'major' }) => void) | null = null;
+    let gc: ((o?: { type: 'minor' }) => void) | null = null;
     alone(() => {
       setFlagsFromString('--expose-gc');
       gc = runInNewContext('typeof gc === "function" ? gc : null') as typeof gc;
       if (given === undefined) setFlagsFromString('--no-expose-gc');
     });
     if (gc === null) return null;
-    const collectNow = gc as (o: { type: 'minor' | 'major' }) => void;
-    if (usersChoice()) return (type) => collectNow({ type });
+    const collectNow = gc as (o?: { type: 'minor' }) => void;
     const withoutHelpers = (): void => setFlagsFromString('--no-parallel-scavenge');
     const withHelpers = (): void => setFlagsFromString('--parallel-scavenge');
     const minor = { type: 'minor' } as const;
+    const chosen = usersChoice();
     return (type) => {
-      if (type === 'major') return collectNow({ type });
+      if (type === 'all') return collectNow();
+      if (chosen) return collectNow(minor);
       alone(withoutHelpers);
       collectNow(minor);
       alone(withHelpers);
@@ -57,5 +58,5 @@ export function collectYoung(): number {
 /** Collects everything: tens of milliseconds, where many megabytes have just been left. */
 export function collectAll(): void {
   if (collect === undefined) collect = findCollect();
-  if (collect !== null) collect('major');
+  if (collect !== null) collect('all');
 }

@@ -66,6 +66,16 @@ export function fromShared(shared: SharedTensor): Tensor {
   return new Tensor(sharedStorage(memory, byteOffset), 0, size, steps, code, count, isDense(size, steps), null);
 }
 
+/** Moves tensors to shared memory. */
+export function shareAll(tensors: readonly Tensor[]): void {
+  let left = 0;
+  for (const t of tensors) {
+    if (!t.isShared()) left += t.storage.nbytes;
+    t.shareMemory_();
+  }
+  if (left >= WORTH_COLLECTING) collectAll();
+}
+
 /**
  * Gives tensors the memory of others of the same names, shapes and dtypes; all is checked before the first is changed.
  * TenfoldError 'state' that names what doesn't fit.

@@ -1,7 +1,7 @@
 /** Calls of compiled functions beside JavaScript. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { describe, expect, it } from 'vitest';
-import { AsyncOptions, compile, nn, noGrad, ones, randn, tensor, type Tensor } from '../../lib/index.js';
+import { AsyncOptions, compile, nn, noGrad, ones, profile, randn, tensor, type Tensor } from '../../lib/index.js';
 
 const F = nn.functional;
 const network = (): nn.Sequential => {
@@ -45,6 +45,20 @@ describe('async', () => {
     running = false;
     delay.disable();
     expect(turns).toBeGreaterThan(20);
+  });
+  it('calls of two functions run at the same time', async () => {
+    const square = (x: Tensor): Tensor => x.matmul(x).matmul(x);
+    const [f, g] = [compile(square), compile(square)];
+    const x = randn(700, 700);
+    await Promise.all([f.async(x), g.async(x)]);
+    // On a machine that is busy one may be late; one thread for both would never do two at once.
+    let together = false;
+    for (let i = 0; i < 40 && !together; i++) {
+      const { events } = await profile(() => Promise.all([f.async(x), g.async(x)]));
+      const [a, b] = events.filter((e) => e.kind === 'plan');
+      together = a!.start < b!.start + b!.duration && b!.start < a!.start + a!.duration;
+    }
+    expect(together).toBe(true);
   });
   it('parameters may not change meanwhile, and may afterwards', async () => {
     const w = randn(64, 64);
