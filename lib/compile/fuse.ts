@@ -170,7 +170,7 @@ function keyOf({ slot, value, code, layout }: Operand): string {
 }
 
 /** Whether two steps must stay in their order. */
-function conflicts(a: Step, b: Step): boolean {
+export function conflicts(a: Step, b: Step): boolean {
   for (const x of slotsOf(a)) {
     for (const y of slotsOf(b)) if (x.memory === y.memory && (x.writes || y.writes)) return true;
   }

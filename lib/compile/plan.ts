@@ -11,6 +11,7 @@ import { timer, type Timer } from '../native/timer.js';
 import { allocateOwn, bufferOf, checkStorage, expose, type Storage } from '../tensor/storage.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { outlives, withoutDead, type Arena } from './arena.js';
+import { foldEpilogues } from './epilogue.js';
 import { countUses, fuse } from './fuse.js';
 import type { Recording } from './recording.js';
 import { bytesOf, title, type Memory, type Slot, type Step } from './steps.js';
@@ -46,7 +47,7 @@ export function optimized(recording: Recording, steps: readonly Step[], split: n
   const uses = countUses([...out, ...alive]);
   for (let c = 0; c + 1 < cuts.length; c++) {
     const piece = steps.slice(cuts[c], cuts[c + 1]).filter((s) => alive.has(s));
-    out.push(...(fusing ? fuse(piece, uses) : piece));
+    out.push(...(fusing ? fuse(foldEpilogues(piece, uses), uses) : piece));
     moved.set(cuts[c + 1]!, out.length);
   }
   return {

@@ -12,6 +12,7 @@ import {
   randn,
   tensor,
   zeros,
+  type Plan,
   type Tensor,
 } from '../../lib/index.js';
 
@@ -83,6 +84,77 @@ describe('elementwise chains', () => {
       same(plain(x, a, b), chain(x, a, b));
     });
     expect(plain.plans[0]!.launches).toBe(8);
+  });
+});
+
+describe('relu behind products and convolutions', () => {
+  const kernels = (f: { plans: readonly Plan[] }): string[] => explain(f.plans[0]!).launches.map((l) => l.kernel);
+  const odd = (): Tensor => tensor([[1, -2, NaN], [-0, 3, -Infinity]]); // prettier-ignore
+
+  it.each([1, 5, 64, 200])('of %d rows is done by them', (rows) => {
+    const net = new nn.Sequential(new nn.Linear(24, 40), new nn.ReLU(), new nn.Linear(40, 7), new nn.ReLU());
+    const f = compile((x: Tensor) => net.forward(x));
+    noGrad(() => {
+      for (let i = 0; i < 3; i++) {
+        const x = randn(rows, 24);
+        same(f(x), net.forward(x));
+      }
+    });
+    expect(kernels(f)).toEqual(['matmul · relu', 'matmul · relu']);
+  });
+  it('of convolutions, in place and in training', () => {
+    const conv = new nn.Conv2d(2, 5, 3);
+    const f = compile((x: Tensor) => conv.forward(x).relu_().mean());
+    const g = compile((x: Tensor) => F.relu(conv.forward(x)).square().sum());
+    for (let i = 0; i < 3; i++) {
+      const x = randn(2, 2, 9, 9);
+      noGrad(() => same(f(x), conv.forward(x).relu().mean()));
+      const grads = [g(x), conv.forward(x).relu().square().sum()].map((loss) =>
+        tf.autograd.grad(loss, conv.parameters()),
+      );
+      grads[0]!.forEach((grad, k) => same(grad!, grads[1]![k]!));
+    }
+    expect(kernels(f)[0]).toBe('convolution · relu');
+    expect(kernels(g)[0]).toBe('convolution · relu');
+  });
+  it('keeps NaN and signs of zero', () => {
+    const linear = new nn.Linear(3, 3);
+    noGrad(() => {
+      linear.weight.copy_(tf.eye(3));
+      linear.bias!.zero_();
+    });
+    const f = compile((x: Tensor) => F.relu(linear.forward(x)));
+    noGrad(() => {
+      for (let i = 0; i < 2; i++) same(f(odd()), F.relu(linear.forward(odd())));
+    });
+  });
+  it('not where somebody else reads what was before, or it is another memory by then', () => {
+    const linear = new nn.Linear(6, 6);
+    const keeps = compile((x: Tensor) => {
+      const h = linear.forward(x);
+      return [h, F.relu(h)];
+    });
+    const reads = compile((x: Tensor) => {
+      const h = linear.forward(x);
+      return F.relu(h).add(h.sum(0));
+    });
+    const later = compile((x: Tensor) => {
+      const h = linear.forward(x);
+      h.mul_(-1);
+      return F.relu(h);
+    });
+    noGrad(() => {
+      for (let i = 0; i < 2; i++) {
+        const x = randn(4, 6);
+        const h = linear.forward(x);
+        const [a, b] = keeps(x) as [Tensor, Tensor];
+        same(a, h);
+        same(b, h.relu());
+        same(reads(x), h.relu().add(h.sum(0)));
+        same(later(x), h.neg().relu());
+      }
+    });
+    for (const f of [keeps, reads, later]) expect(kernels(f)).not.toContain('matmul · relu');
   });
 });
 
