@@ -62,6 +62,14 @@ distributed('two ranks', () => {
     expect(same).toBe(true);
     expect(joint).toBeLessThan(1e-6);
   });
+  it('have one norm of gradients, that of the joint batch', () => {
+    for (const { clip } of told) {
+      const { norms, weights, first, same } = clip as Record<string, number>;
+      expect(same).toBe(true);
+      expect(first).toBeGreaterThan(0.1);
+      expect(Math.max(norms!, weights!)).toBeLessThan(1e-6);
+    }
+  });
   it('exchange by communication hooks', () => {
     const { allreduce, bf16, fp16 } = both('hooks') as Record<string, { same: boolean; distance: number }>;
     expect([allreduce!.same, bf16!.same, fp16!.same]).toEqual([true, true, true]);

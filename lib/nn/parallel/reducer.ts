@@ -104,14 +104,13 @@ export class Reducer {
   }
   /** @throws TenfoldError 'distributed' where the backward before didn't reach all parameters. */
   checkFinished(): void {
-    if (!this.expecting || this.ready.size === 0) return; // a forward without a backward is nobody's fault
+    // A forward without a backward is nobody's fault; where all came and an exchange failed, the group says so.
+    if (!this.expecting || this.ready.size === 0 || this.ready.size === this.order.length) return;
     const names = this.order.filter((slot) => !this.ready.has(slot.parameter)).map((slot) => `'${slot.name}'`);
     const some = names.length > 6 ? `${names.slice(0, 6).join(', ')}, … (${names.length})` : names.join(', ');
-    const what =
-      names.length === 0 ? 'did not end' : `gave no gradient to ${some}, so that gradients were not exchanged`;
     throw new TenfoldError(
       'distributed',
-      `DistributedDataParallel.forward: the backward before ${what}. Use all parameters in the loss, or give { findUnusedParameters: true }`,
+      `DistributedDataParallel.forward: the backward before gave no gradient to ${some}, so that gradients were not exchanged. Use all parameters in the loss, or give { findUnusedParameters: true }`,
     );
   }
 

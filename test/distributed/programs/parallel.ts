@@ -254,6 +254,23 @@ const SCENARIOS: Record<string, () => unknown> = {
       printed: String(norm),
     };
   },
+  clip() {
+    // Gradients are the joint batch's, so their norm is.
+    const normOf = (training: Training, run: typeof train): { norms: number[]; weights: number[] } => {
+      const norms: number[] = [];
+      const weights = run('mlp', {
+        ...training,
+        steps: 5,
+        step: (model, x, y, i) => {
+          plain(model, x, y, i);
+          norms.push(nn.utils.clipGradNorm_(model.parameters(), 0.1).item() as number);
+        },
+      });
+      return { norms, weights };
+    };
+    const [ours, one] = [normOf({}, train), normOf({}, joint)];
+    return { norms: farthest(ours.norms, one.norms), weights: farthest(ours.weights, one.weights), first: ours.norms[0], same: same(ours.norms) }; // prettier-ignore
+  },
   zero() {
     const options = { lr: 0.01, weightDecay: 0.1 };
     const run = (
