@@ -131,7 +131,8 @@ export function show(value: unknown, depth = 0): string {
       : `an array of ${value.length} elements`;
   }
   if (typeof value === 'object') {
-    const kind = value.constructor?.name ?? 'Object';
+    // Generators have a nameless constructor, but a tag.
+    const kind = value.constructor?.name || Object.prototype.toString.call(value).slice(8, -1);
     const { shape, isTensor } = value as { shape?: unknown; isTensor?: unknown };
     if (kind === 'Object' || !Array.isArray(shape)) return kind === 'Object' ? 'an object' : `a ${kind}`;
     const copy = isTensor === true && !ownTensors.are(value) ? ' of another copy of tenfold' : '';

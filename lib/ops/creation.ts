@@ -172,7 +172,11 @@ export function asTensor(data: TensorData, options?: TensorOptions): Tensor {
 }
 
 /** A tensor over a typed array's own memory, which both then share. Without a shape it has one dim. See torch.from_numpy. */
-export function fromTypedArray(array: ArrayBufferView, shape?: readonly number[]): Tensor {
+export function fromTypedArray(array: ArrayBufferView, shape?: readonly number[], ...more: never[]): Tensor {
+  if (more.length > 0)
+    throw new TypeError(
+      `fromTypedArray: takes at most 2 arguments, got ${2 + more.length}; the array's kind is the dtype, to('int64') casts`,
+    );
   if (!ArrayBuffer.isView(array)) throw new TypeError(`fromTypedArray: expected a typed array, got ${show(array)}`);
   const code = arrayCode('fromTypedArray', array);
   const { length } = array as unknown as TypedArray;

@@ -426,8 +426,17 @@ export const ctcLoss = defineOp(
       if (times.some((t) => t > steps))
         throw new RangeError(`ctcLoss: an input length of ${Math.max(...times)} for ${steps} steps`);
       if (blank < 0 || blank >= classes) throw new RangeError(`ctcLoss: blank ${blank} is none of ${classes} classes`);
+      if (steps === 0)
+        throw new TenfoldError('shape', `ctcLoss: logProbs has no time steps, got ${formatShape(logProbs.shape)}`);
       const words = splitTargets(targets, sizes, classes);
-      let loss = spell(logs, words, times, blank, zeroInfinity);
+      // A sample without steps spells the empty word for certain, and no other one; its log-probabilities take no part.
+      const idle = times.map((t) => t === 0);
+      const spelt = words.map((word, i) => (idle[i] ? [] : word));
+      let loss = spell(logs, spelt, times.map((t) => Math.max(t, 1)), blank, zeroInfinity); // prettier-ignore
+      if (idle.includes(true)) {
+        const certain = sizes.map((size) => (size === 0 || zeroInfinity ? 0 : Infinity));
+        loss = where(tensor(idle), tensor(certain, { dtype: loss.dtype }), loss);
+      }
       if (reduction === 'mean')
         loss = loss.div(tensor(sizes.map((s) => Math.max(s, 1)), { dtype: loss.dtype })).mean(); // prettier-ignore
       else if (reduction === 'sum') loss = loss.sum();

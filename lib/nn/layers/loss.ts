@@ -1,11 +1,15 @@
 /** Losses as modules. `reduction` says what becomes of the losses of the elements: 'mean', 'sum' or 'none'. */
-import { show } from '../../errors.js';
+import { TenfoldError, checkOptions, show } from '../../errors.js';
+import { formatShape, numelOf } from '../../tensor/shape.js';
 import { type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import * as F from '../functional/index.js';
 import type { Reduction } from '../functional/loss.js';
 import { Module } from '../module.js';
+import { guard } from '../parts.js';
+import { float, tuple } from '../print.js';
 import { PairwiseDistance } from './distance.js';
+import { Linear } from './linear.js';
 
 const mseLossCall = signature("MSELoss(*, 'none'|'mean'|'sum' reduction='mean')");
 /** Mean of (input − target)². See torch.nn.MSELoss. */
@@ -112,6 +116,92 @@ export class CrossEntropyLoss extends Module {
   override forward(input: Tensor, target: Tensor): Tensor {
     const { ignoreIndex, labelSmoothing, reduction, weight } = this;
     return F.crossEntropy(input, target, { ignoreIndex, labelSmoothing, reduction, weight });
+  }
+}
+
+const linearCrossEntropyLossCall = signature(
+  "LinearCrossEntropyLoss(int inFeatures, int numClasses, *, int[] outFeatures=[], bool bias=false, dtype? dtype=null, 'none'|'mean'|'sum' reduction='mean', Tensor? weight=null, int? ignoreIndex=null, float labelSmoothing=0, any? options=null)",
+);
+/** How PyTorch cuts the rows of LinearCrossEntropyLoss into parts; taken, checked, and not needed for the result. */
+export interface LinearCrossEntropyOptions {
+  allowRetainGraph?: boolean;
+  batchChunkSize?: number | null;
+  /** 'auto', 'aspect_ratio' or 'aspect_ratio:n'. */
+  chunkingMethod?: string | null;
+  accPolicy?: 'accurate' | 'compact' | 'auto';
+  accDtype?: string | null;
+}
+function checkChunks(options: unknown): LinearCrossEntropyOptions | null {
+  if (options === null) return null;
+  const call = 'LinearCrossEntropyLoss';
+  const known = ['allowRetainGraph', 'batchChunkSize', 'chunkingMethod', 'accPolicy', 'accDtype'];
+  checkOptions(call, options as object, known);
+  const { batchChunkSize: size = null, chunkingMethod: method = 'auto', accPolicy = 'auto' } = options as LinearCrossEntropyOptions; // prettier-ignore
+  if (size !== null && !(Number.isInteger(size) && size > 0))
+    throw new RangeError(`${call}: batchChunkSize must be a positive integer, got ${show(size)}`);
+  if (method !== null && !/^(auto|aspect_ratio(:[1-9]\d*)?)$/.test(method))
+    throw new TenfoldError('value', `${call}: chunkingMethod must be 'auto', 'aspect_ratio' or 'aspect_ratio:n', got ${show(method)}`); // prettier-ignore
+  if (!['accurate', 'compact', 'auto'].includes(accPolicy))
+    throw new TenfoldError('value', `${call}: accPolicy must be 'accurate', 'compact' or 'auto', got ${show(accPolicy)}`); // prettier-ignore
+  return Object.freeze({ ...(options as LinearCrossEntropyOptions) });
+}
+/** As PyTorch prints them, those not given included. */
+function printed(o: LinearCrossEntropyOptions): string {
+  const word = (x: string | number | null): string => (typeof x === 'string' ? `'${x}'` : String(x));
+  const { allowRetainGraph = false, batchChunkSize = null, chunkingMethod = 'auto', accPolicy = 'auto', accDtype = null } = o; // prettier-ignore
+  return `LinearCrossEntropyOptions(allowRetainGraph=${allowRetainGraph}, batchChunkSize=${batchChunkSize}, chunkingMethod=${word(chunkingMethod)}, accPolicy='${accPolicy}', accDtype=${accDtype})`;
+}
+let wholeIsSaid = false;
+
+/**
+ * A Linear(inFeatures, numClasses · outFeatures) and the cross entropy of what it gives: input [n, inFeatures], classes
+ * [n, …outFeatures] or probabilities. `options` say how PyTorch computes it in parts of the rows, for less memory; here it is
+ * computed as a whole, with the same result, which is said once. See torch.nn.LinearCrossEntropyLoss.
+ */
+export class LinearCrossEntropyLoss extends Module {
+  declare weight: Tensor | null;
+  readonly reduction: Reduction;
+  readonly numClasses: number;
+  readonly outFeatures: readonly number[];
+  readonly ignoreIndex: number | null;
+  readonly labelSmoothing: number;
+  linear: Linear;
+  readonly options: LinearCrossEntropyOptions | null;
+  constructor(...args: Arguments<typeof linearCrossEntropyLossCall.schema>) {
+    super();
+    const [inFeatures, numClasses, out, bias, dtype, reduction, weight, ignoreIndex, labelSmoothing, options] = linearCrossEntropyLossCall.read(args); // prettier-ignore
+    const call = 'LinearCrossEntropyLoss';
+    if (weight !== null && (weight.shape.length !== 1 || weight.shape[0] !== numClasses))
+      throw new TenfoldError('shape', `${call}: weight must be [${numClasses}], got ${formatShape(weight.shape)}`);
+    if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
+      throw new TenfoldError('value', `${call}: labelSmoothing must be between 0 and 1, got ${labelSmoothing}`);
+    this.registerBuffer('weight', weight);
+    this.reduction = reduction;
+    this.numClasses = numClasses;
+    this.outFeatures = Object.freeze(typeof out === 'number' ? [out] : [...out]);
+    this.ignoreIndex = ignoreIndex;
+    this.labelSmoothing = labelSmoothing;
+    this.linear = new Linear(inFeatures, numelOf([numClasses, ...this.outFeatures]), { bias, dtype });
+    guard(this, 'linear');
+    this.options = checkChunks(options);
+  }
+  override forward(input: Tensor, target: Tensor): Tensor {
+    const { linear, numClasses, outFeatures, weight, reduction, ignoreIndex, labelSmoothing, options } = this;
+    if (options !== null && !wholeIsSaid) {
+      wholeIsSaid = true;
+      process.emitWarning('LinearCrossEntropyLoss: computed as a whole; options don’t save memory here', 'TenfoldWarning'); // prettier-ignore
+    }
+    return F.linearCrossEntropy(input, linear.weight.reshape([numClasses, ...outFeatures, linear.inFeatures]), target, {
+      linearBias: linear.bias?.reshape([numClasses, ...outFeatures]) ?? null,
+      weight,
+      reduction,
+      ignoreIndex,
+      labelSmoothing,
+    });
+  }
+  override extraRepr(): string {
+    const { linear, numClasses, outFeatures, reduction, ignoreIndex, labelSmoothing, options } = this;
+    return `inFeatures=${linear.inFeatures}, numClasses=${numClasses}, outFeatures=${tuple(outFeatures)}, bias=${linear.bias !== null}, reduction=${reduction}, ignoreIndex=${ignoreIndex}, labelSmoothing=${float(labelSmoothing)}, options=${options === null ? 'null' : printed(options)}`;
   }
 }
 
