@@ -3,11 +3,14 @@
 /** Tenfold: tensors, autograd and neural networks for Node.js, with PyTorch's semantics and names. */
 export * from './ops/index.js';
 export * from './ops/creation.js';
-export { Tensor } from './tensor/tensor.js';
+export { Tensor, type BackwardOptions, type Nested } from './tensor/tensor.js';
+export type { Shape } from './tensor/shape.js';
+export type { TypedArray } from './tensor/elements.js';
+export type { Op, Scalar } from './op/schema.js';
 import './tensor/equality.js';
 export { setPrintOptions, setPrintoptions, type PrintOptions } from './tensor/format.js';
 export { getDefaultDtype, setDefaultDtype, type DType } from './dtype.js';
-export { TenfoldError } from './errors.js';
+export { TenfoldError, type ErrorCode } from './errors.js';
 export { getNumThreads, setNumThreads } from './native/launch.js';
 export {
   noGrad,

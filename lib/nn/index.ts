@@ -3,6 +3,7 @@ export * as functional from './functional/index.js';
 export * as init from './init.js';
 export * as utils from './utils/index.js';
 export { Module, type StateDict } from './module.js';
+export type { HookHandle } from './hooks.js';
 export * as parallel from './parallel/index.js';
 export { SyncBatchNorm } from './parallel/syncBatchNorm.js';
 export { Parameter } from './parameter.js';

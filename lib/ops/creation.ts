@@ -427,6 +427,23 @@ const creationMethods = {
   newTensor: (self: Tensor, data: TensorData, options?: TensorOptions): Tensor =>
     tensor(data, { dtype: self.dtype, ...options }),
 };
+declare module '../tensor/tensor.js' {
+  interface Tensor {
+    /** Zeros of these sizes, of this tensor's dtype. See torch.Tensor.new_zeros. */
+    newZeros(...size: number[]): Tensor;
+    newZeros(size: readonly number[], options?: TensorOptions): Tensor;
+    /** Ones of these sizes, of this tensor's dtype. See torch.Tensor.new_ones. */
+    newOnes(...size: number[]): Tensor;
+    newOnes(size: readonly number[], options?: TensorOptions): Tensor;
+    /** A tensor of these sizes, of this tensor's dtype, with any elements. See torch.Tensor.new_empty. */
+    newEmpty(...size: number[]): Tensor;
+    newEmpty(size: readonly number[], options?: TensorOptions): Tensor;
+    /** A tensor of these sizes, of this tensor's dtype, full of a value. See torch.Tensor.new_full. */
+    newFull(size: readonly number[], fillValue: Scalar, options?: TensorOptions): Tensor;
+    /** A copy of data, of this tensor's dtype. See torch.Tensor.new_tensor. */
+    newTensor(data: TensorData, options?: TensorOptions): Tensor;
+  }
+}
 for (const [name, make] of Object.entries(creationMethods)) {
   (Tensor.prototype as unknown as Record<string, unknown>)[name] = function (this: Tensor, ...args: unknown[]) {
     return (make as (self: Tensor, ...args: unknown[]) => Tensor)(this, ...args);

@@ -206,7 +206,10 @@ export class Declarations {
       add(op, name, own, op.op.doc, name.endsWith('_'));
       const written = own.filter((s) => readNotation(s).inplace);
       if (written.length > 0) {
-        const doc = { ...op.op.doc, text: `${name}(), written into this tensor, which it returns. ${op.op.doc.text}` };
+        const doc = {
+          ...op.op.doc,
+          text: `${name}(), written into this tensor, which it returns. ${summary(op.op.doc.text)}`,
+        };
         add(op, `${name}_`, written, doc, true);
       }
     }

@@ -48,12 +48,11 @@ export function comment(lines: string, indent = ''): string {
 const parameters = (form: Form): string =>
   form.params.map((p) => `${p.rest ? '...' : ''}${p.name}${p.optional ? '?' : ''}: ${p.type}`).join(', ');
 
-/** The comment of a form: the whole text for the first one, its first sentence for the others; then each parameter. */
+/** The comment of a form: all that there is to say for the first one, the first sentence for the others. */
 function formComment(doc: Comment, form: Form, first: boolean): string {
+  if (!first) return summary(doc.text);
   const params = form.params.filter((p) => p.doc !== '').map((p) => `@param ${p.name} ${p.doc}`);
-  return [first ? doc.text : summary(doc.text), ...params, ...(first && doc.tags ? [doc.tags] : [])]
-    .filter(Boolean)
-    .join('\n');
+  return [doc.text, ...params, ...(doc.tags ? [doc.tags] : [])].filter(Boolean).join('\n');
 }
 
 /** Signatures one below the other; `offsets` says where each name stands. */
