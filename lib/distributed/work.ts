@@ -26,6 +26,7 @@ export interface Parts {
 export class GroupWork implements Work {
   private settled = false;
   private failed: Error | null = null;
+  private source = -1;
   private promise: Promise<Tensor[]> | null = null;
 
   constructor(private readonly parts: Parts) {}
@@ -60,9 +61,7 @@ export class GroupWork implements Work {
   }
 
   sourceRank(): number {
-    const { addon, job, ranks } = this.parts;
-    const source = this.isCompleted() ? addon.sourceOf(job) : -1;
-    return source < 0 ? -1 : ranks[source]!;
+    return this.isCompleted() && this.source >= 0 ? this.parts.ranks[this.source]! : -1;
   }
 
   result(): Tensor[] {
@@ -100,6 +99,8 @@ export class GroupWork implements Work {
     const { addon, job, loan, ended } = this.parts;
     this.settled = true;
     const message = addon.errorOf(job);
+    this.source = addon.sourceOf(job);
+    addon.release(job);
     if (message !== '') this.failed = new TenfoldError('distributed', message);
     try {
       loan.end(this.failed === null);

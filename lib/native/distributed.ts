@@ -12,10 +12,8 @@ import { here, type Host } from './host.js';
 export interface NativeGroup {
   readonly group: unique symbol;
 }
-/** A call under way, as the addon holds it. */
-export interface NativeJob {
-  readonly job: unique symbol;
-}
+/** A call under way, as the addon counts it, until `release`. */
+export type NativeJob = number;
 
 /** A collective; see native/distributed/collectives.h. */
 export interface NativeCall {
@@ -66,6 +64,8 @@ export interface DistributedAddon {
   /** What it failed with; '' where it hasn't. */
   errorOf(job: NativeJob): string;
   sourceOf(job: NativeJob): number;
+  /** Forgets a job that is done, and lets its memory go. */
+  release(job: NativeJob): void;
   /** Calls `done` when the job is; `aside`: nobody does its work yet, so a thread is to. */
   notify(group: NativeGroup, job: NativeJob, done: () => void, aside: boolean): void;
   /** Lets queued collectives end, and disconnects. */

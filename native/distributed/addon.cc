@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -24,13 +25,31 @@ using PendingPtr = std::shared_ptr<Pending>;
 // One environment's groups, and the way back to its thread.
 struct State {
   std::vector<std::weak_ptr<Group>> groups;
+  // Calls that JavaScript hasn't done with, by number. (As objects of Node-API's they and their memory would stay as
+  // long as the event loop doesn't turn, which is for ever in a loop that never awaits.)
+  std::unordered_map<uint32_t, PendingPtr> pending;
+  uint32_t last = 0;
   Napi::ThreadSafeFunction back;
   int awaited = 0;
 };
 
+Napi::Value numbered(const Napi::CallbackInfo& info, PendingPtr pending) {
+  State& state = *static_cast<State*>(info.Data());
+  while (state.pending.contains(++state.last)) {
+  }
+  state.pending.emplace(state.last, std::move(pending));
+  return Napi::Number::New(info.Env(), state.last);
+}
+
+const PendingPtr& pendingOf(const Napi::CallbackInfo& info, size_t argument = 0) {
+  State& state = *static_cast<State*>(info.Data());
+  const auto found = state.pending.find(info[argument].ToNumber().Uint32Value());
+  if (found == state.pending.end()) throw Napi::TypeError::New(info.Env(), "distributed: no such call");
+  return found->second;
+}
+
 struct Notice {
   Napi::FunctionReference done;
-  PendingPtr pending;
   State* state;
 };
 
@@ -154,7 +173,7 @@ Napi::Value submit(const Napi::CallbackInfo& info) {
   call.sent = countsOf(given.Get("sent"));
   call.received = countsOf(given.Get("received"));
   pending->job = translated(env, [&] { return group->submit(std::move(call)); });
-  return external<PendingPtr>(env, pending);
+  return numbered(info, pending);
 }
 
 // post(group, { sends, name, rank, tag, timeout, agreement, memory })
@@ -172,25 +191,30 @@ Napi::Value post(const Napi::CallbackInfo& info) {
   message.agreement = Napi::Value(given.Get("agreement")).ToString().Utf8Value();
   message.span = spanOf(given.Get("memory"), pending->memory);
   pending->job = translated(env, [&] { return group->post(std::move(message)); });
-  return external<PendingPtr>(env, pending);
+  return numbered(info, pending);
 }
 
 // wait(job, atMost): whether it is done.
 Napi::Value wait(const Napi::CallbackInfo& info) {
-  const PendingPtr pending = held<PendingPtr>(info[0], "a call");
+  const PendingPtr pending = pendingOf(info);
   return Napi::Boolean::New(info.Env(), translated(info.Env(), [&] { return pending->job->wait(timeOf(info[1])); }));
 }
 
 Napi::Value isDone(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), held<PendingPtr>(info[0], "a call")->job->done());
+  return Napi::Boolean::New(info.Env(), pendingOf(info)->job->done());
 }
 
 Napi::Value errorOf(const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), held<PendingPtr>(info[0], "a call")->job->error());
+  return Napi::String::New(info.Env(), pendingOf(info)->job->error());
 }
 
 Napi::Value sourceOf(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), held<PendingPtr>(info[0], "a call")->job->source);
+  return Napi::Number::New(info.Env(), pendingOf(info)->job->source);
+}
+
+// release(job): JavaScript has done with it.
+void release(const Napi::CallbackInfo& info) {
+  static_cast<State*>(info.Data())->pending.erase(info[0].ToNumber().Uint32Value());
 }
 
 // On JavaScript's thread.
@@ -208,8 +232,8 @@ void notice(Napi::Env env, Napi::Function, Notice* given) {
 void notify(const Napi::CallbackInfo& info) {
   State& state = *static_cast<State*>(info.Data());
   const GroupPtr group = held<GroupPtr>(info[0], "a group");
-  const PendingPtr pending = held<PendingPtr>(info[1], "a call");
-  auto* raw = new Notice{Napi::Persistent(info[2].As<Napi::Function>()), pending, &state};
+  const PendingPtr pending = pendingOf(info, 1);
+  auto* raw = new Notice{Napi::Persistent(info[2].As<Napi::Function>()), &state};
   if (state.awaited++ == 0) state.back.Ref(info.Env());
   const Napi::ThreadSafeFunction back = state.back;
   pending->job->whenDone([raw, back] { back.NonBlockingCall(raw, notice); });
@@ -245,6 +269,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
         for (const std::weak_ptr<Group>& one : owned->groups) {
           if (const GroupPtr group = one.lock()) group->stop();
         }
+        owned->pending.clear();
         owned->back.Release();
         delete owned;
       },
@@ -258,6 +283,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("isDone", isDone);
   add("errorOf", errorOf);
   add("sourceOf", sourceOf);
+  add("release", release);
   add("notify", notify);
   add("close", close);
   add("abort", abort);

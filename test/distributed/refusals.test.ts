@@ -160,6 +160,12 @@ distributed('refusals', () => {
       expect(() => step(one())).toThrow(/allReduce.*other processes take part in it/);
     });
 
+    it('a loop that never awaits keeps the memory of no call', () => {
+      const before = process.memoryUsage.rss();
+      for (let i = 0; i < 1000; i++) dist.allReduce(tf.ones(250_000)); // a gigabyte
+      expect(process.memoryUsage.rss() - before).toBeLessThan(400e6);
+    });
+
     it('a group that is over', () => {
       const group = dist.newGroup();
       dist.destroyProcessGroup(group);
