@@ -4,6 +4,8 @@
  * hooks all of this costs a comparison with null.
  */
 import { TenfoldError, show } from '../errors.js';
+import { DTYPES, type Code } from '../dtype.js';
+import { sameShape, type Shape } from '../tensor/shape.js';
 import { recordAllocations } from '../tensor/storage.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { edgeOf } from './engine.js';
@@ -24,6 +26,9 @@ class Packed {
     readonly value: unknown,
     /** The tensor's place in the graph. */
     readonly edge: Edge | null,
+    readonly shape: Shape,
+    readonly code: Code,
+    readonly dense: boolean,
   ) {}
 }
 
@@ -105,7 +110,8 @@ export function packSaved(node: Node | null): void {
   for (let at = 0; at < saved.length; at += 2) {
     const tensor = saved[at];
     if (!tensorOps.isTensor(tensor)) continue;
-    saved[at] = new Packed(hooks, pack(hooks, tensor, node), edgeOf(tensor));
+    const { shape, code, dense } = tensor;
+    saved[at] = new Packed(hooks, pack(hooks, tensor, node), edgeOf(tensor), shape, code, dense);
     saved[at + 1] = -1;
   }
 }
@@ -149,12 +155,19 @@ export function withSaved<T>(node: Node, fn: () => T): T {
   }
 }
 
-function unpackOne({ hooks, value, edge }: Packed): Tensor {
+function unpackOne({ hooks, value, edge, shape, code, dense }: Packed): Tensor {
   const tensor: unknown = hooks.unpack(value);
   if (!tensorOps.isTensor(tensor))
     throw new TypeError(`savedTensorsHooks: unpack must return a tensor, it returned ${show(tensor)}`);
+  // Formulas and their kernels rely on what was saved.
+  if (!sameShape(tensor.shape, shape) || tensor.code !== code) {
+    throw new TenfoldError(
+      tensor.code === code ? 'shape' : 'dtype',
+      `savedTensorsHooks: unpack must return a ${DTYPES[code]!} tensor of shape [${shape}], as pack was given, it returned a ${tensor.dtype} tensor of shape [${tensor.shape}]`,
+    );
+  }
   if (edge !== null && tensor === edge.leaf) return tensor;
-  const placed = tensorOps.alias(tensor);
+  const placed = dense ? tensorOps.alias(tensor).rawDense() : tensorOps.alias(tensor);
   if (edge === null) return placed;
   if (edge.node !== null) placed.setNode(edge.node, edge.nr);
   else {
