@@ -23,6 +23,8 @@ export default tseslint.config(
       '@typescript-eslint/await-thenable': 'error',
       '@typescript-eslint/explicit-module-boundary-types': ['error', { allowArgumentsExplicitlyTypedAsAny: true }],
       eqeqeq: 'error',
+      // How many arguments a call has been given is no part of its type.
+      'prefer-rest-params': 'off',
       // Off, each for a reason: overloads document a call better than one long signature; hot loops count; the ops' user
       // functions are classes of static methods, as PyTorch's; an empty arrow is a clear no-op.
       '@typescript-eslint/unified-signatures': 'off',

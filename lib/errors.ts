@@ -88,31 +88,48 @@ export function checkOptions(call: string, options: object, known: readonly stri
   }
 }
 
+/** The name of a call at the beginning of a message: `matmul: `, `autograd.grad: `. */
+const CALL = /^[\w.]+(?=: )/;
+function retell(error: Error, message: string): Error {
+  if (message === error.message) return error;
+  // The trace begins with the message as it was.
+  const { stack } = error;
+  const at = stack?.indexOf(error.message) ?? -1;
+  if (at >= 0) error.stack = stack!.slice(0, at) + message + stack!.slice(at + error.message.length);
+  error.message = message;
+  return error;
+}
+
 /**
  * An error from below that doesn't know which call it ends, with the name of the call that the user made: memory that is
  * gone is found where its address is taken, memory that can't be had and dims that are too many where it is asked for.
  */
 export function naming(call: string, error: unknown): unknown {
-  if (!(error instanceof TenfoldError)) return error;
+  // `instanceof` takes a proxy of a tensor, and what is made of Tensor's prototype, for one; asking for a brand everywhere
+  // made an addition of two numbers slower by a fifth.
+  if (error instanceof TypeError && /^Cannot read private member/.test(error.message))
+    return new TypeError(`${call}: expected tensors, got an object that only looks like one: a proxy, or one made of Tensor's prototype`); // prettier-ignore
+  if (!(error instanceof TenfoldError || error instanceof RangeError)) return error;
   const found = /^(?:\w+: )?((?:tensor used|out of memory|no memory for|tensors have at most).*)$/.exec(error.message);
-  return found ? new TenfoldError(error.code, `${call}: ${found[1]}`, { cause: error.cause }) : error;
+  if (found !== null) return retell(error, `${call}: ${found[1]!}`);
+  return CALL.test(error.message) ? error : retell(error, `${call}: ${error.message}`);
 }
 
-/** Another op's error under the name of the call that the user made. */
+/** Another op's error under the name of the call that the user made. What a function of the user's threw stays as it is. */
 export function rename(call: string, error: unknown): unknown {
-  if (!(error instanceof TenfoldError || error instanceof RangeError)) return error;
-  const message = error.message.replace(/^\w+(?=: )/, call);
-  const options = { cause: error };
-  return error instanceof TenfoldError
-    ? new TenfoldError(error.code, message, options)
-    : new RangeError(message, options);
+  if (!(error instanceof Error) || !CALL.test(error.message)) return error;
+  if (!(error instanceof TenfoldError || error instanceof RangeError || error instanceof TypeError)) return error;
+  return retell(
+    error,
+    error.message.replace(CALL, () => call),
+  );
 }
 /** Runs a call of another op; its errors get this one's name. */
 export function renamed<T>(call: string, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    throw rename(call, error);
+    throw rename(call, naming(call, error));
   }
 }
 
@@ -130,15 +147,28 @@ export function show(value: unknown, depth = 0): string {
       ? `[${value.map((v) => show(v, depth + 1)).join(', ')}]`
       : `an array of ${value.length} elements`;
   }
-  if (typeof value === 'object') {
+  if (typeof value === 'object') return showObject(value);
+  return String(value);
+}
+
+function showObject(value: object): string {
+  try {
     // Generators have a nameless constructor, but a tag.
     const kind = value.constructor?.name || Object.prototype.toString.call(value).slice(8, -1);
+    if (kind === 'Object') return 'an object';
     const { shape, isTensor } = value as { shape?: unknown; isTensor?: unknown };
-    if (kind === 'Object' || !Array.isArray(shape)) return kind === 'Object' ? 'an object' : `a ${kind}`;
+    if (!Array.isArray(shape)) return `a ${kind}`;
     const copy = isTensor === true && !ownTensors.are(value) ? ' of another copy of tenfold' : '';
     return `a ${kind}${copy} of shape [${shape}]${copy && '; import and require, or two versions, are mixed: its toTypedArray() and shape travel'}`;
+  } catch {
+    return "an object that can't be read: a proxy, or one made from a class's prototype";
   }
-  return String(value);
+}
+
+/** Refuses more arguments than a call has parameters, in what has no schema: `checkCount('eye_', arguments, 1)`. */
+export function checkCount(call: string, given: ArrayLike<unknown>, most: number): void {
+  if (given.length > most)
+    throw new TypeError(`${call}: takes at most ${most} argument${most === 1 ? '' : 's'}, got ${given.length}`);
 }
 
 /**

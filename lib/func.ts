@@ -1,5 +1,5 @@
 /** Functions of functions, as torch.func: gradients, products with derivatives, whole derivatives. */
-import { TenfoldError, show } from './errors.js';
+import { TenfoldError, renamed, show } from './errors.js';
 import { grad as gradientsOf } from './autograd/gradients.js';
 import { hessian as hessianOf, jacobian, jvp as productOf } from './autograd/functional.js';
 import { enableGrad } from './autograd/mode.js';
@@ -140,7 +140,9 @@ export function jacrev(func: Differentiable, argnums: Argnums = 0): Derivative {
   };
 }
 /** jacrev: derivatives are taken backwards here, one pass for each element of the output. See torch.func.jacfwd. */
-export const jacfwd = jacrev;
+export function jacfwd(...args: Parameters<typeof jacrev>): ReturnType<typeof jacrev> {
+  return renamed('jacfwd', () => jacrev(...args));
+}
 /** A function that gives the Hessian of `func`, which must return one number, for one argument. See torch.func.hessian. */
 export function hessian(func: Differentiable, argnums = 0): Derivative {
   checkFunction('hessian', func);

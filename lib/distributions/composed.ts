@@ -1,5 +1,5 @@
 /** Distributions made of others: transformed, with more dims as one event, mixed. */
-import { TenfoldError, show } from '../errors.js';
+import { TenfoldError, renamed, show } from '../errors.js';
 import { noGrad } from '../autograd/mode.js';
 import { signature, type Arguments } from '../op/schema.js';
 import { rand } from '../ops/random.js';
@@ -255,7 +255,8 @@ export class RelaxedBernoulli extends TransformedDistribution {
   declare readonly baseDist: LogitRelaxedBernoulli;
   constructor(...args: Relaxed) {
     const [temperature, probs, logits, validateArgs] = relaxed.read(args) as [Tensor, Tensor, Tensor, boolean | null];
-    super(new LogitRelaxedBernoulli(temperature, probs, logits, validateArgs), new SigmoidTransform(), {
+    const base = renamed('RelaxedBernoulli', () => new LogitRelaxedBernoulli(temperature, probs, logits, validateArgs));
+    super(base, new SigmoidTransform(), {
       validateArgs,
     });
   }

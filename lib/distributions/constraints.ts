@@ -1,4 +1,5 @@
 /** What parameters and values of distributions may be, as torch.distributions.constraints. */
+import { show } from '../errors.js';
 import { type Tensor } from '../tensor/tensor.js';
 
 /** A set of tensors: `check` tells for each value (over its last `eventDim` dims) whether it lies in it. */
@@ -64,8 +65,11 @@ export const integerInterval = (low: Tensor | number, high: Tensor | number): Co
 export const greaterThanEq = (low: Tensor | number): Constraint =>
   constraint('at least its lower end', (x) => x.ge(low));
 /** A constraint of a number for each of the last dims. */
-export const independent = (base: Constraint, dims: number): Constraint =>
-  constraint(
+export function independent(base: Constraint, dims: number): Constraint {
+  if (typeof base?.check !== 'function') throw new TypeError(`independent: expected a constraint, got ${show(base)}`);
+  if (!Number.isInteger(dims) || dims < 0 || dims > 64)
+    throw new RangeError(`independent: dims must be an integer from 0 to 64, got ${show(dims)}`);
+  return constraint(
     base.name,
     (x) => {
       let ok = base.check(x);
@@ -74,3 +78,4 @@ export const independent = (base: Constraint, dims: number): Constraint =>
     },
     base.eventDim + dims,
   );
+}

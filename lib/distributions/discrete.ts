@@ -350,8 +350,8 @@ export class Categorical extends OfCategories {
 /** Categories as vectors of a one and zeros. See torch.distributions.OneHotCategorical. */
 export class OneHotCategorical extends OfCategories {
   constructor(...args: Arguments<typeof classes.schema>) {
-    const [probs, logits, validateArgs] = classes.read(args, 'OneHotCategorical');
-    super('OneHotCategorical', probs, logits, true, validateArgs);
+    const [probs, logits, validateArgs] = classes.read(args, new.target.name);
+    super(new.target.name, probs, logits, true, validateArgs);
   }
   override get support(): constraints.Constraint {
     return constraints.oneHot;

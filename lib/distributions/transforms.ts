@@ -1,5 +1,5 @@
 /** Invertible maps with the logarithm of their volume, as torch.distributions.transforms. */
-import { TenfoldError, show } from '../errors.js';
+import { TenfoldError, checkCount, show } from '../errors.js';
 import { cat } from '../ops/index.js';
 import { softplus as softplusOf } from '../nn/functional/activation.js';
 import { ones, zeros } from '../ops/creation.js';
@@ -271,6 +271,11 @@ export class ReshapeTransform extends Transform {
     readonly outShape: readonly number[],
   ) {
     super();
+    checkCount('ReshapeTransform', arguments, 2);
+    for (const shape of [inShape, outShape]) {
+      if (!Array.isArray(shape) || !shape.every((n) => Number.isInteger(n)))
+        throw new TypeError(`ReshapeTransform: shapes must be lists of integers, got ${show(shape)}`);
+    }
     const size = (s: readonly number[]): number => s.reduce((a, b) => a * b, 1);
     if (size(inShape) !== size(outShape))
       throw new TenfoldError('shape', `ReshapeTransform: ${show(inShape)} and ${show(outShape)} differ in size`);

@@ -109,6 +109,7 @@ function translate(error: Error & { code?: string }): Error {
   const { code, message } = error;
   if (code === 'RangeError') return new RangeError(message);
   if (code === 'TypeError') return new TypeError(message);
+  if (code === 'ZeroDivision') return new TenfoldError('value', message);
   return new TenfoldError((code ?? 'native') as ErrorCode, message);
 }
 

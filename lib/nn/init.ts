@@ -2,7 +2,7 @@
  * Initial values, drawn as PyTorch draws them: after manualSeed a layer's weights are PyTorch's. Every function fills its
  * tensor in place, outside the graph, and returns it. `fanIn` is the number of inputs that one output sees.
  */
-import { TenfoldError, checkOptions, didYouMean, show } from '../errors.js';
+import { TenfoldError, checkCount, didYouMean, renamed, show } from '../errors.js';
 import { mode } from '../autograd/mode.js';
 import { formatShape } from '../tensor/shape.js';
 import { Tensor, checkIsTensor } from '../tensor/tensor.js';
@@ -10,11 +10,11 @@ import { randperm, where } from '../ops/index.js';
 import type { Generator } from '../random/generator.js';
 import { signature, type Arguments } from '../op/schema.js';
 
-function fill<T extends Tensor>(tensor: T, fn: () => void): T {
+function fill<T extends Tensor>(call: string, tensor: T, fn: () => void): T {
   const before = mode.grad;
   mode.grad = false;
   try {
-    fn();
+    renamed(call, fn);
   } finally {
     mode.grad = before;
   }
@@ -25,31 +25,40 @@ const uniformCall = signature('uniform_(Tensor tensor, float a=0, float b=1, gen
 /** Uniform in [a, b). See torch.nn.init.uniform_. */
 export function uniform_(...args: Arguments<typeof uniformCall.schema>): Tensor {
   const [tensor, a, b, generator] = uniformCall.read(args);
-  return fill(tensor, () => tensor.uniform_(a, b, { generator }));
+  return fill('uniform_', tensor, () => tensor.uniform_(a, b, { generator }));
 }
 const normalCall = signature('normal_(Tensor tensor, float mean=0, float std=1, generator? generator=null)');
 /** Normal with a mean and a standard deviation. See torch.nn.init.normal_. */
 export function normal_(...args: Arguments<typeof normalCall.schema>): Tensor {
   const [tensor, mean, std, generator] = normalCall.read(args);
-  return fill(tensor, () => tensor.normal_(mean, std, { generator }));
+  return fill('normal_', tensor, () => tensor.normal_(mean, std, { generator }));
 }
 const constantCall = signature('constant_(Tensor tensor, Scalar val)');
 /** One value everywhere. See torch.nn.init.constant_. */
 export function constant_(...args: Arguments<typeof constantCall.schema>): Tensor {
   const [tensor, val] = constantCall.read(args);
-  return fill(tensor, () => tensor.fill_(val));
+  return fill('constant_', tensor, () => tensor.fill_(val));
 }
+const onesCall = signature('ones_(Tensor tensor)');
 /** Ones. See torch.nn.init.ones_. */
-export const ones_ = (tensor: Tensor): Tensor => constant_(tensor, 1);
+export function ones_(...args: Arguments<typeof onesCall.schema>): Tensor {
+  const [tensor] = onesCall.read(args);
+  return fill('ones_', tensor, () => tensor.fill_(1));
+}
+const zerosCall = signature('zeros_(Tensor tensor)');
 /** Zeros. See torch.nn.init.zeros_. */
-export const zeros_ = (tensor: Tensor): Tensor => constant_(tensor, 0);
+export function zeros_(...args: Arguments<typeof zerosCall.schema>): Tensor {
+  const [tensor] = zerosCall.read(args);
+  return fill('zeros_', tensor, () => tensor.fill_(0));
+}
 
+const eyeCall = signature('eye_(Tensor tensor)');
 /** The identity, for a matrix. See torch.nn.init.eye_. */
-export function eye_(tensor: Tensor): Tensor {
-  checkIsTensor('eye_', 'tensor', tensor);
+export function eye_(...args: Arguments<typeof eyeCall.schema>): Tensor {
+  const [tensor] = eyeCall.read(args);
   if (tensor.shape.length !== 2)
     throw new TenfoldError('shape', `eye_: needs a matrix, got shape ${formatShape(tensor.shape)}`);
-  return fill(tensor, () => {
+  return fill('eye_', tensor, () => {
     tensor.zero_();
     const n = Math.min(tensor.shape[0]!, tensor.shape[1]!);
     const [row, column] = tensor.strides as [number, number];
@@ -70,7 +79,7 @@ export function dirac_(...args: Arguments<typeof diracCall.schema>): Tensor {
   }
   if (groups < 1 || shape[0]! % groups !== 0)
     throw new TenfoldError('value', `dirac_: ${shape[0]} channels can't form ${groups} groups`);
-  return fill(tensor, () => {
+  return fill('dirac_', tensor, () => {
     tensor.zero_();
     const perGroup = shape[0]! / groups;
     for (let g = 0; g < groups; g++) {
@@ -117,6 +126,9 @@ for (const name of [
 }
 /** Factor by which weights before this function are scaled to keep variances. See torch.nn.init.calculate_gain. */
 export function calculateGain(nonlinearity: Nonlinearity | (string & {}), param: number | null = null): number {
+  checkCount('calculateGain', arguments, 2);
+  if (param !== null && typeof param !== 'number')
+    throw new TypeError(`calculateGain: 'param' must be a number or null, got ${show(param)}`);
   // Also spelt in camelCase: leakyRelu.
   const key = typeof nonlinearity === 'string' ? nonlinearity.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`) : '';
   const gain = GAINS[key];
@@ -129,6 +141,7 @@ export function calculateGain(nonlinearity: Nonlinearity | (string & {}), param:
 
 /** Inputs per output and outputs per input of a weight [out, in, …]. */
 export function calculateFanInAndFanOut(tensor: Tensor): [fanIn: number, fanOut: number] {
+  checkCount('calculateFanInAndFanOut', arguments, 1);
   return fans('calculateFanInAndFanOut', tensor) as [number, number];
 }
 function fans(call: string, tensor: Tensor): number[] {
@@ -146,14 +159,14 @@ export function xavierUniform_(...args: Arguments<typeof xavierUniformCall.schem
   const [tensor, gain, generator] = xavierUniformCall.read(args);
   const [fanIn, fanOut] = fans('xavierUniform_', tensor) as [number, number];
   const bound = Math.sqrt(3) * (gain * Math.sqrt(2 / (fanIn + fanOut)));
-  return fill(tensor, () => tensor.uniform_(-bound, bound, { generator }));
+  return fill('xavierUniform_', tensor, () => tensor.uniform_(-bound, bound, { generator }));
 }
 const xavierNormalCall = signature('xavierNormal_(Tensor tensor, float gain=1, generator? generator=null)');
 /** Normal with variance gain² · 2 / (fanIn + fanOut). See torch.nn.init.xavier_normal_. */
 export function xavierNormal_(...args: Arguments<typeof xavierNormalCall.schema>): Tensor {
   const [tensor, gain, generator] = xavierNormalCall.read(args);
   const [fanIn, fanOut] = fans('xavierNormal_', tensor) as [number, number];
-  return fill(tensor, () => tensor.normal_(0, gain * Math.sqrt(2 / (fanIn + fanOut)), { generator }));
+  return fill('xavierNormal_', tensor, () => tensor.normal_(0, gain * Math.sqrt(2 / (fanIn + fanOut)), { generator }));
 }
 
 function kaimingStd(call: string, tensor: Tensor, a: number, fanMode: string, nonlinearity: string): number {
@@ -168,7 +181,7 @@ export function kaimingUniform_(...args: Arguments<typeof kaimingUniformCall.sch
   const [tensor, a, fanMode, nonlinearity, generator] = kaimingUniformCall.read(args);
   if (tensor.shape.includes(0)) return tensor;
   const bound = Math.sqrt(3) * kaimingStd('kaimingUniform_', tensor, a, fanMode, nonlinearity);
-  return fill(tensor, () => tensor.uniform_(-bound, bound, { generator }));
+  return fill('kaimingUniform_', tensor, () => tensor.uniform_(-bound, bound, { generator }));
 }
 const kaimingNormalCall = signature(
   "kaimingNormal_(Tensor tensor, float a=0, 'fan_in'|'fan_out'|'fanIn'|'fanOut' mode='fan_in', 'linear'|'conv1d'|'conv2d'|'conv3d'|'conv_transpose1d'|'conv_transpose2d'|'conv_transpose3d'|'sigmoid'|'tanh'|'relu'|'leaky_relu'|'leakyRelu'|'selu' nonlinearity='leaky_relu', generator? generator=null)",
@@ -178,7 +191,7 @@ export function kaimingNormal_(...args: Arguments<typeof kaimingNormalCall.schem
   const [tensor, a, fanMode, nonlinearity, generator] = kaimingNormalCall.read(args);
   if (tensor.shape.includes(0)) return tensor;
   const std = kaimingStd('kaimingNormal_', tensor, a, fanMode, nonlinearity);
-  return fill(tensor, () => tensor.normal_(0, std, { generator }));
+  return fill('kaimingNormal_', tensor, () => tensor.normal_(0, std, { generator }));
 }
 
 /** The standard normal distribution's share below x. */
@@ -214,7 +227,7 @@ export function truncNormal_(...args: Arguments<typeof truncCall.schema>): Tenso
   if (!(std > 0) || !(a < b))
     throw new RangeError(`truncNormal_: std must be positive and a below b, got ${std}, ${a}, ${b}`);
   const share = normalCdf((b - mean) / std) - normalCdf((a - mean) / std);
-  return fill(tensor, () => {
+  return fill('truncNormal_', tensor, () => {
     if (share > 0.3) redraw(tensor, mean, std, a, b, generator);
     else reject(tensor, mean, std, a, b, generator);
   });
@@ -258,7 +271,7 @@ export function orthogonal_(...args: Arguments<typeof orthogonalCall.schema>): T
   if (tensor.count === 0) return tensor;
   const rows = tensor.shape[0]!;
   const columns = tensor.count / rows;
-  return fill(tensor, () => {
+  return fill('orthogonal_', tensor, () => {
     const drawn = Tensor.raw([rows, columns], tensor.code);
     drawn.normal_(0, 1, { generator });
     const wide = (rows < columns ? drawn.t() : drawn).to('float64').contiguous();
@@ -301,19 +314,16 @@ function reflect(v: Float64Array, x: Float64Array, m: number, n: number, from: n
   }
 }
 
+const sparseCall = signature('sparse_(Tensor tensor, float sparsity, float std=0.01, generator? generator=null)');
 /** A matrix with this fraction of each column zero, the rest normal with `std`. See torch.nn.init.sparse_. */
-export function sparse_(
-  tensor: Tensor,
-  sparsity: number,
-  options: number | { std?: number; generator?: Generator | null } = {},
-): Tensor {
-  if (typeof options === 'object') checkOptions('sparse_', options, ['std', 'generator']);
-  const { std = 0.01, generator = null } = typeof options === 'number' ? { std: options } : options;
+export function sparse_(...args: Arguments<typeof sparseCall.schema>): Tensor {
+  const [tensor, sparsity, std, generator] = sparseCall.read(args);
+  if (!(sparsity >= 0 && sparsity <= 1)) throw new RangeError(`sparse_: sparsity must be from 0 to 1, got ${sparsity}`);
   if (tensor.shape.length !== 2)
     throw new TenfoldError('shape', `sparse_: needs a matrix, got shape ${formatShape(tensor.shape)}`);
   const [rows, columns] = tensor.shape as unknown as [number, number];
   const zeros = Math.ceil(sparsity * rows);
-  return fill(tensor, () => {
+  return fill('sparse_', tensor, () => {
     tensor.normal_(0, std, { generator });
     for (let column = 0; column < columns; column++) {
       const order = randperm(rows, { generator }).toTypedArray() as BigInt64Array;

@@ -30,7 +30,7 @@ import { edgeOf } from '../autograd/engine.js';
 import { gradFnOf } from '../autograd/meta.js';
 import { activeHooks, packSaved } from '../autograd/saved.js';
 import { NamedTensors, namedTensors } from '../tensor/namedTensors.js';
-import { Tensor } from '../tensor/tensor.js';
+import { Tensor, checkTensor } from '../tensor/tensor.js';
 import { checkInplace, checkLeaf, checkResult, rebaseHistory, writeInto } from './inplace.js';
 import { parseArguments, parseSchema, type Op, type Renamed, type Signature } from './schema.js';
 
@@ -145,6 +145,8 @@ export class OpRecord implements BackwardRule {
   /** Position of the option `inplace`, with which a function writes into its first argument; -1 where there is none. */
   private readonly inplaceAt: number;
   private readonly defaults: readonly unknown[];
+  /** Position of the parameter `call`, by which an op that is part of others is told whose name errors get; else -1. */
+  private readonly callAt: number;
   // Filled from the block at first use.
   forward!: OpDef['forward'];
   kind!: 'formulas' | 'composite' | 'none';
@@ -169,6 +171,7 @@ export class OpRecord implements BackwardRule {
     this.hasList = params.some((p) => p.kind === 'Tensor[]');
     this.writes = this.sig.name.endsWith('_');
     this.defaults = params.map((p) => p.default);
+    this.callAt = params.findIndex((p) => p.name === 'call');
     this.inplaceAt = params.findIndex((p) => p.name === 'inplace');
     this.selfOnly = params[0]?.kind === 'Tensor' && params.slice(1).every((p) => p.optional);
   }
@@ -234,7 +237,11 @@ export class OpRecord implements BackwardRule {
     const args = this.defaults.slice();
     args[0] = self;
     if (other !== undefined) args[1] = other;
-    return this.run(args);
+    try {
+      return this.run(args);
+    } catch (error) {
+      throw naming(this.sig.name, error);
+    }
   }
 
   get quickUnary(): boolean {
@@ -300,7 +307,8 @@ export class OpRecord implements BackwardRule {
           return this.forward(...args);
       }
     } catch (error) {
-      throw naming(this.sig.name, error);
+      const name = this.callAt < 0 ? this.sig.name : (args[this.callAt] as string);
+      throw rename(name, naming(name, error));
     } finally {
       mode.grad = before;
     }
@@ -446,14 +454,17 @@ export class OpRecord implements BackwardRule {
     const self = parsed[0] as Tensor;
     const recording = mode.grad && this.kind !== 'none' && this.anyNeedsGrad(parsed);
     checkInplace(call, self, mode.grad);
+    if (recording) checkTensor(call, self);
     if (recording) this.copyAliases(parsed, self);
     const old = recording && this.kind === 'formulas' && this.savesSelf(parsed) ? valueOf(self) : undefined;
     if (this.kind === 'composite') {
       // What the steps save of self must outlast the change.
       if (recording) parsed[0] = valueOf(self);
-      const result = this.forward(...parsed) as Tensor;
-      checkResult(call, self, result.shape, result.code, this.sameDtype);
-      return self.copy_(result);
+      return renamed(call, () => {
+        const result = this.forward(...parsed) as Tensor;
+        checkResult(call, self, result.shape, result.code, this.sameDtype);
+        return self.copy_(result);
+      });
     }
     const before = mode.grad;
     mode.grad = false;

@@ -14,7 +14,7 @@ import {
 import { fillElements } from '../tensor/copy.js';
 import { elementsOf, type TypedArray } from '../tensor/elements.js';
 import { MAX_DIMS, checkSizes, formatShape, numelOf, type Shape } from '../tensor/shape.js';
-import { Tensor, checkIsTensor, checkTensor, type Nested } from '../tensor/tensor.js';
+import { Tensor, checkIsTensor, checkTensor, isTensor, type Nested } from '../tensor/tensor.js';
 import type { Scalar } from '../op/schema.js';
 
 /** Options of functions that make tensors. */
@@ -168,7 +168,7 @@ export function asTensor(data: TensorData, options?: TensorOptions): Tensor {
   if (data instanceof Tensor) return code === null ? data : data.to(DTYPES[code]!);
   return ArrayBuffer.isView(data) && (code === null || code === codeOfArray(data))
     ? fromTypedArray(data)
-    : tensor(data, options);
+    : renamed('asTensor', () => tensor(data, options));
 }
 
 /** A tensor over a typed array's own memory, which both then share. Without a shape it has one dim. See torch.from_numpy. */
@@ -320,7 +320,11 @@ export function arange(...args: unknown[]): Tensor {
 /** A number, or a tensor of no dims with one. */
 export type Bound = number | Tensor;
 function boundOf(call: string, bound: Bound): number {
-  if (!(bound instanceof Tensor)) return bound;
+  if (!isTensor(bound)) {
+    if (typeof (bound as unknown) === 'object')
+      throw new TypeError(`${call}: start and end must be numbers or 0-dim tensors, got ${show(bound)}`);
+    return bound;
+  }
   if (bound.shape.length > 0)
     throw new TenfoldError(
       'shape',
@@ -425,7 +429,10 @@ const creationMethods = {
     return filled('newFull', shape, fillValue, options, self.code);
   },
   newTensor: (self: Tensor, data: TensorData, options?: TensorOptions): Tensor =>
-    tensor(data, { dtype: self.dtype, ...options }),
+    renamed('newTensor', () => {
+      checkOptions('newTensor', options ?? {}, ['dtype', 'requiresGrad']);
+      return tensor(data, { dtype: self.dtype, ...options });
+    }),
 };
 declare module '../tensor/tensor.js' {
   interface Tensor {

@@ -298,6 +298,7 @@ export const scatter = defineOp(
           : grad.scatter(call.dim, index, src, { reduce: 'multiply' });
       }),
       src: d('index', 'self', (grad, index, self, call) => {
+        if (index.count === 0) return Tensor.zeros(call.src.shape, grad.code);
         if (call.reduce === 'multiply') {
           const counts = Tensor.zeros(self.shape, Code.i64).scatterAdd(call.dim, index, onesLike(index));
           if (countTrue(counts.gt(1)) > 0) {
@@ -378,6 +379,7 @@ export const scatterReduce = defineOp(
     },
     backward: {
       self: d('self', 'index', 'src', 'result', (grad, self, index, src, result, call) => {
+        if (index.count === 0) return grad;
         const { dim, reduce, includeSelf } = call;
         let out = grad;
         if (reduce === 'prod') {
@@ -388,6 +390,8 @@ export const scatterReduce = defineOp(
         return includeSelf ? out : out.scatter(dim, index, 0);
       }),
       src: d('self', 'index', 'src', 'result', (grad, self, index, src, result, call) => {
+        // Its shape need not fit, as nothing is read at it.
+        if (index.count === 0) return Tensor.zeros(call.src.shape, grad.code);
         const { dim, reduce, includeSelf } = call;
         const part = corner(src, index.shape);
         let out: Tensor;

@@ -6,7 +6,7 @@
  * broadcast against each other, and their dims stand where theirs stood if those are neighbours, else in front. As in
  * PyTorch, and unlike NumPy, an integer is applied before the advanced indices and is none of them.
  */
-import { TenfoldError, show } from '../errors.js';
+import { TenfoldError, renamed, show } from '../errors.js';
 import { Code, isFloatCode } from '../dtype.js';
 import { run } from '../launch/run.js';
 import { kernel } from '../native/launch.js';
@@ -82,7 +82,7 @@ function asIndex(call: string, at: number, x: unknown): Index {
   return x as Index;
 }
 function listTensor(call: string, at: number, list: IndexList): Tensor {
-  const t = tensor(list as number[]);
+  const t = renamed(call, () => tensor(list as number[]));
   if (t.code === Code.bool || t.code === Code.i64) return t;
   const whole = t.to('int64');
   if (isFloatCode(t.code) && countTrue(whole.ne(t)) > 0) throw badIndex(call, at, show(list));

@@ -22,7 +22,7 @@ function decompose(call: string, a: Tensor, q: number, rounds: number): Tensor[]
     throw new RangeError(
       `${call}: q must be from 0 to ${Math.min(m, n)} for matrices ${formatShape(a.shape)}, got ${q}`,
     );
-  if (rounds < 0) throw new RangeError(`${call}: niter must not be negative, got ${rounds}`);
+  if (rounds < 0 || rounds > 1e4) throw new RangeError(`${call}: niter must be from 0 to 10000, got ${rounds}`);
   const tall = m < n ? a.mT : a;
   const found = basis(tall, q, rounds);
   const { U, S, Vh } = svd(found.mT.matmul(tall), false);

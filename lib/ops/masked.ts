@@ -2,7 +2,7 @@
  * Reductions and normalizations that leave out what a mask says, under the names of torch.masked: `mask` is bool, true where an
  * element counts, and broadcasts to the input; null counts all. `dim` null stands for all dims.
  */
-import { TenfoldError } from '../errors.js';
+import { TenfoldError, renamed } from '../errors.js';
 import { Code, type DType } from '../dtype.js';
 import { broadcastShapes, formatShape, numelOf, sameShape, wrapDims } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -120,7 +120,8 @@ const readNorm = signature(
 export function norm(...args: Arguments<typeof readNorm.schema>): Tensor {
   const [input, ord, dim, keepdim, dtype, mask] = readNorm.read(args);
   const p = Number(ord ?? 2);
-  return vectorNorm(filled('norm', input, mask, p < 0 ? Infinity : 0), p, dim, keepdim, { dtype });
+  const counted = filled('norm', input, mask, p < 0 ? Infinity : 0);
+  return renamed('norm', () => vectorNorm(counted, p, dim, keepdim, { dtype }));
 }
 function spreadOf(call: string, args: Arguments<typeof readSpread.schema>): Tensor {
   const [input, dim, unbiased, given, keepdim, dtype, mask] = readSpread.read(args, call);
@@ -194,5 +195,7 @@ const pair = signature(
 export function logaddexp(...args: Arguments<typeof pair.schema>): Tensor {
   const [input, other, dtype, inputMask, otherMask] = pair.read(args);
   const [a, b] = [input, other].map((x) => (dtype === null ? x : x.to(dtype))) as [Tensor, Tensor];
-  return logaddexpOf(filled('logaddexp', a, inputMask, -Infinity), filled('logaddexp', b, otherMask, -Infinity));
+  return renamed('logaddexp', () =>
+    logaddexpOf(filled('logaddexp', a, inputMask, -Infinity), filled('logaddexp', b, otherMask, -Infinity)),
+  );
 }

@@ -100,12 +100,16 @@ const density = (a: Tensor, x: Tensor): Tensor => a.sub(1).mul(x.log()).sub(x).s
 const lower = (call: string): (() => OpDef) =>
   of(call, 'igamma', {
     [call === 'igamma' ? 'self' : 'input']: noDerivative(call, call === 'igamma' ? 'self' : 'input'),
-    other: d(call === 'igamma' ? 'self' : 'input', 'other', (grad, a, x) => grad.mul(density(a, x))),
+    other: d(call === 'igamma' ? 'self' : 'input', 'other', (grad, a, x) =>
+      grad.mul(density(a.to(grad.dtype), x.to(grad.dtype))),
+    ),
   });
 const upper = (call: string): (() => OpDef) =>
   of(call, 'igammac', {
     [call === 'igammac' ? 'self' : 'input']: noDerivative(call, call === 'igammac' ? 'self' : 'input'),
-    other: d(call === 'igammac' ? 'self' : 'input', 'other', (grad, a, x) => grad.mul(density(a, x)).neg()),
+    other: d(call === 'igammac' ? 'self' : 'input', 'other', (grad, a, x) =>
+      grad.mul(density(a.to(grad.dtype), x.to(grad.dtype))).neg(),
+    ),
   });
 /**
  * Regularized lower incomplete gamma function P(a, x), for a and x not below 0. Only x, the second argument, has a derivative.

@@ -1,7 +1,7 @@
 /** Which dtype results have: PyTorch's promotion, to be asked. */
 import { show } from '../errors.js';
 import { Code, DTYPES, codeOf, isFloatCode, promoteCodes, type DType } from '../dtype.js';
-import { Tensor, checkIsTensor } from '../tensor/tensor.js';
+import { type Tensor, checkIsTensor, isTensor } from '../tensor/tensor.js';
 import { promote } from '../op/elementwise.js';
 import type { Scalar } from '../op/schema.js';
 
@@ -16,7 +16,7 @@ export function promoteTypes(type1: DType, type2: DType): DType {
  */
 export function resultType(tensor1: Tensor | Scalar, tensor2: Tensor | Scalar): DType {
   for (const x of [tensor1, tensor2]) {
-    if (!(x instanceof Tensor) && !['number', 'boolean', 'bigint'].includes(typeof x))
+    if (!isTensor(x) && !['number', 'boolean', 'bigint'].includes(typeof x))
       throw new TypeError(`resultType: expected tensors or numbers, got ${show(x)}`);
   }
   return DTYPES[promote(tensor1, tensor2)]!;

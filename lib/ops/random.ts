@@ -1,12 +1,12 @@
 /** Random numbers, equal to those of PyTorch's CPU generator for a seed (native/random). */
-import { TenfoldError, checkDevice, checkOptions, show } from '../errors.js';
+import { TenfoldError, checkDevice, checkOptions, renamed, show } from '../errors.js';
 import { Code, DTYPES, codeOf, defaultFloat, isFloatCode } from '../dtype.js';
 import { checkInterval } from '../launch/check.js';
 import { run } from '../launch/run.js';
 import { kernel, type Kernel } from '../native/launch.js';
 import { type Generator, defaultGenerator, halves, isGenerator } from '../random/generator.js';
 import { checkSizes, type Shape } from '../tensor/shape.js';
-import { Tensor, checkIsTensor } from '../tensor/tensor.js';
+import { Tensor, checkIsTensor, isTensor } from '../tensor/tensor.js';
 import { defineOp, type OpDef } from '../op/define.js';
 import type { TensorOptions } from './creation.js';
 
@@ -40,7 +40,9 @@ export function getRngState(): Tensor {
 }
 /** Sets the default generator's state, from a tensor or bytes. See torch.set_rng_state. */
 export function setRngState(state: Tensor | Uint8Array): void {
-  defaultGenerator.setState(state instanceof Tensor ? (state.toTypedArray() as Uint8Array) : state);
+  renamed('setRngState', () =>
+    defaultGenerator.setState(state instanceof Tensor ? (state.toTypedArray() as Uint8Array) : state),
+  );
 }
 
 /** Draws into a dense tensor of a dtype that the kernel has; halves are drawn as float32 and cast. */
@@ -471,6 +473,10 @@ export function normal(
   size?: readonly number[] | NormalOptions,
   options?: NormalOptions,
 ): Tensor {
+  for (const x of [mean, std ?? 1]) {
+    if (typeof x !== 'number' && !isTensor(x) && (x === mean || Array.isArray(x)))
+      throw new TypeError(`normal: mean and std must be numbers or tensors, got ${show(x)}`);
+  }
   const named = [std, size, options].find(
     (x) => typeof x === 'object' && x !== null && !Array.isArray(x) && !(x instanceof Tensor),
   );

@@ -293,9 +293,10 @@ export function meshgrid(
 /** All tuples of one element of each vector, as rows. See torch.cartesian_prod. */
 export function cartesianProd(...tensors: Tensors): Tensor {
   const all = tensorsOf('cartesianProd', tensors);
+  if (all.length === 0) throw new TypeError('cartesianProd: expected at least one tensor');
   if (all.length === 1) return all[0]!;
   return stack(
-    meshgrid(all).map((g) => g.flatten()),
+    renamed('cartesianProd', () => meshgrid(all)).map((g) => g.flatten()),
     1,
   );
 }

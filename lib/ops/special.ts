@@ -48,14 +48,15 @@ export const logit = defineOp('logit[_](Tensor self, float? eps=null)', (): OpDe
 }));
 const LOGIT = kernel('logit');
 
+// Differences in the gradient's dtype: bools have none.
 /** Base-e logarithm of eᵃ + eᵇ. See torch.logaddexp. */
 export const logaddexp = defineOp(
   'logaddexp(Tensor self, Tensor other)',
   pair(
     'logaddexp',
     {
-      self: d('self', 'other', (grad, a, b) => grad.mul(a.sub(b).sigmoid())),
-      other: d('self', 'other', (grad, a, b) => grad.mul(b.sub(a).sigmoid())),
+      self: d('self', 'other', (grad, a, b) => grad.mul(a.to(grad.dtype).sub(b.to(grad.dtype)).sigmoid())),
+      other: d('self', 'other', (grad, a, b) => grad.mul(b.to(grad.dtype).sub(a.to(grad.dtype)).sigmoid())),
     },
     To.float,
   ),
@@ -66,8 +67,12 @@ export const logaddexp2 = defineOp(
   pair(
     'logaddexp2',
     {
-      self: d('self', 'other', (grad, a, b) => grad.mul(a.sub(b).mul(Math.LN2).sigmoid())),
-      other: d('self', 'other', (grad, a, b) => grad.mul(b.sub(a).mul(Math.LN2).sigmoid())),
+      self: d('self', 'other', (grad, a, b) =>
+        grad.mul(a.to(grad.dtype).sub(b.to(grad.dtype)).mul(Math.LN2).sigmoid()),
+      ),
+      other: d('self', 'other', (grad, a, b) =>
+        grad.mul(b.to(grad.dtype).sub(a.to(grad.dtype)).mul(Math.LN2).sigmoid()),
+      ),
     },
     To.float,
   ),

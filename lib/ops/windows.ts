@@ -1,5 +1,5 @@
 /** Window functions, under the names of torch.signal.windows. */
-import { TenfoldError, show } from '../errors.js';
+import { TenfoldError, renamed, show } from '../errors.js';
 import type { DType } from '../dtype.js';
 import { getDefaultDtype } from '../dtype.js';
 import { signature, type Arguments } from '../op/schema.js';
@@ -23,7 +23,12 @@ function windowOf(
   if (M < 0) throw new RangeError(`${call}: M must not be negative, got ${M}`);
   if (type !== 'float32' && type !== 'float64')
     throw new TenfoldError('dtype', `${call}: dtype must be float32 or float64, got ${show(type)}`);
-  const out = M === 0 ? empty([0], { dtype: type }) : M === 1 ? ones([1], { dtype: type }) : of(type, sym ? M - 1 : M);
+  const out =
+    M === 0
+      ? empty([0], { dtype: type })
+      : M === 1
+        ? ones([1], { dtype: type })
+        : renamed(call, () => of(type, sym ? M - 1 : M));
   return requiresGrad ? out.requiresGrad_() : out;
 }
 /** a[0] − a[1] cos(k) + a[2] cos(2k) − … over one period. */

@@ -98,6 +98,7 @@ export abstract class FusedOptimizer<O extends FusedOptions> extends Optimizer<O
 
   /** What a recording reads anew at each replay. */
   private numbers(group: ParamGroup<O>): number[] {
+    this.checkGroup(this.paramGroups.indexOf(group));
     const { lr, weightDecay, maximize } = group;
     return [lr, weightDecay, maximize === true, ...this.scalars(group)].map(Number);
   }

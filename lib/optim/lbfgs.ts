@@ -121,6 +121,7 @@ export class LBFGS extends Optimizer<LBFGSOptions> {
   override step<T>(closure?: () => T): T | null {
     if (typeof closure !== 'function')
       throw new TypeError(`LBFGS.step: needs a closure that computes the loss and its gradients, got ${show(closure)}`);
+    this.checkGroup(0);
     const before = mode.grad;
     mode.grad = false;
     try {

@@ -139,6 +139,9 @@ export abstract class Optimizer<O extends object = AnyOptions> {
   readonly defaults: O;
   /** Steps taken so far; schedulers look at it to see whether they run before the first one. */
   stepCount = 0;
+  private readonly names: readonly string[];
+  /** The groups' options as they were when they were checked last. */
+  private readonly checked: unknown[][] = [];
 
   constructor(
     params: Params<O>,
@@ -150,6 +153,7 @@ export abstract class Optimizer<O extends object = AnyOptions> {
       throw new TypeError(`${call}: params must be a list of tensors or of groups, got ${show(params)}`);
     }
     this.defaults = readOptions(call, spec, args) as O;
+    this.names = Object.keys(this.defaults);
     const list = withoutNames([...(params as Iterable<Tensor | GroupInit<O>>)]);
     if (list.length === 0) throw new TenfoldError('value', `${call}: the list of parameters is empty`);
     const groups = list[0] instanceof Tensor ? [{ params: list } as unknown as GroupInit<O>] : (list as GroupInit<O>[]);
@@ -162,7 +166,7 @@ export abstract class Optimizer<O extends object = AnyOptions> {
     if (typeof group !== 'object' || group === null || group instanceof Tensor || !('params' in group)) {
       throw new TypeError(`${call}: a parameter group must be an object with 'params', got ${show(group)}`);
     }
-    const names = Object.keys(this.defaults);
+    const { names } = this;
     checkOptions(call, group, [...names, 'params', 'initialLr', ...MEANINGLESS]);
     meaningful(call, group);
     const { params } = group;
@@ -210,6 +214,7 @@ export abstract class Optimizer<O extends object = AnyOptions> {
       throw new TypeError(`${this.constructor.name}.step: expected a function, got ${show(closure)}`);
     }
     const loss = closure ? recordingOn(closure) : null;
+    for (let g = 0; g < this.paramGroups.length; g++) this.checkGroup(g);
     const before = mode.grad;
     mode.grad = false;
     try {
@@ -222,6 +227,21 @@ export abstract class Optimizer<O extends object = AnyOptions> {
     }
     this.stepCount++;
     return loss;
+  }
+
+  /** Refuses what a live option can't be (`group.lr = NaN`), before it reaches the weights. */
+  protected checkGroup(g: number): void {
+    const group = this.paramGroups[g]! as OptionValues;
+    const { names } = this;
+    const checked = (this.checked[g] ??= []);
+    let same = checked.length > 0;
+    for (let i = 0; i < names.length; i++) {
+      const value = group[names[i]!];
+      if (value !== checked[i] || typeof value === 'object') same = false;
+    }
+    if (same) return;
+    this.spec.check(`${this.constructor.name}.step`, group);
+    for (let i = 0; i < names.length; i++) checked[i] = group[names[i]!];
   }
 
   /** Changes the parameters. Runs without recording. */

@@ -4,7 +4,7 @@
  */
 import * as fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { TenfoldError, checkOptions, isMap, show } from '../errors.js';
+import { TenfoldError, checkOptions, isMap, renamed, show } from '../errors.js';
 import { writerOf, type FormatName } from './formats.js';
 
 /** Options of save. */
@@ -236,7 +236,7 @@ function syncFolder(folder: string): void {
  * ```
  */
 export function toBytes(value: unknown, options: SaveOptions = {}): Uint8Array<ArrayBuffer> {
-  const pieces = compose('toBytes', value, null, options, false);
+  const pieces = renamed('toBytes', () => compose('toBytes', value, null, options, false));
   const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let at = 0;
   for (const piece of pieces) {

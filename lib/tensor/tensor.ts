@@ -756,7 +756,7 @@ export function storageBuffer(t: Tensor): ArrayBufferLike {
 
 /** Refuses what isn't a tensor, for calls without a schema, whose arguments JavaScript doesn't check. */
 export function checkIsTensor(call: string, name: string, x: unknown): asserts x is Tensor {
-  if (!(x instanceof Tensor))
+  if (!isTensor(x))
     throw new TypeError(
       `${call}: '${name}' must be a tensor, got ${show(x)}${isData(x) ? '; wrap it in tensor(…)' : ''}`,
     );

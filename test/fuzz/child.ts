@@ -4,6 +4,7 @@
  */
 import { writeSync } from 'node:fs';
 import * as tf from '../../lib/index.js';
+import { isTensor } from '../../lib/tensor/tensor.js';
 import { exactBuffers } from '../../lib/tensor/storage.js';
 import { Dice, makers } from './values.js';
 import { draw, targets, textOf, type Call } from './targets.js';
@@ -21,13 +22,19 @@ function faultOf(error: unknown, call: Call, stage: string): string | null {
   if (!(error instanceof Error)) return `${stage}: throws what is no Error: ${String(error)}`;
   const { message } = error;
   if (message === 'thrown by the caller' || FOREIGN_CALLBACK.test(message)) return null;
+  if (call.also === null) return null;
   if (
     error instanceof TypeError || error instanceof RangeError
       ? FOREIGN.test(message)
       : !(error instanceof tf.TenfoldError)
   )
     return `${stage}: JavaScript's own error: ${error.name}: ${message.split('\n')[0]}`;
-  if (stage === 'call' && !message.startsWith(call.name) && !ALSO.some((f) => f(call.name, message)))
+  if (
+    stage === 'call' &&
+    !message.startsWith(call.name) &&
+    !message.startsWith(call.also ?? call.name) &&
+    !ALSO.some((f) => f(call.name, message))
+  )
     return `call: an error that doesn't name it: ${message.split('\n')[0]}`;
   if (stage === 'backward' && error instanceof tf.TenfoldError && /^(graph|inplace|freed|memory)$/.test(error.code))
     return null;
@@ -39,10 +46,12 @@ const ALSO: ((name: string, message: string) => boolean)[] = [
   (name, message) => message.startsWith(name.replace(/_$/, '')),
   (name, message) => message.startsWith(`${name}_`),
   (_, message) => /^tensor: a tensor's shape/.test(message),
+  // With its path: autograd.functional.jvp.
+  (name, message) => /^[\w.]+(?=: )/.exec(message)?.[0].endsWith(`.${name}`) === true,
 ];
 
 function tensorsIn(value: unknown, into: tf.Tensor[] = []): tf.Tensor[] {
-  if (value instanceof tf.Tensor) into.push(value);
+  if (isTensor(value)) into.push(value);
   else if (Array.isArray(value)) for (const x of value.slice(0, 20)) tensorsIn(x, into);
   return into;
 }

@@ -7,6 +7,8 @@ import { Arguments, type Dice } from './values.js';
 export interface Call {
   /** The name that an error must begin with. */
   name: string;
+  /** The name in the schema of what has several; null for what is no call of users', of which any error will do. */
+  also?: string | null;
   callee: string;
   args: string[];
   /** Text of what is called on the result `y`, if anything. */
@@ -22,6 +24,11 @@ interface Target {
 // What ends the process, waits, writes files or changes what all calls share.
 const LEFT_OUT =
   /^(save|saveAsync|load\w*|setNumThreads|setDefaultDtype|setGradEnabled|setPrint[oO]ptions|detectAnomaly|memoryScope|MemoryScope|inferenceMode|useDeterministic\w*|emptyCache|seed|setFlushDenormal|export|isTensor)$/;
+/** What is reachable but not meant for users: only that it does no harm is asked. */
+const INTERNAL =
+  /^(alias|become|byteStart|copy|denseFor|dropGrad|opaqueView|rawClone|rawCopy|rawDense|setNode|standAlone|stridedView|turnInto|sliceOp|whereMethod|checkPacked|toJSON)$/;
+const alsoOf = ({ name, signature }: { name: string; signature: Signature | null }): string | null =>
+  INTERNAL.test(name) ? null : (signature?.name ?? name);
 const isClass = (f: unknown): boolean =>
   typeof f === 'function' && /^class\b/.test(Function.prototype.toString.call(f));
 
@@ -75,14 +82,16 @@ export function draw(all: readonly Target[], dice: Dice): Call {
   const target = dice.pick(all);
   const values = new Arguments(dice);
   const { name, signature } = target;
+  const also = alsoOf(target);
   const free = (): string[] => Array.from({ length: dice.below(5) }, () => values.any());
   if (target.kind === 'method') {
     const args = signature === null ? free() : listFor(signature, 1, dice, values);
-    return { name, callee: `(${values.tensor()})${target.callee}`, args, then: '' };
+    return { name, also, callee: `(${values.tensor()})${target.callee}`, args, then: '' };
   }
   if (target.kind === 'function') {
     return {
       name,
+      also,
       callee: target.callee,
       args: signature === null ? free() : listFor(signature, 0, dice, values),
       then: '',

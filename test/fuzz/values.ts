@@ -54,13 +54,14 @@ export function makers(): Makers {
     made.push(t);
     return t;
   };
-  function T(shape: number[], dtype = 'float32', layout = 'dense', grad = false): tf.Tensor {
+  function T(given: number[], dtype = 'float32', layout = 'dense', grad = false): tf.Tensor {
+    const shape = given.slice(0, 64);
     const options = { dtype: dtype as tf.DType };
     let t: tf.Tensor;
     const base = (s: number[]): tf.Tensor => tf.arange(s.reduce((a, b) => a * b, 1)).reshape(s).remainder(7).sub(2).to(options.dtype); // prettier-ignore
     if (layout === 'turned') t = base([...shape].reverse()).permute(shape.map((_, i) => shape.length - 1 - i));
     else if (layout === 'expanded') t = base(shape.map((s, i) => (i === 0 ? 1 : s))).expand(shape);
-    else if (layout === 'sliced') t = base([...shape, 2]).select(-1, 1);
+    else if (layout === 'sliced' && shape.length < 64) t = base([...shape, 2]).select(-1, 1);
     else if (layout === 'overlapping')
       t = tf.zeros([64], options).asStrided(shape.map((s) => Math.min(s, 3)), shape.map(() => 1)); // prettier-ignore
     else if (layout === 'typed' || layout === 'detached') {
@@ -77,13 +78,15 @@ export function makers(): Makers {
   return {
     made,
     T,
-    index: (shape, below) =>
-      keep(
+    index: (given, below) => {
+      const shape = given.slice(0, 64);
+      return keep(
         tf
           .arange(shape.reduce((a, b) => a * b, 1))
           .reshape(shape)
           .remainder(below),
-      ),
+      );
+    },
     turning: (first, then) => {
       let reads = 0;
       return Object.defineProperty([0], 0, { get: () => (reads++ === 0 ? first : then), enumerable: true });

@@ -101,7 +101,10 @@ export class MultiheadAttention extends Module {
     if (this.biasV !== null) xavierNormal_(this.biasV);
   }
   override forward(...args: Arguments<typeof call.schema>): [Tensor, Tensor | null] {
-    const [query, key, value, keyPaddingMask, needWeights, attnMask, averageAttnWeights, isCausal] = call.read(args);
+    const [query, key, value, keyPaddingMask, needWeights, attnMask, averageAttnWeights, isCausal] = call.read(
+      args,
+      'MultiheadAttention.forward',
+    );
     const dims = query.shape.length;
     if (dims !== 2 && dims !== 3) {
       throw new TenfoldError(

@@ -1,5 +1,5 @@
 /** Convolutional layers. */
-import { TenfoldError } from '../../errors.js';
+import { TenfoldError, show } from '../../errors.js';
 import { formatShape } from '../../tensor/shape.js';
 import { type Tensor } from '../../tensor/tensor.js';
 import { signature, type Arguments } from '../../op/schema.js';
@@ -193,6 +193,8 @@ abstract class ConvTransposeNd extends ConvNd {
   /** outputPadding that gives `outputSize`. */
   private paddingFor(input: Tensor, outputSize: readonly number[] | null): readonly number[] {
     if (outputSize === null) return this.outputPadding;
+    if (!Array.isArray(outputSize) || !outputSize.every((n) => Number.isInteger(n)))
+      throw new TypeError(`${this.constructor.name}: outputSize must be a list of integers, got ${show(outputSize)}`);
     const { kernelSize, stride, dilation } = this;
     const padding = this.padding as readonly number[];
     const dims = kernelSize.length;

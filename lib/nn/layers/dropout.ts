@@ -14,7 +14,7 @@ abstract class AnyDropout extends Module {
   readonly inplace: boolean;
   constructor(...args: DropoutArguments) {
     super();
-    [this.p, this.inplace] = dropout.read(args);
+    [this.p, this.inplace] = dropout.read(args, new.target.name);
     if (!(this.p >= 0 && this.p <= 1)) {
       throw new TenfoldError('value', `${this.constructor.name}: p must be between 0 and 1, got ${this.p}`);
     }

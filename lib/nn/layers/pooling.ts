@@ -21,7 +21,7 @@ abstract class MaxPool extends Module {
   readonly ceilMode: boolean;
   constructor(...args: Arguments<typeof maxPool.schema>) {
     super();
-    const [kernelSize, stride, padding, dilation, returnIndices, ceilMode] = maxPool.read(args);
+    const [kernelSize, stride, padding, dilation, returnIndices, ceilMode] = maxPool.read(args, new.target.name);
     this.kernelSize = kernelSize;
     this.stride = stride ?? kernelSize;
     this.padding = padding;
@@ -67,7 +67,7 @@ abstract class MaxUnpool extends Module {
   readonly padding: Sizes;
   constructor(...args: Arguments<typeof maxUnpool.schema>) {
     super();
-    const [kernelSize, stride, padding] = maxUnpool.read(args);
+    const [kernelSize, stride, padding] = maxUnpool.read(args, new.target.name);
     this.kernelSize = kernelSize;
     this.stride = stride ?? kernelSize;
     this.padding = padding;
@@ -139,7 +139,10 @@ abstract class AvgPool extends Module {
   readonly divisorOverride: number | null;
   constructor(...args: Arguments<typeof avgPool.schema>) {
     super();
-    const [kernelSize, stride, padding, ceilMode, countIncludePad, divisorOverride] = avgPool.read(args);
+    const [kernelSize, stride, padding, ceilMode, countIncludePad, divisorOverride] = avgPool.read(
+      args,
+      new.target.name,
+    );
     this.kernelSize = kernelSize;
     this.stride = stride ?? kernelSize;
     this.padding = padding;
@@ -166,12 +169,13 @@ export class AvgPool3d extends AvgPool {
   }
 }
 
+const adaptiveMean = signature('AdaptiveAvgPool(int?[] outputSize)');
 const adaptive = signature('AdaptivePool(int?[] outputSize, *, bool returnIndices=false)');
 abstract class AdaptiveAvgPool extends Module {
   readonly outputSize: MaybeSizes;
-  constructor(outputSize: MaybeSizes) {
+  constructor(...args: [outputSize: MaybeSizes]) {
     super();
-    [this.outputSize] = adaptive.read([outputSize]);
+    [this.outputSize] = adaptiveMean.read(args, new.target.name);
   }
   override extraRepr(): string {
     return `outputSize=${tuple(this.outputSize)}`;
@@ -182,7 +186,7 @@ abstract class AdaptiveMaxPool extends Module {
   readonly returnIndices: boolean;
   constructor(...args: Arguments<typeof adaptive.schema>) {
     super();
-    [this.outputSize, this.returnIndices] = adaptive.read(args);
+    [this.outputSize, this.returnIndices] = adaptive.read(args, new.target.name);
   }
   override extraRepr(): string {
     return `outputSize=${tuple(this.outputSize)}`;
@@ -236,7 +240,7 @@ abstract class LPPool extends Module {
   readonly ceilMode: boolean;
   constructor(...args: Arguments<typeof lpPool.schema>) {
     super();
-    [this.normType, this.kernelSize, this.stride, this.ceilMode] = lpPool.read(args);
+    [this.normType, this.kernelSize, this.stride, this.ceilMode] = lpPool.read(args, new.target.name);
   }
   override extraRepr(): string {
     const { normType, kernelSize, stride, ceilMode } = this;

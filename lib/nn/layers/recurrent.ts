@@ -56,6 +56,7 @@ abstract class Recurrent extends Module {
   constructor(o: RecurrentOptions) {
     super();
     const call = this.constructor.name;
+    if (o.numLayers > 2 ** 16) throw new RangeError(`${call}: numLayers must be at most 65536, got ${o.numLayers}`);
     if (o.inputSize < 1 || o.hiddenSize < 1 || o.numLayers < 1) {
       throw new TenfoldError(
         'value',

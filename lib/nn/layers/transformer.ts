@@ -1,5 +1,5 @@
 /** The transformer of "Attention is all you need" (Vaswani et al. 2017), and its parts. */
-import { TenfoldError, show } from '../../errors.js';
+import { TenfoldError, checkCount, renamed, show } from '../../errors.js';
 import { full } from '../../ops/creation.js';
 import { formatShape } from '../../tensor/shape.js';
 import { type Tensor } from '../../tensor/tensor.js';
@@ -51,10 +51,13 @@ export class TransformerEncoderLayer extends Module {
     super();
     const [dModel, nhead, dimFeedforward, dropout, activation, eps, batchFirst, normFirst, bias, dtype] =
       layerCall.read(args, new.target.name);
-    this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout, batchFirst, bias, dtype });
-    this.linear1 = new Linear(dModel, dimFeedforward, { bias, dtype });
+    this.selfAttn = renamed(
+      new.target.name,
+      () => new MultiheadAttention(dModel, nhead, { dropout, batchFirst, bias, dtype }),
+    );
+    this.linear1 = renamed(new.target.name, () => new Linear(dModel, dimFeedforward, { bias, dtype }));
     this.dropout = new Dropout(dropout);
-    this.linear2 = new Linear(dimFeedforward, dModel, { bias, dtype });
+    this.linear2 = renamed(new.target.name, () => new Linear(dimFeedforward, dModel, { bias, dtype }));
     this.normFirst = normFirst;
     this.norm1 = new LayerNorm(dModel, { eps, bias, dtype });
     this.norm2 = new LayerNorm(dModel, { eps, bias, dtype });
@@ -101,11 +104,17 @@ export class TransformerDecoderLayer extends Module {
     super();
     const [dModel, nhead, dimFeedforward, dropout, activation, eps, batchFirst, normFirst, bias, dtype] =
       layerCall.read(args, new.target.name);
-    this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout, batchFirst, bias, dtype });
-    this.multiheadAttn = new MultiheadAttention(dModel, nhead, { dropout, batchFirst, bias, dtype });
-    this.linear1 = new Linear(dModel, dimFeedforward, { bias, dtype });
+    this.selfAttn = renamed(
+      new.target.name,
+      () => new MultiheadAttention(dModel, nhead, { dropout, batchFirst, bias, dtype }),
+    );
+    this.multiheadAttn = renamed(
+      new.target.name,
+      () => new MultiheadAttention(dModel, nhead, { dropout, batchFirst, bias, dtype }),
+    );
+    this.linear1 = renamed(new.target.name, () => new Linear(dModel, dimFeedforward, { bias, dtype }));
     this.dropout = new Dropout(dropout);
-    this.linear2 = new Linear(dimFeedforward, dModel, { bias, dtype });
+    this.linear2 = renamed(new.target.name, () => new Linear(dimFeedforward, dModel, { bias, dtype }));
     this.normFirst = normFirst;
     this.norm1 = new LayerNorm(dModel, { eps, bias, dtype });
     this.norm2 = new LayerNorm(dModel, { eps, bias, dtype });
@@ -151,8 +160,16 @@ export class TransformerDecoderLayer extends Module {
   }
 }
 
-const repeat = <T extends Module>(layer: T, times: number): ModuleList<T> =>
-  new ModuleList(Array.from({ length: times }, () => layer.clone()));
+function givenModule(call: string, name: string, module: unknown): Module | null {
+  if (module === null || module instanceof Module) return module;
+  throw new TypeError(`${call}: ${name} must be a module or null, got ${show(module)}`);
+}
+function repeat<T extends Module>(call: string, layer: T, times: number): ModuleList<T> {
+  if (!(layer instanceof Module)) throw new TypeError(`${call}: expected a layer to repeat, got ${show(layer)}`);
+  if (!Number.isInteger(times) || times < 0 || times > 2 ** 16)
+    throw new RangeError(`${call}: numLayers must be an integer from 0 to 65536, got ${show(times)}`);
+  return new ModuleList(Array.from({ length: times }, () => layer.clone()));
+}
 
 /** numLayers copies of an encoder layer, one after the other, then `norm` where given. See torch.nn.TransformerEncoder. */
 export class TransformerEncoder extends Module {
@@ -161,9 +178,10 @@ export class TransformerEncoder extends Module {
   norm: Module | null;
   constructor(encoderLayer: TransformerEncoderLayer, numLayers: number, norm: Module | null = null) {
     super();
-    this.layers = repeat(encoderLayer, numLayers);
+    checkCount('TransformerEncoder', arguments, 3);
+    this.layers = repeat('TransformerEncoder', encoderLayer, numLayers);
     this.numLayers = numLayers;
-    this.norm = norm;
+    this.norm = givenModule('TransformerEncoder', 'norm', norm);
     guard(this, 'layers');
     guardPart(this, 'norm', 'module');
   }
@@ -182,9 +200,10 @@ export class TransformerDecoder extends Module {
   norm: Module | null;
   constructor(decoderLayer: TransformerDecoderLayer, numLayers: number, norm: Module | null = null) {
     super();
-    this.layers = repeat(decoderLayer, numLayers);
+    checkCount('TransformerDecoder', arguments, 3);
+    this.layers = repeat('TransformerDecoder', decoderLayer, numLayers);
     this.numLayers = numLayers;
-    this.norm = norm;
+    this.norm = givenModule('TransformerDecoder', 'norm', norm);
     guard(this, 'layers');
     guardPart(this, 'norm', 'module');
   }
@@ -194,11 +213,6 @@ export class TransformerDecoder extends Module {
     for (const layer of this.layers) x = layer.forward(x, memory, ...masks);
     return this.norm === null ? x : (this.norm.forward(x) as Tensor);
   }
-}
-
-function givenModule(name: string, module: unknown): Module | null {
-  if (module === null || module instanceof Module) return module;
-  throw new TypeError(`Transformer: ${name} must be a module or null, got ${show(module)}`);
 }
 
 const transformer = signature(
@@ -235,11 +249,17 @@ export class Transformer extends Module {
     const options = { dimFeedforward, dropout, activation, layerNormEps: eps, batchFirst, normFirst, bias, dtype };
     const norm = (): LayerNorm => new LayerNorm(dModel, { eps, bias, dtype });
     this.encoder =
-      givenModule('customEncoder', customEncoder) ??
-      new TransformerEncoder(new TransformerEncoderLayer(dModel, nhead, options), encoderLayers, norm());
+      givenModule('Transformer', 'customEncoder', customEncoder) ??
+      renamed('Transformer', () => {
+        const layer = new TransformerEncoderLayer(dModel, nhead, options);
+        return new TransformerEncoder(layer, encoderLayers, norm());
+      });
     this.decoder =
-      givenModule('customDecoder', customDecoder) ??
-      new TransformerDecoder(new TransformerDecoderLayer(dModel, nhead, options), decoderLayers, norm());
+      givenModule('Transformer', 'customDecoder', customDecoder) ??
+      renamed('Transformer', () => {
+        const layer = new TransformerDecoderLayer(dModel, nhead, options);
+        return new TransformerDecoder(layer, decoderLayers, norm());
+      });
     this.dModel = dModel;
     this.nhead = nhead;
     this.batchFirst = batchFirst;

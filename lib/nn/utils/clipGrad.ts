@@ -1,9 +1,9 @@
 /** Limits on gradients. */
-import { TenfoldError, checkIterable, show } from '../../errors.js';
+import { TenfoldError, checkIterable, renamed, show } from '../../errors.js';
 import { mode } from '../../autograd/mode.js';
 import { checkInterval } from '../../launch/check.js';
 import { signature, type Arguments } from '../../op/schema.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { Tensor, isTensor } from '../../tensor/tensor.js';
 import { tensor } from '../../ops/creation.js';
 import { stack } from '../../ops/joining.js';
 import { vectorNorm } from '../../ops/norm.js';
@@ -16,8 +16,7 @@ type Rest<S extends string> = Arguments<S>;
 function listOf(call: string, name: string, given: unknown): Tensor[] {
   if (!(given instanceof Tensor)) checkIterable(call, 'a tensor or a list of tensors', given);
   const list: unknown[] = given instanceof Tensor ? [given] : [...(given as Iterable<unknown>)];
-  for (const t of list)
-    if (!(t instanceof Tensor)) throw new TypeError(`${call}: ${name} must be tensors, got ${show(t)}`);
+  for (const t of list) if (!isTensor(t)) throw new TypeError(`${call}: ${name} must be tensors, got ${show(t)}`);
   return list as Tensor[];
 }
 // `.meta` and not `.grad`: reading that tells the engine that somebody else holds the gradient's memory.
@@ -47,7 +46,9 @@ function withoutGrad<T>(fn: () => T): T {
 function totalNorm(call: string, tensors: readonly Tensor[], normType: unknown, errorIfNonfinite: boolean): Tensor {
   const order = orderOf(call, normType);
   if (tensors.length === 0) return tensor(0);
-  const total = withoutGrad(() => vectorNorm(stack(tensors.map((g) => vectorNorm(g, order))), order));
+  const total = withoutGrad(() =>
+    renamed(call, () => vectorNorm(stack(tensors.map((g) => vectorNorm(g, order))), order)),
+  );
   if (errorIfNonfinite) {
     const refusal = (norm: number): Error =>
       new TenfoldError(

@@ -77,6 +77,8 @@ const indices = (numbers: readonly number[]): Tensor => fromTypedArray(BigInt64A
 
 /** The sizes of a packed sequence's steps, checked: positive, falling, and as many rows as there are. */
 export function checkPacked(call: string, packed: PackedSequence): number[] {
+  if (!(packed instanceof PackedSequence))
+    throw new TypeError(`${call}: expected a PackedSequence, got ${show(packed)}`);
   const { data, batchSizes } = packed;
   if (batchSizes.code !== Code.i64 || batchSizes.shape.length !== 1)
     throw new TypeError(`${call}: batchSizes must be a list of int64, got ${show(batchSizes)} of ${batchSizes.dtype}`);

@@ -1,5 +1,5 @@
 /** Collation: samples into a batch. */
-import { isPlainObject, show } from '../../errors.js';
+import { isPlainObject, renamed, show } from '../../errors.js';
 import { codeOfArray } from '../../dtype.js';
 import { fromTypedArray, tensor } from '../../ops/creation.js';
 import { stack } from '../../ops/joining.js';
@@ -27,7 +27,7 @@ export const stackRows = (t: Tensor, rows: readonly number[]): Tensor =>
 export function defaultCollate<T>(samples: readonly T[]): Collated<T> {
   if (!Array.isArray(samples) || samples.length === 0)
     throw new TypeError(`defaultCollate: expected a list of at least one sample, got ${show(samples)}`);
-  return collate(samples) as Collated<T>;
+  return renamed('defaultCollate', () => collate(samples)) as Collated<T>;
 }
 
 function collate(samples: readonly unknown[]): unknown {

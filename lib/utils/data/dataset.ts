@@ -1,5 +1,5 @@
 /** Datasets: samples by index (Dataset), or one after the other (IterableDataset). */
-import { TenfoldError, checkIterable, checkOptions, show } from '../../errors.js';
+import { TenfoldError, checkCount, checkIterable, checkOptions, show } from '../../errors.js';
 import type { Generator } from '../../random/generator.js';
 import { randperm } from '../../ops/random.js';
 import { Tensor, checkTensor } from '../../tensor/tensor.js';
@@ -48,6 +48,24 @@ export abstract class Dataset<T> implements MapDataset<T> {
 export abstract class IterableDataset<T> {
   [Symbol.iterator]?(): Iterator<T>;
   [Symbol.asyncIterator]?(): AsyncIterator<T>;
+}
+
+/** Refuses what has no length. */
+export function checkSized(call: string, what: string, given: unknown): void {
+  if (typeof given !== 'object' || given === null || !Number.isInteger((given as { length?: unknown }).length))
+    throw new TypeError(`${call}: expected ${what} with a length, got ${show(given)}`);
+}
+/** Refuses what has no samples to be had by index: a dataset has a length and get(), and an array will do. */
+export function checkDataset(call: string, given: unknown): void {
+  checkSized(call, 'a dataset', given);
+  if (!Array.isArray(given) && typeof (given as { get?: unknown }).get !== 'function')
+    throw new TypeError(`${call}: expected a dataset with get(index) and a length, got ${show(given)}`);
+}
+/** Refuses what is no list of integers. */
+export function checkIndices(call: string, given: unknown): void {
+  if (!Array.isArray(given)) throw new TypeError(`${call}: expected a list of indices, got ${show(given)}`);
+  for (const index of given as unknown[])
+    if (!Number.isInteger(index)) throw new TypeError(`${call}: indices must be integers, got ${show(index)}`);
 }
 
 /** Index from the end where negative; RangeError where there is no such sample. */
@@ -118,7 +136,9 @@ class TensorRows extends Dataset<Tensor> {
 }
 /** A dataset as it is, a tensor as its rows. */
 export function asDataset<T>(call: string, dataset: MapDataset<T> | Tensor): MapDataset<T> {
-  return dataset instanceof Tensor ? (new TensorRows(call, dataset) as unknown as MapDataset<T>) : dataset;
+  if (dataset instanceof Tensor) return new TensorRows(call, dataset) as unknown as MapDataset<T>;
+  checkDataset(call, dataset);
+  return dataset;
 }
 
 /** Several datasets one behind the other. See torch.utils.data.ConcatDataset. */
@@ -128,15 +148,16 @@ export class ConcatDataset<T> extends Dataset<T> {
   readonly cumulativeSizes: readonly number[];
   constructor(datasets: Iterable<MapDataset<T>>) {
     super();
+    checkCount('ConcatDataset', arguments, 1);
     checkIterable('ConcatDataset', 'a list of datasets', datasets);
-    this.datasets = [...datasets].map((d) => asDataset('ConcatDataset', d));
-    if (this.datasets.length === 0) throw new TypeError('ConcatDataset: expected at least one dataset');
-    let end = 0;
-    this.cumulativeSizes = this.datasets.map((d, i) => {
+    this.datasets = [...datasets].map((d, i) => {
       if (d instanceof IterableDataset)
         throw new TypeError(`ConcatDataset: dataset ${i} has no index; use ChainDataset`);
-      return (end += d.length);
+      return asDataset('ConcatDataset', d);
     });
+    if (this.datasets.length === 0) throw new TypeError('ConcatDataset: expected at least one dataset');
+    let end = 0;
+    this.cumulativeSizes = this.datasets.map((d) => (end += d.length));
   }
   get length(): number {
     return this.cumulativeSizes.at(-1)!;
@@ -164,6 +185,8 @@ export function upperBound(list: readonly number[], x: number): number {
 export class ChainDataset<T> extends IterableDataset<T> {
   constructor(readonly datasets: Iterable<Iterable<T>>) {
     super();
+    checkCount('ChainDataset', arguments, 1);
+    checkIterable('ChainDataset', 'a list of datasets', datasets);
   }
   override *[Symbol.iterator](): IterableIterator<T> {
     for (const dataset of this.datasets) yield* dataset;
@@ -178,6 +201,8 @@ export class Subset<T> extends Dataset<T> {
     readonly indices: readonly number[],
   ) {
     super();
+    checkCount('Subset', arguments, 2);
+    checkIndices('Subset', indices);
     this.dataset = asDataset<T>('Subset', dataset);
   }
   get length(): number {
@@ -200,10 +225,9 @@ export function randomSplit<T>(
   lengths: readonly number[],
   options: { generator?: Generator | null } | null = {},
 ): Subset<T>[] {
+  checkCount('randomSplit', arguments, 3);
   const dataset = asDataset<T>('randomSplit', given);
   checkOptions('randomSplit', options ?? {}, ['generator']);
-  if (typeof (dataset as MapDataset<T> | null)?.length !== 'number')
-    throw new TypeError(`randomSplit: expected a dataset with a length, got ${show(dataset)}`);
   if (!Array.isArray(lengths)) throw new TypeError(`randomSplit: lengths must be a list, got ${show(lengths)}`);
   const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
   let counts = [...(lengths as readonly number[])];

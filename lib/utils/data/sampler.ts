@@ -2,16 +2,16 @@
  * Samplers: the order in which a loader takes samples. Random orders are PyTorch's for a seed: what each of them draws
  * from a generator, and when, is torch 1.13's, the draw after the last sample included.
  */
-import { TenfoldError, show } from '../../errors.js';
+import { TenfoldError, checkCount, checkIterable, renamed, show } from '../../errors.js';
 import { Code, DTYPES } from '../../dtype.js';
 import { signature, type Arguments } from '../../op/schema.js';
 import { asTensor, empty } from '../../ops/creation.js';
 import { multinomial, randint, randperm } from '../../ops/random.js';
 import { Generator } from '../../random/generator.js';
 import { type Tensor } from '../../tensor/tensor.js';
-import { indicesOf } from './dataset.js';
+import { checkIndices, checkSized, indicesOf } from './dataset.js';
 
-/** What has a length: datasets, arrays, tensors. */
+/** What has a length: datasets, arrays. */
 export interface Sized {
   readonly length: number;
 }
@@ -21,7 +21,7 @@ export abstract class Sampler<I = number> implements Iterable<I> {
   abstract [Symbol.iterator](): Iterator<I>;
 }
 
-function checkCount(call: string, name: string, value: unknown): asserts value is number {
+function checkPositive(call: string, name: string, value: unknown): asserts value is number {
   if (!Number.isInteger(value) || (value as number) <= 0) {
     throw new RangeError(`${call}: ${name} must be a positive integer, got ${show(value)}`);
   }
@@ -36,6 +36,8 @@ export function drawSeed(generator: Generator | null): bigint {
 export class SequentialSampler extends Sampler {
   constructor(readonly dataSource: Sized) {
     super();
+    checkCount('SequentialSampler', arguments, 1);
+    checkSized('SequentialSampler', 'a dataset', dataSource);
   }
   get length(): number {
     return this.dataSource.length;
@@ -68,8 +70,9 @@ export class RandomSampler extends Sampler {
     ...args: Arguments<typeof randomCall.schema>
   ) {
     super();
+    checkSized('RandomSampler', 'a dataset', dataSource);
     [this.replacement, this.count, this.generator] = randomCall.read(args);
-    checkCount('RandomSampler', this.count === null ? "the dataset's length" : 'numSamples', this.numSamples);
+    checkPositive('RandomSampler', this.count === null ? "the dataset's length" : 'numSamples', this.numSamples);
   }
   get numSamples(): number {
     return this.count ?? this.dataSource.length;
@@ -103,6 +106,7 @@ export class SubsetRandomSampler extends Sampler {
     ...args: Arguments<typeof subsetCall.schema>
   ) {
     super();
+    checkIndices('SubsetRandomSampler', indices);
     [this.generator] = subsetCall.read(args);
   }
   get length(): number {
@@ -126,8 +130,8 @@ export class WeightedRandomSampler extends Sampler {
   ) {
     super();
     [this.replacement, this.generator] = weightedCall.read(args);
-    checkCount('WeightedRandomSampler', 'numSamples', numSamples);
-    this.weights = asTensor(weights as number[], { dtype: 'float64' });
+    checkPositive('WeightedRandomSampler', 'numSamples', numSamples);
+    this.weights = renamed('WeightedRandomSampler', () => asTensor(weights as number[], { dtype: 'float64' }));
     if (this.weights.shape.length !== 1) {
       throw new TenfoldError(
         'shape',
@@ -151,7 +155,9 @@ export class BatchSampler extends Sampler<number[]> {
     readonly dropLast: boolean,
   ) {
     super();
-    checkCount('BatchSampler', 'batchSize', batchSize);
+    checkCount('BatchSampler', arguments, 3);
+    checkIterable('BatchSampler', 'a sampler', sampler);
+    checkPositive('BatchSampler', 'batchSize', batchSize);
     if (typeof dropLast !== 'boolean')
       throw new TypeError(`BatchSampler: dropLast must be a boolean, got ${show(dropLast)}`);
   }
