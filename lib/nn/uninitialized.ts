@@ -10,7 +10,7 @@ const codeFor = (call: string, dtype: DType | null | undefined): Code =>
 function untouchable(call: string): TenfoldError {
   return new TenfoldError(
     'state',
-    `${call}: it has no shape and no elements yet; a lazy module takes them from its first input: call its forward first`,
+    `${call}: an UninitializedParameter has no shape and no elements yet; a lazy module takes them from its first input: call its forward first`,
   );
 }
 interface Wanted {
