@@ -12,7 +12,9 @@ describe('lazy layers', () => {
     );
     const parameters = net.parameters();
     expect(parameters.map(String)).toEqual(['<UninitializedParameter>', '<UninitializedParameter>', '<UninitializedParameter>']); // prettier-ignore
-    expect(() => parameters[0]!.shape).toThrow('UninitializedParameter: an UninitializedParameter has no shape and no elements yet');
+    expect(() => parameters[0]!.shape).toThrow(
+      'UninitializedParameter: an UninitializedParameter has no shape and no elements yet',
+    );
     expect(() => parameters[0]!.mul(2)).toThrow('UninitializedParameter');
     net.double().train();
     expect(net.forward(ones(5, 3).double()).shape).toEqual([5, 1]);
