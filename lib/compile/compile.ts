@@ -6,6 +6,7 @@ import { checkOptions, show } from '../errors.js';
 import { mode } from '../autograd/mode.js';
 import { timed, timer } from '../native/timer.js';
 import { capture } from '../tensor/capture.js';
+import type { Tensor } from '../tensor/tensor.js';
 import { Entry } from './entry.js';
 import { connect, connectFirst, recordGradients, type Gradients } from './gradients.js';
 import { Plan } from './explain.js';
@@ -38,6 +39,8 @@ interface Known {
   readonly gradients: Gradients | null;
   readonly plan: Plan;
 }
+
+const sameLayout = (a: Tensor, b: Tensor): boolean => a.shape === b.shape && a.strides === b.strides;
 
 class CompiledFunction {
   private readonly known: Known[] = [];
@@ -123,6 +126,11 @@ class CompiledFunction {
         made.catch(() => {});
         recording.refuse(this.name, 'the function is async; await outside, and compile the synchronous parts');
       }
+      const resized = inner.findIndex(
+        (t, i) => t.storage !== flat.tensors[i]!.storage || !sameLayout(t, flat.tensors[i]!),
+      );
+      if (resized >= 0)
+        recording.refuse(this.name, `argument ${resized} was given other sizes in place (resize_, t_); do so outside`);
       return { result: made, gradients: recordGradients(recording, made, inner) };
     });
     if (!recording.isUnsettled) {

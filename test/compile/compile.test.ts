@@ -337,6 +337,10 @@ describe('refused with the line', () => {
     }
     expect(f.plans).toHaveLength(0);
   });
+  it('arguments that change their own sizes', () => {
+    for (const change of [(x: Tensor) => x.t_(), (x: Tensor) => x.resize_(3)])
+      expect(() => compile(change)(ones(2, 3))).toThrow(/argument 0 was given other sizes in place/);
+  });
   it('an async function', () => {
     expect(() => compile(async (x: Tensor) => Promise.resolve(x))(ones(1))).toThrow(/is async/);
   });

@@ -1,6 +1,7 @@
 /**
  * Recorded samples of every operator, compiled: the replay gives what the function gives, bit for bit. Operators whose result
- * has a shape that depends on values, or that look at values in JavaScript, are refused when they are recorded.
+ * has a shape that depends on values, or that look at values in JavaScript, are refused when they
+ * are recorded.
  *
  *   COMPILE_WHOLE=1 npx vitest run test/compile/operators.test.ts     all samples, not two of each
  */
@@ -23,8 +24,9 @@ const { COMPILE_WHOLE } = process.env;
 const REFUSED = new Set(
   (
     '__getitem__ allclose argwhere bincount equal gradient histc histogram histogramdd index_put item linalg.cholesky_ex ' +
-    'linalg.lstsq linalg.lu linalg.lu_factor linalg.lu_factor_ex linalg.lu_solve linalg.solve_ex linspace lu lu_solve ' +
+    'linalg.ldl_solve linalg.lstsq linalg.lu linalg.lu_factor linalg.lu_factor_ex linalg.lu_solve linalg.solve_ex linspace lu lu_solve ' +
     'lu_unpack masked_select matrix_exp narrow nn.functional.ctc_loss nn.functional.embedding_bag ' +
+    'nn.functional.fractional_max_pool2d nn.functional.fractional_max_pool3d resize_ resize_as_ ' +
     'nn.functional.multilabel_margin_loss nn.functional.one_hot nn.functional.rrelu nonzero nonzero_static ' +
     'repeat_interleave tensor_split unique'
   ).split(' '),
