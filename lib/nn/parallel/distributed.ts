@@ -62,7 +62,7 @@ const stateOf = new WeakMap<DistributedDataParallel, State>();
  * - `gradientAsBucketView`: `.grad` is the memory that is exchanged (the default here; PyTorch's is false).
  * - `deviceIds`, `outputDevice`, `dim`, `checkReduction`: PyTorch's, for other devices; nothing but the processor is taken.
  *
- *     await initProcessGroup('gloo');
+ *     initProcessGroup('gloo');
  *     const model = new nn.parallel.DistributedDataParallel(new Net());
  *     lossFn.forward(model.forward(x), y).backward();
  *     optimizer.step();
