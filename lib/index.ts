@@ -22,6 +22,12 @@ export {
 } from './autograd/mode.js';
 export * as autograd from './autograd/index.js';
 export * as nn from './nn/index.js';
+// What torch has at its top with the arguments of torch.nn.functional.
+export {
+  adaptiveAvgPool1d, avgPool1d, bilinear, celu, channelShuffle, conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d,
+  convTranspose3d, cosineSimilarity, groupNorm, hardshrink, layerNorm, maxPool1d, maxPool2d, maxPool3d, pairwiseDistance, pdist,
+  pixelShuffle, pixelUnshuffle, prelu, rmsNorm, selu, threshold,
+} from './nn/functional/index.js'; // prettier-ignore
 export { nativeBatchNorm, nativeGroupNorm, nativeLayerNorm } from './nn/functional/nativeNorms.js';
 export { gridSampler, gridSampler2d, gridSampler3d } from './nn/functional/upsample.js';
 export { detectAnomaly } from './autograd/mode.js';

@@ -117,24 +117,39 @@ export const newEmptyStrided = defineOp(
   }),
 );
 
-const unravel = signature('unravelIndex(Tensor indices, int[] shape)');
-/** Positions in a flattened tensor of a shape as a list of indices, one tensor for each dim. See torch.unravel_index. */
-export function unravelIndex(...args: Arguments<typeof unravel.schema>): Tensor[] {
-  const [indices, given] = unravel.read(args);
-  if (indices.isFloatingPoint() || indices.code === Code.bool)
-    throw new TypeError(`unravelIndex: indices must be integers, got ${indices.dtype}`);
-  const shape = checkSizes('unravelIndex', typeof given === 'number' ? [given] : given);
-  const places = indices.to('int64');
-  let step = 1;
-  return shape
-    .map((_, i) => shape.length - 1 - i)
-    .map((dim) => {
-      const size = Math.max(shape[dim]!, 1);
-      const out = places.floorDivide(step).remainder(size);
-      step *= size;
-      return out;
-    })
-    .reverse();
+const unravel = signature('unravelIndex(Tensor indices, any shape)');
+type WideSizes = number | bigint | readonly (number | bigint)[];
+/** Sizes as bigints, of which one may be beyond what a number holds. */
+function wideSizes(given: unknown): bigint[] {
+  const list: unknown[] = Array.isArray(given) ? given : [given];
+  return list.map((size) => {
+    if (typeof size !== 'bigint' && !Number.isInteger(size))
+      throw new TypeError(`unravelIndex: 'shape' must be an integer or a list of integers, got ${show(given)}`);
+    const value = BigInt(size as bigint);
+    if (value < 0n) throw new RangeError(`unravelIndex: sizes must not be negative, got ${show(given)}`);
+    return value;
+  });
+}
+/**
+ * Positions in a flattened tensor of a shape as a list of indices, one tensor for each dim; sizes are numbers or bigints, and their
+ * product below 2^63. See torch.unravel_index.
+ */
+export function unravelIndex(
+  ...args: [indices: Tensor, shape: WideSizes | { shape: WideSizes }] | [options: { indices: Tensor; shape: WideSizes }]
+): Tensor[] {
+  const [places, given] = unravel.read(args as Arguments<typeof unravel.schema>);
+  if (places.isFloatingPoint() || places.code === Code.bool)
+    throw new TypeError(`unravelIndex: indices must be integers, got ${places.dtype}`);
+  const sizes = wideSizes(given);
+  const steps: bigint[] = [];
+  let step = 1n;
+  for (const size of [...sizes].reverse()) {
+    steps.unshift(step);
+    step *= size > 0n ? size : 1n;
+  }
+  if (step >= 1n << 63n) throw new RangeError(`unravelIndex: 'shape' has more elements than 2^63: ${show(given)}`);
+  const wide = places.to('int64');
+  return sizes.map((size, i) => wide.floorDivide(steps[i]!).remainder(size > 0n ? size : 1n));
 }
 
 /**

@@ -92,6 +92,5 @@ export const EXCEPTIONS: Record<string, Exception> = {
   'special.hermite_polynomial_he': { slack: 4, reason: 'PyTorch’s recurrence is in float32' },
   'special.log_ndtr': { slack: 40, reason: 'PyTorch’s float32', skip: { 3: INFINITE_SLOPE, 9: INFINITE_SLOPE } },
   'special.modified_bessel_i0': { skip: { 3: INFINITE_I0, 9: INFINITE_I0 } },
-  unravel_index: { skip: { 4: 'a size that no number holds' } },
   pow: { slack: 20, reason: 'large exponents magnify the rounding of log' },
 };
