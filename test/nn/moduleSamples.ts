@@ -99,7 +99,8 @@ function build(name: string, row: ModuleSample | ModuleError, more: Record<strin
 function tensorsOf(x: unknown): Tensor[] {
   if (x instanceof tf.Tensor) return [x];
   if (x instanceof nn.utils.rnn.PackedSequence) return [x.data];
-  return Array.isArray(x) ? x.flatMap(tensorsOf) : [];
+  // A list, or an op's results with names.
+  return typeof x === 'object' && x !== null && Symbol.iterator in x ? [...(x as Iterable<unknown>)].flatMap(tensorsOf) : []; // prettier-ignore
 }
 const codedTensors = (c: CodedValue): CodedTensor[] =>
   Array.isArray(c) ? c.flatMap((x) => codedTensors(x as CodedValue))
