@@ -205,8 +205,10 @@ export const pow: Overload<'pow', typeof powTensor, typeof powScalar> = overload
 export const atan2 = defineOp('atan2[_](Tensor self, Tensor other)', (): OpDef => ({
   forward: (self: Tensor, other: Tensor, into?: Tensor) => binary(K.atan2, 'atan2', self, other, To.float, into),
   backward: {
-    self: d('self', 'other', (grad, self, other) => grad.mul(other.mul(inverseSquare(self, other)))),
-    other: d('self', 'other', (grad, self, other) => grad.mul(self.neg().mul(inverseSquare(self, other)))),
+    self: d('self', 'other', (grad, self, other) => grad.mul(other.to(grad.dtype).mul(inverseSquare(self, other)))),
+    other: d('self', 'other', (grad, self, other) =>
+      grad.neg().mul(self.to(grad.dtype).mul(inverseSquare(self, other))),
+    ),
   },
 }));
 /** 1 / (a² + b²), and 0 at the origin, where the angle has no derivative. */

@@ -110,6 +110,8 @@ it('backward takes what forward took', () => {
     tf.logaddexp(flags, x),
     tf.logaddexp2(x, flags),
     tf.igamma(flags, x),
+    tf.atan2(flags, x),
+    tf.atan2(x, flags),
     ones(5, 1).scatterReduce(0, tf.zeros(0, 5, { dtype: 'int64' }), x.reshape(2, 1), 'sum', { includeSelf: false }),
     ones(5, 1).scatterReduce(0, tf.zeros(0, 5, { dtype: 'int64' }), x.reshape(2, 1), 'amax'),
     ones(5).scatterAdd(0, tf.zeros(0, { dtype: 'int64' }), x),

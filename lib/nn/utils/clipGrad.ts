@@ -95,7 +95,8 @@ const withNormCall = signature('clipGradsWithNorm_(float maxNorm, Tensor totalNo
 export function clipGradsWithNorm_(parameters: TensorsOrOne, ...args: Rest<typeof withNormCall.schema>): void {
   const [maxNorm, total] = withNormCall.read(args);
   checkLimit('clipGradsWithNorm_', 'maxNorm', maxNorm);
-  scale(gradsOf('clipGradsWithNorm_', parameters), maxNorm, total);
+  const grads = gradsOf('clipGradsWithNorm_', parameters);
+  renamed('clipGradsWithNorm_', () => scale(grads, maxNorm, total));
 }
 
 const clipValueCall = signature('clipGradValue_(float clipValue, bool? foreach=null)');
