@@ -21,8 +21,8 @@ const K = {
   mode: kernel('mode')[Code.i64]!,
 };
 
-/** Several results, by position and by name. */
-const pair = (values: Tensor, indices: Tensor): Tensor[] => Object.assign([values, indices], { values, indices });
+/** Several results, which the schemas name. */
+const pair = (values: Tensor, indices: Tensor): Tensor[] => [values, indices];
 
 // ---- along a dim -----------------------------------------------------------------------------------------------------
 

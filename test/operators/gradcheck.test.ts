@@ -329,6 +329,7 @@ const ROWS: Record<string, Row[]> = {
     (a, b, w) => F.binaryCrossEntropyWithLogits(a, b, { posWeight: w, reduction }), x(2, 3), between(0.1, 0.9, 2, 3),
     between(0.5, 2, 3),
   ]), // prettier-ignore
+  'to, a device before the dtype': [[(a) => tf.to(a, 'cpu', 'float64'), x(3)]],
   softMarginLoss: [[(a) => F.softMarginLoss(a, tf.tensor(Float64Array.of(1, -1, 1))), x(3)]],
   'losses of logits that are 0': [
     [(a) => F.softMarginLoss(a, tf.tensor(Float64Array.of(1, -1))), tf.zeros(2, { dtype: 'float64' }).requiresGrad_()],
