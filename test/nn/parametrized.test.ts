@@ -214,9 +214,10 @@ describe('prune', () => {
     expect(() => prune.l1Unstructured(module, 'weight', 1.5)).toThrow(/amount must be a number of elements/);
     expect(() => prune.l1Unstructured(module, 'weight', 5)).toThrow(/amount 5 is more than the 4/);
     expect(() => prune.lnStructured(module, 'bias', 1, 2, 0)).toThrow(/tensors of at least two dims, got \[2\]/);
+    expect(() => prune.l1Unstructured(1 as never, 'weight', 1)).toThrow(/l1Unstructured: expected a module, got 1/);
     expect(() => prune.identity(module, 'x')).toThrow(/no parameter 'x'/);
     expect(() => prune.remove(module, 'weight')).toThrow(/'weight' of Linear is not pruned/);
-    expect(() => prune.customFromMask(module, 'weight', tf.ones(3))).toThrow(/CustomFromMask: mask must be \[2, 2\]/);
+    expect(() => prune.customFromMask(module, 'weight', tf.ones(3))).toThrow(/customFromMask: mask must be \[2, 2\]/);
     expect(() => prune.l1Unstructured(module, 'weight', 1, tf.ones(3))).toThrow(/importanceScores must have/);
     expect(Object.keys(module.stateDict())).toEqual(['weight', 'bias']);
   });

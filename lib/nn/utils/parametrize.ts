@@ -55,6 +55,8 @@ export class ParametrizationList extends ModuleList<Parametrization> {
   unsafe: boolean;
   constructor(parametrizations: readonly Parametrization[], original: Tensor, unsafe = false) {
     super(parametrizations);
+    if (!(original instanceof Tensor))
+      throw new TypeError(`ParametrizationList: original must be a tensor, got ${show(original)}`);
     let value = original.detach() as Tensor | Tensor[];
     for (const p of [...parametrizations].reverse()) {
       if (typeof p.rightInverse !== 'function') continue;

@@ -5,7 +5,7 @@
  * An amount is a number of elements (or channels) where it is an integer, else a part of them: 0.3. Of all of them, say so by their
  * number: JavaScript's 1.0 is the integer 1.
  */
-import { TenfoldError, show } from '../../errors.js';
+import { TenfoldError, rename, show } from '../../errors.js';
 import { isFloatCode } from '../../dtype.js';
 import { noGrad } from '../../autograd/mode.js';
 import { cat } from '../../ops/joining.js';
@@ -271,13 +271,30 @@ function applyTo(method: BasePruningMethod, module: Module, name: string, scores
   new Pruned(property, key, method).start(module, weight, ownMemory(mask));
 }
 
+/** Prunes by a method; errors name the function that the user called. */
+function pruneBy<M extends Module>(
+  call: string,
+  module: M,
+  name: string,
+  method: () => BasePruningMethod,
+  scores: Tensor | null = null,
+): M {
+  if (!(module instanceof Module)) throw new TypeError(`${call}: expected a module, got ${show(module)}`);
+  try {
+    return method().apply(module, name, scores);
+  } catch (error) {
+    if (error instanceof TypeError) throw new TypeError(error.message.replace(/^\w+(?=: )/, call), { cause: error });
+    throw rename(call, error);
+  }
+}
+
 /** Adds a mask of ones, by which nothing is pruned. See torch.nn.utils.prune.identity. */
 export function identity<M extends Module>(module: M, name: string): M {
-  return new Identity().apply(module, name);
+  return pruneBy('identity', module, name, () => new Identity());
 }
 /** Prunes random elements. See torch.nn.utils.prune.random_unstructured. */
 export function randomUnstructured<M extends Module>(module: M, name: string, amount: number): M {
-  return new RandomUnstructured(amount).apply(module, name);
+  return pruneBy('randomUnstructured', module, name, () => new RandomUnstructured(amount));
 }
 /**
  * Prunes the elements of least magnitude, or of least score. See torch.nn.utils.prune.l1_unstructured.
@@ -293,11 +310,11 @@ export function l1Unstructured<M extends Module>(
   amount: number,
   importanceScores: Tensor | null = null,
 ): M {
-  return new L1Unstructured(amount).apply(module, name, importanceScores);
+  return pruneBy('l1Unstructured', module, name, () => new L1Unstructured(amount), importanceScores);
 }
 /** Prunes random channels along `dim`. See torch.nn.utils.prune.random_structured. */
 export function randomStructured<M extends Module>(module: M, name: string, amount: number, dim: number): M {
-  return new RandomStructured(amount, dim).apply(module, name);
+  return pruneBy('randomStructured', module, name, () => new RandomStructured(amount, dim));
 }
 /** Prunes the channels along `dim` of least n-norm. See torch.nn.utils.prune.ln_structured. */
 export function lnStructured<M extends Module>(
@@ -308,11 +325,11 @@ export function lnStructured<M extends Module>(
   dim: number,
   importanceScores: Tensor | null = null,
 ): M {
-  return new LnStructured(amount, n, dim).apply(module, name, importanceScores);
+  return pruneBy('lnStructured', module, name, () => new LnStructured(amount, n, dim), importanceScores);
 }
 /** Prunes what a mask of the parameter's shape says. See torch.nn.utils.prune.custom_from_mask. */
 export function customFromMask<M extends Module>(module: M, name: string, mask: Tensor): M {
-  return new CustomFromMask(mask).apply(module, name);
+  return pruneBy('customFromMask', module, name, () => new CustomFromMask(mask));
 }
 /**
  * Prunes several parameters, [module, name] pairs, as if they were one: a method of single elements, such as L1Unstructured, made
