@@ -23,7 +23,7 @@ interface Target {
 
 // What ends the process, waits, writes files or changes what all calls share.
 const LEFT_OUT =
-  /^(save|saveAsync|load\w*|setNumThreads|setDefaultDtype|setGradEnabled|setPrint[oO]ptions|detectAnomaly|memoryScope|MemoryScope|inferenceMode|useDeterministic\w*|emptyCache|seed|setFlushDenormal|export|isTensor)$/;
+  /^(save|saveAsync|load\w*|setNumThreads|setDefaultDtype|setGradEnabled|setPrint[oO]ptions|detectAnomaly|memoryScope|MemoryScope|inferenceMode|useDeterministic\w*|emptyCache|seed|setFlushDenormal|export|isTensor|SummaryWriter)$/;
 /** What is reachable but not meant for users: only that it does no harm is asked. */
 const INTERNAL =
   /^(alias|become|byteStart|copy|denseFor|dropGrad|opaqueView|rawClone|rawCopy|rawDense|setNode|standAlone|stridedView|turnInto|sliceOp|whereMethod|checkPacked|toJSON)$/;
