@@ -112,6 +112,10 @@ export class ZeroRedundancyOptimizer extends Optimizer {
       );
     return this.whole;
   }
+  /** Live options are the optimizer's within, which checks them at its own step. */
+  protected override checkGroup(): void {
+    return;
+  }
   /** Goes on from a whole checkpoint, of which each rank keeps its share. */
   override loadStateDict(stateDict: OptimizerStateDict): void {
     this.inner.loadStateDict(stateDict);

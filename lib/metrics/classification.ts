@@ -2,7 +2,7 @@
 import { TenfoldError, renamed } from '../errors.js';
 import { signature, type Arguments } from '../op/schema.js';
 import { formatShape } from '../tensor/shape.js';
-import { Tensor } from '../tensor/tensor.js';
+import { type Tensor } from '../tensor/tensor.js';
 import { tensor } from '../ops/creation.js';
 import { Metric } from './metric.js';
 

@@ -103,8 +103,9 @@ export class R2Score extends Metric<number> {
   protected value(): number {
     if (this.count < 2) throw new TenfoldError('value', `${this.call}: needs at least two samples, got ${this.count}`);
     const each = Array.from(this.#mean, (_, i) => {
-      if (this.#spread[i]! === 0) return this.#error[i]! === 0 ? 1 : 0;
-      return 1 - this.#error[i]! / this.#spread[i]!;
+      const [spread, error] = [this.#spread[i]!, this.#error[i]!];
+      if (spread === 0) return error === 0 ? 1 : 0;
+      return 1 - error / spread;
     });
     return each.reduce((a, b) => a + b, 0) / each.length;
   }

@@ -699,7 +699,7 @@ export class Tensor extends Stamped {
   }
 }
 
-// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging, @typescript-eslint/no-empty-object-type
 export interface Tensor extends Methods<typeof ops> {}
 
 /**

@@ -229,7 +229,7 @@ export function normalize(...args: Arguments<typeof normalizeSchema.schema>): Te
   if (!image.isFloatingPoint())
     throw new TenfoldError('dtype', `normalize: expected a floating-point image, got ${image.dtype}; toDtype(image, 'float32', { scale: true }) makes one`); // prettier-ignore
   const [m, s] = [colour('normalize', mean, image), colour('normalize', std, image)];
-  if (Boolean(s.eq(0).any().item())) throw new RangeError(`normalize: std must not be 0 in ${image.dtype}, got ${show(std)}`); // prettier-ignore
+  if (s.eq(0).any().item()) throw new RangeError(`normalize: std must not be 0 in ${image.dtype}, got ${show(std)}`); // prettier-ignore
   return inplace ? image.sub_(m).div_(s) : image.sub(m).div(s);
 }
 

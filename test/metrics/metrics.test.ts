@@ -141,7 +141,7 @@ describe('corners', () => {
       ],
       [
         () => metrics.f1Score(labels([0]), labels([0]), { avrage: 'macro' } as object),
-        "F1Score: unknown option 'avrage', did you mean 'average'?",
+        "f1Score: unknown option 'avrage', did you mean 'average'?",
       ],
       [() => metrics.auroc(rand(3), labels([1, 1, 1])), 'auroc: of 3 samples 3 are of class 1'],
       [() => metrics.auroc(tensor([NaN, 1]), labels([0, 1])), 'auroc: the scores hold NaN'],

@@ -204,6 +204,9 @@ const withoutSigns = (U: Tensor, S: Tensor, V: Tensor): Tensor[] => {
 const singular = (rank: 1 | 2): Tensor =>
   tf.tensor([[1, 2, -1], rank === 1 ? [2, 4, -2] : [0.5, 3, 2], [-1, -2, 1]], { dtype: 'float64' }).requiresGrad_();
 
+/** A 3 × 3 matrix whose eigenvalues are real, and apart. */
+const spectrum = (a: Tensor): Tensor => a.mul(0.1).add(tf.diag(tf.tensor([1, 2, 4], { dtype: 'float64' })));
+
 /** What the samples leave out: the name of the op, and calls of it. */
 const ROWS: Record<string, Row[]> = {
   'pow of a number': [[(e) => tf.pow(2.5, e), x(2, 3)], [(e) => tf.pow(0.3, e), x()]],
@@ -378,6 +381,24 @@ const ROWS: Record<string, Row[]> = {
   // The base may have been transposed itself.
   'in place on a view of a detached one': [
     [(a) => { const y = tf.zeros(3, 2, { dtype: 'float64' }).t().detach(); y.select(1, 2).copy_(a); y.narrow(1, 1, 2).sin_(); return [y, y.t().mul(2)]; }, x(2)],
+  ],
+  // Random projections, the same ones each time.
+  'low rank': [
+    [(a) => { tf.manualSeed(0); const [U, S, V] = tf.svdLowrank(a, 3); return withoutSigns(U!, S!, V!); }, generic(4, 3)],
+    [(a) => { tf.manualSeed(0); const [U, S, V] = tf.pcaLowrank(a, 3); return withoutSigns(U!, S!, V!); }, generic(5, 3)],
+  ],
+  // In the order of the eigenvalues: which comes first is anybody's choice, and so are the vectors' signs.
+  'real spectra': [
+    [(a) => { const [values, vectors] = tf.linalg.eig(spectrum(a)); const order = values!.argsort(); return [values!.index(order), vectors!.indexSelect(1, order).square()]; }, x(3, 3)],
+    [(a) => tf.linalg.eigvals(spectrum(a)).sort().values, x(3, 3)],
+  ],
+  'pools of chance, pools of powers, other names': [
+    [(a) => { tf.manualSeed(0); return F.fractionalMaxPool2d(a, 2, [3, 2]) as Tensor; }, x(1, 2, 6, 5)],
+    [(a) => { tf.manualSeed(0); return F.fractionalMaxPool3d(a, 2, [2, 2, 2]) as Tensor; }, x(1, 1, 4, 5, 4)],
+    [(a) => F.lpPool3d(a, 2, 2), between(0.5, 2, 1, 2, 4, 4, 2)],
+    [(a) => F.upsample(a, { scaleFactor: 2, mode: 'bilinear' }), x(1, 2, 3, 2)],
+    [(a, g) => tf.gridSampler(a, g, 0, 0, false), x(1, 2, 4, 4), between(-0.8, 0.8, 1, 2, 2, 2)],
+    [(a, g) => tf.gridSampler2d(a, g, 0, 1, true), x(1, 2, 4, 4), between(-0.8, 0.8, 1, 2, 2, 2)],
   ],
   // … and forget what they overwrite.
   'in place without derivative': [

@@ -46,7 +46,7 @@ it('serves a folder until SIGTERM', async () => {
 
 it.each([
   [['--help'], 0, 'Usage: tenfold serve FOLDER'],
-  [[], 2, "tenfold: what to do? 'tenfold serve FOLDER'; got ''"],
+  [[], 2, "tenfold: what to do? 'tenfold serve FOLDER' or 'tenfold build-distributed'; got ''"],
   [['serve'], 2, "tenfold: 'tenfold serve' takes one folder"],
   [['serve', 'x', '--prt', '1'], 2, "tenfold: Unknown option '--prt'"],
   [['serve', 'x', '--port', 'y'], 2, "tenfold: --port must be a number, got 'y'"],

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { Generator, defaultGenerator, manualSeed, nn, rand, randint, tensor, transforms, zeros, type Tensor } from '../../lib/index.js'; // prettier-ignore
+import { Generator, defaultGenerator, manualSeed, type nn, rand, randint, tensor, transforms, zeros, type Tensor } from '../../lib/index.js'; // prettier-ignore
 
 interface Encoded {
   dtype: Tensor['dtype'];
