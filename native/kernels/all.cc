@@ -35,6 +35,7 @@ std::vector<Kernel> allKernels(int64_t target) {
       indexKernels(target),
       sortKernels(target),
       resampleKernels(target),
+      gridSampleKernels(target),
       gemmKernels(target),
       linalgKernels(target),
       qrKernels(target),

@@ -35,6 +35,7 @@ KernelTable svdKernels(int64_t target);         // singular values and vectors
 KernelTable specialKernels(int64_t target);     // Bessel functions, orthogonal polynomials, incomplete gamma functions
 KernelTable distanceKernels(int64_t target);    // distances of all pairs of rows
 KernelTable resampleKernels(int64_t target);    // interpolation, padding by reflection and the like, unfold and fold
+KernelTable gridSampleKernels(int64_t target);  // samples of images at points
 
 // Every kernel for one instruction set; the index is the id that a frame begins with.
 std::vector<Kernel> allKernels(int64_t target);

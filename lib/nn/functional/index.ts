@@ -16,6 +16,7 @@ export {
 export { alphaDropout, dropout, dropout1d, dropout2d, dropout3d, featureAlphaDropout } from './dropout.js';
 export { embedding, embeddingBag, oneHot } from './embedding.js';
 export { fractionalMaxPool2d, fractionalMaxPool3d } from './fractionalPooling.js';
+export { affineGrid, gridSample } from './gridSample.js';
 export { bilinear, linear } from './linear.js';
 export { linearCrossEntropy } from './linearCrossEntropy.js';
 export {
@@ -30,4 +31,4 @@ export {
 } from './pooling.js'; // prettier-ignore
 export { interpolate, pad } from './resample.js';
 export { upsample, upsampleBilinear, upsampleNearest } from './upsample.js';
-export { affineGrid, channelShuffle, fold, gridSample, pixelShuffle, pixelUnshuffle, unfold } from './vision.js';
+export { channelShuffle, fold, pixelShuffle, pixelUnshuffle, unfold } from './vision.js';

@@ -4,7 +4,7 @@ import { formatShape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { defineOp, type OpDef } from '../../op/define.js';
 import { interpolate } from './resample.js';
-import { gridSample } from './vision.js';
+import { gridSample } from './gridSample.js';
 
 type Size = number | readonly number[] | null;
 
