@@ -102,9 +102,13 @@ def interpolate():
     return forward(lambda: F.interpolate(x, scale_factor=2, mode="linear"))
 
 
-def grid_sample():
+def grid_sample(train):
     x, grid = fill(101, [4, 16, 128, 128]), fill(102, [4, 128, 128, 2])
-    return forward(lambda: F.grid_sample(x, grid, align_corners=False))
+
+    def f():
+        return F.grid_sample(x, grid, align_corners=False)
+
+    return forward_backward(f, fill(104, [4, 16, 128, 128]), {"x": x, "grid": grid}) if train else forward(f)
 
 
 def ctc():
@@ -132,7 +136,8 @@ KERNELS = {
     "move.roll": lambda: on_matrix(lambda x: x.roll((3, 5), (0, 1))),
     "move.pad-reflect1d": pad_reflect,
     "move.interpolate-linear1d": interpolate,
-    "move.gridSample": grid_sample,
+    "move.gridSample": lambda: grid_sample(False),
+    "move.gridSample-fwdbwd": lambda: grid_sample(True),
     "ctc-loss.fwdbwd": ctc,
     **{f"attention.{name}": (lambda name=name: attention(name, False)) for name in ATTENTION},
     **{f"attention.{name}-fwdbwd": (lambda name=name: attention(name, True)) for name in ATTENTION},

@@ -18,6 +18,12 @@ function embedding(train: boolean): Subject {
   return train ? forwardBackward(f, fill(104, [8, 128, 384]), { weight }) : forward(f);
 }
 
+function gridSample(train: boolean): Subject {
+  const [x, grid] = [fill(101, [4, 16, 128, 128]), fill(102, [4, 128, 128, 2])];
+  const f = (): Tensor => F.gridSample(x, grid, { alignCorners: false });
+  return train ? forwardBackward(f, fill(104, [4, 16, 128, 128]), { x, grid }) : forward(f);
+}
+
 function ctc(): Subject {
   const [steps, batch, classes, length] = [500, 8, 64, 100];
   const logits = fill(101, [steps, batch, classes], 3);
@@ -72,9 +78,7 @@ export const movement: Tasks = {
     const x = fill(101, [8, 16, 1 << 14]);
     return forward(() => F.interpolate(x, { scaleFactor: 2, mode: 'linear' }));
   },
-  'move.gridSample': () => {
-    const [x, grid] = [fill(101, [4, 16, 128, 128]), fill(102, [4, 128, 128, 2])];
-    return forward(() => F.gridSample(x, grid, { alignCorners: false }));
-  },
+  'move.gridSample': () => gridSample(false),
+  'move.gridSample-fwdbwd': () => gridSample(true),
   'ctc-loss.fwdbwd': ctc,
 };
