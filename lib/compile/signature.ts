@@ -103,8 +103,8 @@ export class Signature {
   }
 
   /** From now on only a call with this very memory fits. */
-  pin(number: number, { storage }: Tensor): void {
-    this.guards[number]!.pinned = storage;
+  pin(number: number, tensor: Tensor): void {
+    this.guards[number]!.pinned = tensor.storage;
   }
 
   matches({ tensors, rest }: Flat): boolean {

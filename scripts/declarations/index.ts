@@ -310,7 +310,10 @@ export class Declarations {
     const kind = (type.typeName as ts.Identifier).text;
     const [first, second] = type.typeArguments ?? [];
     if ((kind !== 'OptionArgs' && kind !== 'ScheduleArgs') || !first || !second) return null;
-    const whole = kind === 'OptionArgs' ? second.getText(source) : `${first.getText(source)} & Common`;
+    const whole =
+      kind === 'OptionArgs'
+        ? second.getText(source)
+        : `${first.getText(source)} & { /** The epoch to resume at; -1 starts afresh. */ lastEpoch?: number }`;
     const param = (name: string, text: string, optional: boolean): FormParameter => {
       const own = { name, kind: 'any', nullable: false, optional: false, keywordOnly: false, default: undefined };
       return { name, type: text, optional, rest: false, doc: describeParameter(own, kind) };

@@ -69,14 +69,14 @@ describe('holds', () => {
     }
   });
 
-  // 16 when published: the library that stands in for the prebuilt one is not stripped of its symbols. Declarations that an
-  // editor can show are 1.7 MB of it; as tsc writes them they would be 0.8.
-  test('at most 17 MB for one platform', () => {
+  // 8.1 are the library with its three instruction sets, 3.2 the sources that maps point to, 2.2 those maps, 1.8 declarations that an
+  // editor can show; as tsc writes them they would be 0.8.
+  test('at most 18.5 MB for one platform', () => {
     const bytes = (folder: string, skip: RegExp): number =>
       filesUnder(folder).reduce((sum, file) => sum + (skip.test(file) ? 0 : statSync(join(folder, file)).size), 0);
     const own = readdirSync(join(installed, 'prebuilds', platform));
     const largest = Math.max(...own.map((file) => statSync(join(installed, 'prebuilds', platform, file)).size));
-    expect(bytes(installed, /^prebuilds\//) + largest).toBeLessThan(17e6);
+    expect(bytes(installed, /^prebuilds\//) + largest).toBeLessThan(18.5e6);
   });
 });
 
