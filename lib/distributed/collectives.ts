@@ -18,25 +18,11 @@ import type { Loan } from './memory.js';
 import { ReduceOp, type Work } from './types.js';
 import type { GroupWork } from './work.js';
 
-/** The order is native/distributed/collectives.h's. */
-const enum Op {
-  allReduce,
-  broadcast,
-  reduce,
-  allGather,
-  gather,
-  scatter,
-  reduceScatter,
-  allToAll,
-  barrier,
-  monitoredBarrier,
-}
-
-/** The order is native/distributed/reduce.h's. */
-const REDUCTIONS: readonly string[] = ['sum', 'product', 'min', 'max', 'band', 'bor', 'bxor'];
+/** Reductions of bits, which floats have not. */
+const OF_BITS: readonly string[] = [ReduceOp.BAND, ReduceOp.BOR, ReduceOp.BXOR];
 
 interface Reduction {
-  reduce: number;
+  reduce: string;
   average: boolean;
 }
 
@@ -49,24 +35,23 @@ function reduction(call: string, op: string, t: Tensor): Reduction {
         'dtype',
         `${call}: an average of ${t.dtype} has no place in ${t.dtype}; use ReduceOp.SUM, or floats`,
       );
-    return { reduce: 0, average: true };
+    return { reduce: ReduceOp.SUM, average: true };
   }
-  const reduce = REDUCTIONS.indexOf(word);
-  if (reduce < 0)
+  if (!Object.values<string>(ReduceOp).includes(word))
     throw new TenfoldError(
       'value',
       `${call}: op must be one of ${Object.values(ReduceOp).join(', ')}, got ${show(op)}`,
     );
-  if (reduce >= 4 && isFloatCode(t.code))
+  if (OF_BITS.includes(word) && isFloatCode(t.code))
     throw new TenfoldError('dtype', `${call}: op '${word}' is for bits of integers and bool, got ${t.dtype}`);
-  return { reduce, average: false };
+  return { reduce: word, average: false };
 }
 
 const describe = (t: Tensor): string => `${t.dtype} [${t.shape.join(', ')}]`;
 
 const NOTHING: Omit<NativeCall, 'op' | 'name' | 'timeout' | 'agreement'> = {
   dtype: Code.f32,
-  reduce: 0,
+  reduce: ReduceOp.SUM,
   average: false,
   waitForAll: false,
   root: 0,
@@ -80,7 +65,7 @@ const NOTHING: Omit<NativeCall, 'op' | 'name' | 'timeout' | 'agreement'> = {
 function run(
   call: string,
   { group, asyncOp, timeout }: { group: Group; asyncOp: boolean; timeout: number | null },
-  op: Op,
+  op: NativeCall['op'],
   what: string,
   parts: (loan: Loan) => Partial<NativeCall>,
 ): GroupWork | null {
@@ -125,7 +110,7 @@ export function allReduce(...args: Arguments<typeof allReduceCall.schema>): Work
   const group = groupHere(call, given);
   if (group === null) return null;
   const how = reduction(call, op, tensor);
-  return run(call, { group, asyncOp, timeout }, Op.allReduce, `${describe(tensor)} ${op}`, (loan) => ({
+  return run(call, { group, asyncOp, timeout }, 'allReduce', `${describe(tensor)} ${op}`, (loan) => ({
     dtype: tensor.code,
     ...how,
     outputs: [loan.output(tensor, true)],
@@ -142,7 +127,7 @@ export function broadcast(...args: Arguments<typeof broadcastCall.schema>): Work
   const group = groupHere(call, given);
   if (group === null) return null;
   const root = rootOf(call, ['src', 'groupSrc'], group, src, groupSrc);
-  return run(call, { group, asyncOp, timeout }, Op.broadcast, `${describe(tensor)} from ${root}`, (loan) => ({
+  return run(call, { group, asyncOp, timeout }, 'broadcast', `${describe(tensor)} from ${root}`, (loan) => ({
     dtype: tensor.code,
     root,
     // The root's own is only read.
@@ -161,7 +146,7 @@ export function reduce(...args: Arguments<typeof reduceCall.schema>): Work | nul
   if (group === null) return null;
   const root = rootOf(call, ['dst', 'groupDst'], group, dst, groupDst);
   const how = reduction(call, op, tensor);
-  return run(call, { group, asyncOp, timeout }, Op.reduce, `${describe(tensor)} ${op} to ${root}`, (loan) => ({
+  return run(call, { group, asyncOp, timeout }, 'reduce', `${describe(tensor)} ${op} to ${root}`, (loan) => ({
     dtype: tensor.code,
     ...how,
     root,
@@ -180,7 +165,7 @@ export function allGather(...args: Arguments<typeof allGatherCall.schema>): Work
   if (group === null) return null;
   checkList(call, 'tensorList', list, group.size());
   checkLike(call, 'tensorList', list, tensor);
-  return run(call, { group, asyncOp, timeout }, Op.allGather, describe(tensor), (loan) => ({
+  return run(call, { group, asyncOp, timeout }, 'allGather', describe(tensor), (loan) => ({
     dtype: tensor.code,
     outputs: [loan.outputs(list)],
     inputs: [loan.input(tensor)],
@@ -198,7 +183,7 @@ export function allGatherIntoTensor(...args: Arguments<typeof intoCall.schema>):
   if (group === null) return null;
   checkDtype(call, output, input);
   checkWhole(call, group, output, input);
-  return run(call, { group, asyncOp, timeout }, Op.allGather, describe(input), (loan) => ({
+  return run(call, { group, asyncOp, timeout }, 'allGather', describe(input), (loan) => ({
     dtype: input.code,
     outputs: [loan.output(output, false)],
     inputs: [loan.input(input)],
@@ -232,7 +217,7 @@ export function gather(...args: Arguments<typeof gatherCall.schema>): Work | nul
     checkLike(call, 'gatherList', list, tensor);
   } else if (list !== null && list.length > 0)
     throw new TypeError(`${call}: gatherList is for rank ${group.ranks[root]!}, which gathers; leave it out on others`);
-  return run(call, { group, asyncOp, timeout }, Op.gather, `${describe(tensor)} to ${root}`, (loan) => ({
+  return run(call, { group, asyncOp, timeout }, 'gather', `${describe(tensor)} to ${root}`, (loan) => ({
     dtype: tensor.code,
     root,
     outputs: root === group.rank() ? [loan.outputs(list!)] : [],
@@ -258,7 +243,7 @@ export function scatter(...args: Arguments<typeof scatterCall.schema>): Work | n
     throw new TypeError(
       `${call}: scatterList is for rank ${group.ranks[root]!}, which scatters; leave it out on others`,
     );
-  return run(call, { group, asyncOp, timeout }, Op.scatter, `${describe(tensor)} from ${root}`, (loan) => ({
+  return run(call, { group, asyncOp, timeout }, 'scatter', `${describe(tensor)} from ${root}`, (loan) => ({
     dtype: tensor.code,
     root,
     outputs: [loan.output(tensor, false)],
@@ -278,7 +263,7 @@ export function reduceScatter(...args: Arguments<typeof reduceScatterCall.schema
   checkList(call, 'inputList', list, group.size());
   checkLike(call, 'inputList', list, output);
   const how = reduction(call, op, output);
-  return run(call, { group, asyncOp, timeout }, Op.reduceScatter, `${describe(output)} ${op}`, (loan) => ({
+  return run(call, { group, asyncOp, timeout }, 'reduceScatter', `${describe(output)} ${op}`, (loan) => ({
     dtype: output.code,
     ...how,
     outputs: [loan.output(output, false)],
@@ -298,7 +283,7 @@ export function reduceScatterTensor(...args: Arguments<typeof scatterTensorCall.
   checkDtype(call, output, input);
   checkWhole(call, group, input, output);
   const how = reduction(call, op, output);
-  return run(call, { group, asyncOp, timeout }, Op.reduceScatter, `${describe(output)} ${op}`, (loan) => ({
+  return run(call, { group, asyncOp, timeout }, 'reduceScatter', `${describe(output)} ${op}`, (loan) => ({
     dtype: output.code,
     ...how,
     outputs: [loan.output(output, false)],
@@ -319,7 +304,7 @@ export function allToAll(...args: Arguments<typeof allToAllCall.schema>): Work |
   checkList(call, 'inputTensorList', inputs, group.size());
   const [first] = outputs;
   for (const t of [...outputs, ...inputs]) checkDtype(call, first!, t);
-  return run(call, { group, asyncOp, timeout }, Op.allToAll, first!.dtype, (loan) => ({
+  return run(call, { group, asyncOp, timeout }, 'allToAll', first!.dtype, (loan) => ({
     dtype: first!.code,
     outputs: [loan.outputs(outputs)],
     inputs: [loan.inputs(inputs)],
@@ -338,7 +323,7 @@ export function allToAllSingle(...args: Arguments<typeof allToAllSingleCall.sche
   const group = groupHere(call, given);
   if (group === null) return null;
   checkDtype(call, output, input);
-  return run(call, { group, asyncOp, timeout }, Op.allToAll, output.dtype, (loan) => ({
+  return run(call, { group, asyncOp, timeout }, 'allToAll', output.dtype, (loan) => ({
     dtype: output.code,
     received: split(call, 'outputSplitSizes', output, received, group.size()),
     sent: split(call, 'inputSplitSizes', input, sent, group.size()),
@@ -377,7 +362,7 @@ export function barrier(...args: Arguments<typeof barrierCall.schema>): Work | n
   const call = 'barrier';
   if (deviceIds !== null) throw new TenfoldError('value', `${call}: there are no other devices than the processor`);
   const group = groupHere(call, given);
-  return group && run(call, { group, asyncOp, timeout }, Op.barrier, '', () => ({}));
+  return group && run(call, { group, asyncOp, timeout }, 'barrier', '', () => ({}));
 }
 
 const monitoredCall = signature('monitoredBarrier(any group=null, float? timeout=null, bool waitAllRanks=false)');
@@ -389,5 +374,5 @@ export function monitoredBarrier(...args: Arguments<typeof monitoredCall.schema>
   const call = 'monitoredBarrier';
   const group = groupHere(call, given);
   // What isn't there in time is this call's own to find, not the comparison's before it.
-  if (group !== null) run(call, { group, asyncOp: false, timeout }, Op.monitoredBarrier, '', () => ({ waitForAll }));
+  if (group !== null) run(call, { group, asyncOp: false, timeout }, 'monitoredBarrier', '', () => ({ waitForAll }));
 }

@@ -15,12 +15,22 @@ export interface NativeGroup {
 /** A call under way, as the addon counts it, until `release`. */
 export type NativeJob = number;
 
-/** A collective; see native/distributed/collectives.h. */
+/** A collective; see native/distributed/collectives.h, which has these words and those of `reduce`. */
 export interface NativeCall {
-  op: number;
+  op:
+    | 'allReduce'
+    | 'broadcast'
+    | 'reduce'
+    | 'allGather'
+    | 'gather'
+    | 'scatter'
+    | 'reduceScatter'
+    | 'allToAll'
+    | 'barrier'
+    | 'monitoredBarrier';
   name: string;
   dtype: number;
-  reduce: number;
+  reduce: string;
   average: boolean;
   waitForAll: boolean;
   root: number;

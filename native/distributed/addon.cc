@@ -109,6 +109,19 @@ std::vector<int64_t> countsOf(const Napi::Value& value) {
   return counts;
 }
 
+#define TENFOLD_WORD(name) #name,
+constexpr const char* kCollectives[] = {TENFOLD_COLLECTIVES(TENFOLD_WORD)};
+constexpr const char* kReductions[] = {TENFOLD_REDUCTIONS(TENFOLD_WORD)};
+// The enumerator that a word of an object names.
+template <class Enum, size_t N>
+Enum named(const Napi::Object& given, const char* key, const char* const (&words)[N]) {
+  const std::string word = Napi::Value(given.Get(key)).ToString().Utf8Value();
+  for (size_t i = 0; i < N; ++i) {
+    if (word == words[i]) return static_cast<Enum>(i);
+  }
+  throw Napi::TypeError::New(given.Env(), "distributed: no " + std::string(key) + " '" + word + "'");
+}
+
 // create(name, rank, size)
 Napi::Value create(const Napi::CallbackInfo& info) {
   State& state = *static_cast<State*>(info.Data());
@@ -159,10 +172,10 @@ Napi::Value submit(const Napi::CallbackInfo& info) {
   const auto number = [&](const char* key) { return Napi::Value(given.Get(key)).ToNumber().Int32Value(); };
   const auto pending = std::make_shared<Pending>();
   Call call{};
-  call.op = static_cast<Op>(number("op"));
+  call.op = named<Op>(given, "op", kCollectives);
   call.name = Napi::Value(given.Get("name")).ToString().Utf8Value();
   call.dtype = static_cast<DType>(number("dtype"));
-  call.reduce = static_cast<Reduce>(number("reduce"));
+  call.reduce = named<Reduce>(given, "reduce", kReductions);
   call.average = Napi::Value(given.Get("average")).ToBoolean();
   call.waitForAll = Napi::Value(given.Get("waitForAll")).ToBoolean();
   call.root = number("root");

@@ -13,19 +13,19 @@
 
 namespace tenfold::distributed {
 
-// The order is the contract with lib/distributed/collectives.ts.
-enum class Op : int {
-  allReduce = 0,
-  broadcast,
-  reduce,
-  allGather,
-  gather,
-  scatter,
-  reduceScatter,
-  allToAll,
-  barrier,
-  monitoredBarrier,
-};
+// lib/distributed names them by these words.
+#define TENFOLD_COLLECTIVES(X) \
+  X(allReduce)                 \
+  X(broadcast)                 \
+  X(reduce)                    \
+  X(allGather)                 \
+  X(gather)                    \
+  X(scatter)                   \
+  X(reduceScatter)             \
+  X(allToAll)                  \
+  X(barrier)                   \
+  X(monitoredBarrier)
+enum class Op : int { TENFOLD_COLLECTIVES(TENFOLD_ENUMERATOR) };
 
 struct Span {
   char* data;

@@ -6,8 +6,10 @@
 
 namespace tenfold::distributed {
 
-// The order is the contract with lib/distributed/collectives.ts.
-enum class Reduce : int { sum = 0, product, min, max, band, bor, bxor };
+#define TENFOLD_ENUMERATOR(name) name,
+// lib/distributed names them by these words.
+#define TENFOLD_REDUCTIONS(X) X(sum) X(product) X(min) X(max) X(band) X(bor) X(bxor)
+enum class Reduce : int { TENFOLD_REDUCTIONS(TENFOLD_ENUMERATOR) };
 
 // out[i] = a[i] ∘ b[i]; out may be a or b.
 using ReduceFn = void (*)(void* out, const void* a, const void* b, size_t n);
