@@ -4,10 +4,10 @@
  *   TENFOLD_PYTHON=/path/to/python node --import tsx bench/distributed/allReduce.ts [--ranks 2] [--rounds 10] [--trials 3]
  */
 import { spawn } from 'node:child_process';
-import { createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { freePort } from './freePort.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values } = parseArgs({
@@ -21,14 +21,6 @@ interface Told {
   small: number[];
   processor: number;
   waiting: number;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function world(command: string, args: string[]): Promise<Told[]> {

@@ -8,10 +8,10 @@
  * is older, and PyTorch's ranks don't understand it; Debian 13's fits.
  */
 import { spawn } from 'node:child_process';
-import { createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { freePort } from '../../../bench/distributed/freePort.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values: given } = parseArgs({ options: { tenfold: { type: 'string' }, seconds: { type: 'string' } } });
@@ -25,14 +25,6 @@ interface Ended {
   lines: [what: string, values: number[]][];
   code: number | null;
   stderr: string;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 function start(rank: number, port: number, tenfold: boolean): Promise<Ended> {
