@@ -5,7 +5,7 @@
 import { Code, SIZE } from '../dtype.js';
 import { AT_NDIM, AT_NUMEL, AT_OPERAND, AT_OPERANDS, AT_PARAMS, AT_SIZES, AT_STRIDES, IMMEDIATE, MAX_DIMS, ONE_ELEMENT, kernel, tileTypes } from '../native/launch.js'; // prettier-ignore
 import { outlives } from './arena.js';
-import { slotsOf, type Memory, type Slot, type Step } from './steps.js';
+import { plainStep, slotsOf, type Memory, type Slot, type Step } from './steps.js';
 
 // Limits and layout of a chain's frame: native/plan/chain.h.
 const MAX_OPERANDS = 32;
@@ -366,16 +366,5 @@ function chainOf(group: Group, uses: ReadonlyMap<Memory, number>): Step | null {
     frame.set(params, at + STEP_PARAMS);
   });
   const line = parts.at(-1)!.step.line;
-  return {
-    id: CHAIN,
-    name: 'chain',
-    code: Code.f32,
-    frame,
-    slots,
-    table: null,
-    live: null,
-    refusal: null,
-    parts: parts.map((p) => p.step),
-    line,
-  };
+  return { ...plainStep(CHAIN, 'chain', frame, slots), parts: parts.map((p) => p.step), line };
 }

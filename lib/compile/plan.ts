@@ -14,7 +14,7 @@ import { outlives, withoutDead, type Arena } from './arena.js';
 import { foldEpilogues } from './epilogue.js';
 import { countUses, fuse } from './fuse.js';
 import type { Recording } from './recording.js';
-import { bytesOf, title, type Memory, type Slot, type Step } from './steps.js';
+import { bytesOf, plainStep, title, type Memory, type Slot, type Step } from './steps.js';
 
 const COPY = kernel('copy')[Code.f32]!;
 const AT_CANCEL = 0; // frames begin with a word that another thread looks at
@@ -77,18 +77,7 @@ function initials(recording: Recording): Step[] {
       writes,
     });
     const slots = [slot(4, memory, true), slot(7, source, false)];
-    steps.push({
-      id: COPY,
-      name: 'copy',
-      code: Code.f32,
-      frame,
-      slots,
-      table: null,
-      live: null,
-      refusal: null,
-      parts: [],
-      line: '',
-    });
+    steps.push(plainStep(COPY, 'copy', frame, slots));
   }
   return steps;
 }

@@ -1,5 +1,5 @@
 /** What a recording consists of: launches as data, and the pieces of memory that they read and write. */
-import type { Code } from '../dtype.js';
+import { Code } from '../dtype.js';
 import type { Refusal } from '../launch/check.js';
 import type { Storage } from '../tensor/storage.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -74,6 +74,20 @@ export interface Step {
   /** Where in the user's code it comes from; '' where that can't be told. */
   readonly line: string;
 }
+
+/** A step that is its frame and nothing else, of a kernel that goes by none of the dtypes. */
+export const plainStep = (id: number, name: string, frame: Float64Array, slots: readonly Slot[]): Step => ({
+  id,
+  name,
+  code: Code.f32,
+  frame,
+  slots,
+  table: null,
+  live: null,
+  refusal: null,
+  parts: [],
+  line: '',
+});
 
 /** Every address of a step. */
 export function* slotsOf(step: Step): Iterable<Slot> {
