@@ -311,9 +311,7 @@ export class Declarations {
     const [first, second] = type.typeArguments ?? [];
     if ((kind !== 'OptionArgs' && kind !== 'ScheduleArgs') || !first || !second) return null;
     const whole =
-      kind === 'OptionArgs'
-        ? second.getText(source)
-        : `${first.getText(source)} & { /** The epoch to resume at; -1 starts afresh. */ lastEpoch?: number }`;
+      kind === 'OptionArgs' ? second.getText(source) : `${first.getText(source)} & ${this.commonOptions(module)}`;
     const param = (name: string, text: string, optional: boolean): FormParameter => {
       const own = { name, kind: 'any', nullable: false, optional: false, keywordOnly: false, default: undefined };
       return { name, type: text, optional, rest: false, doc: describeParameter(own, kind) };
@@ -329,6 +327,14 @@ export class Declarations {
       param(m.name.getText(source), m.type!.getText(source), m.questionToken !== undefined),
     );
     return [[options], [...byPosition, param('lastEpoch', 'number', true)]];
+  }
+  /** What every scheduler takes besides its own options: the members of Common, beside ScheduleArgs. */
+  private commonOptions(module: Module): string {
+    const { source } = this.modules.get(module.imports.get('ScheduleArgs')!.path)!;
+    const common = source.statements.find(
+      (s): s is ts.InterfaceDeclaration => ts.isInterfaceDeclaration(s) && s.name.text === 'Common',
+    )!;
+    return `{ ${common.members.map((member) => member.getFullText(source).trim()).join(' ')} }`;
   }
   private schemaQueried(module: Module, type: ts.TypeNode): string | null {
     if (!ts.isTypeQueryNode(type) || !ts.isQualifiedName(type.exprName)) return null;
