@@ -33,7 +33,6 @@ export abstract class Metric<Value> {
       ['input', input],
       ['target', target],
     ] as const)
-      // prettier-ignore
       if (!(t instanceof Tensor)) throw new TypeError(`${this.call}: '${name}' must be a tensor, got ${show(t)}`);
     this.count += noGrad(() => tidy(() => this.take(input, target)));
     return this;

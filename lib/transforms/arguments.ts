@@ -19,11 +19,8 @@ export function pairOf(call: string, size: number | readonly number[]): [height:
   return [pair[0]!, pair[1]!];
 }
 
-/** Nearest integer, a half to the even one, as Python's. */
-export function rounded(x: number): number {
-  const down = Math.floor(x);
-  return x - down === 0.5 ? down + (down % 2 === 0 ? 0 : 1) : Math.round(x);
-}
+/** Channels of an image; 1 where it has no dim for them. */
+export const channelsOf = (image: Tensor): number => (image.shape.length > 2 ? image.shape.at(-3)! : 1);
 
 /** How values between pixels are found. */
 export type Interpolation = 'nearest' | 'nearest-exact' | 'bilinear' | 'bicubic';

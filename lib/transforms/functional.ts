@@ -8,14 +8,15 @@ import * as F from '../nn/functional/index.js';
 import { signature, type Arguments } from '../op/schema.js';
 import { linspace, ones, tensor } from '../ops/creation.js';
 import { cat, where } from '../ops/index.js';
+import { halfToEven } from '../tensor/rounding.js';
 import { type Tensor } from '../tensor/tensor.js';
 import {
   INTERPOLATIONS,
   checkInterpolation,
+  channelsOf,
   checkPaddingMode,
   pairOf,
   perChannel,
-  rounded,
   sidesOf,
   sizeOf,
   type Fill,
@@ -45,7 +46,7 @@ export function centerCrop(...args: Arguments<typeof centerSchema.schema>): Tens
   const [down, across] = [Math.max(height - h, 0), Math.max(width - w, 0)];
   const sides = [across >> 1, (across + 1) >> 1, down >> 1, (down + 1) >> 1];
   const whole = down + across > 0 ? F.pad(image, sides) : image;
-  return crop(whole, rounded((h + down - height) / 2), rounded((w + across - width) / 2), height, width);
+  return crop(whole, halfToEven((h + down - height) / 2), halfToEven((w + across - width) / 2), height, width);
 }
 
 const imageSchema = signature('hflip(Tensor image)');
@@ -80,7 +81,7 @@ export function resize(...args: Arguments<typeof resizeSchema.schema>): Tensor {
   const { shape } = image;
   const smooth = interpolation === 'bilinear' || interpolation === 'bicubic';
   const direct = image.isFloatingPoint() || image.dtype === 'uint8';
-  const planes = image.reshape(-1, shape.length > 2 ? shape.at(-3)! : 1, ...before);
+  const planes = image.reshape(-1, channelsOf(image), ...before);
   const given = direct ? planes : planes.to('float32');
   const found = F.interpolate(given, {
     size: to,
@@ -144,7 +145,7 @@ function borderIndices(mode: string, size: number, before: number, after: number
 /** A fill as [channels, 1, 1]. */
 function colour(call: string, fill: Fill, image: Tensor): Tensor {
   const list = typeof fill === 'number' ? [fill] : [...fill];
-  const channels = image.shape.length > 2 ? image.shape.at(-3)! : 1;
+  const channels = channelsOf(image);
   if (list.length !== 1 && list.length !== channels)
     throw new TenfoldError('shape', `${call}: fill must have 1 or ${channels} values, as the image has channels; got ${list.length}`); // prettier-ignore
   return perChannel(list).to(image.dtype);
@@ -201,10 +202,9 @@ function gridOf(matrix: Affine, image: Tensor, [w, h]: number[], [outW, outH]: n
 }
 function sampled(image: Tensor, grid: Tensor, mode: 'nearest' | 'bilinear', fill: Fill | null): Tensor {
   const { shape } = image;
-  const channels = shape.length > 2 ? shape.at(-3)! : 1;
   const out = [...shape.slice(0, -2), grid.shape[1]!, grid.shape[2]!];
   if (image.numel() === 0) return image.reshape(out);
-  const planes = image.to(grid.dtype).reshape(-1, channels, ...shape.slice(-2));
+  const planes = image.to(grid.dtype).reshape(-1, channelsOf(image), ...shape.slice(-2));
   const [n] = planes.shape as readonly [number];
   const sample = (x: Tensor): Tensor =>
     F.gridSample(x, grid.expand(n, -1, -1, -1), { mode, paddingMode: 'zeros', alignCorners: false });

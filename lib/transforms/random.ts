@@ -8,18 +8,10 @@ import { signature, type Arguments } from '../op/schema.js';
 import { empty } from '../ops/creation.js';
 import { rand, randint } from '../ops/random.js';
 import type { Generator } from '../random/generator.js';
+import { halfToEven } from '../tensor/rounding.js';
 import { type Tensor } from '../tensor/tensor.js';
 import { applied, checkTransform, type Transform } from './fixed.js';
-import {
-  sizeOf,
-  pairOf,
-  rounded,
-  checkInterpolation,
-  checkPaddingMode,
-  sidesOf,
-  perChannel,
-  type Fill,
-} from './arguments.js';
+import { sizeOf, pairOf, checkInterpolation, checkPaddingMode, sidesOf, perChannel, type Fill } from './arguments.js';
 import * as F from './functional.js';
 
 /** Whether chance says so; draws one number. */
@@ -34,8 +26,19 @@ const below = (n: number, generator: Generator | null): number =>
 function checkProbability(call: string, p: number): void {
   if (!(p >= 0 && p <= 1)) throw new RangeError(`${call}: p must be from 0 to 1, got ${p}`);
 }
+/**
+ * Sides of a rectangle by chance: its area drawn from `scale`, a share of `area`, and the ratio of the first side to the second from
+ * `ratio`, by its logarithm, in float32 as PyTorch draws it.
+ */
+function sides(area: number, scale: Range, ratio: Range, generator: Generator | null): [number, number] {
+  const part = area * between(...scale, generator);
+  const [low, high] = ratio.map((r) => Math.fround(Math.log(Math.fround(r)))) as [number, number];
+  const form = Math.fround(Math.exp(between(low, high, generator)));
+  return [halfToEven(Math.sqrt(part * form)), halfToEven(Math.sqrt(part / form))];
+}
+type Range = readonly [number, number];
 /** A range [from, to] of numbers above 0. */
-function checkRange(call: string, name: string, range: readonly number[]): readonly [number, number] {
+function checkRange(call: string, name: string, range: readonly number[]): Range {
   if (range.length !== 2 || !(range[0]! > 0 && range[0]! <= range[1]! && range[1]! < Infinity))
     throw new RangeError(`${call}: ${name} must be [from, to] with 0 < from <= to, got ${show(range)}`);
   return [range[0]!, range[1]!];
@@ -129,8 +132,8 @@ export class RandomCrop extends Module {
     const at = (room: number): number => (room > 0 ? below(room + 1, this.#generator) : 0);
     const y = at(h - height);
     const x = at(w - width);
-    const sides = [left, top, right, bottom];
-    return F.crop(sides.some((n) => n > 0) ? F.pad(image, sides, this.#border) : image, y, x, height, width);
+    const border = [left, top, right, bottom];
+    return F.crop(border.some((n) => n > 0) ? F.pad(image, border, this.#border) : image, y, x, height, width);
   }
 }
 
@@ -143,8 +146,8 @@ const resizedCrop = signature(
  */
 export class RandomResizedCrop extends Module {
   readonly size: readonly [number, number];
-  readonly scale: readonly [number, number];
-  readonly ratio: readonly [number, number];
+  readonly scale: Range;
+  readonly ratio: Range;
   readonly #how: { interpolation: string; antialias: boolean };
   readonly #generator: Generator | null;
   constructor(...args: Arguments<typeof resizedCrop.schema>) {
@@ -162,12 +165,9 @@ export class RandomResizedCrop extends Module {
     return F.resize(F.crop(image, top, left, height, width), this.size, this.#how);
   }
   private part([h, w]: readonly [number, number]): [top: number, left: number, height: number, width: number] {
-    const log = this.ratio.map((r) => Math.fround(Math.log(Math.fround(r)))) as [number, number];
     const g = this.#generator;
     for (let i = 0; i < 10; i++) {
-      const area = h * w * between(...this.scale, g);
-      const ratio = Math.fround(Math.exp(between(...log, g)));
-      const [width, height] = [rounded(Math.sqrt(area * ratio)), rounded(Math.sqrt(area / ratio))];
+      const [width, height] = sides(h * w, this.scale, this.ratio, g);
       if (width > 0 && width <= w && height > 0 && height <= h) {
         const top = below(h - height + 1, g);
         return [top, below(w - width + 1, g), height, width];
@@ -175,8 +175,8 @@ export class RandomResizedCrop extends Module {
     }
     const [narrowest, widest] = this.ratio;
     let [height, width] = [h, w];
-    if (w / h < narrowest) height = rounded(w / narrowest);
-    else if (w / h > widest) width = rounded(h * widest);
+    if (w / h < narrowest) height = halfToEven(w / narrowest);
+    else if (w / h > widest) width = halfToEven(h * widest);
     return [(h - height) >> 1, (w - width) >> 1, height, width];
   }
 }
@@ -214,8 +214,8 @@ const erasing = signature(
  */
 export class RandomErasing extends Module {
   readonly p: number;
-  readonly scale: readonly [number, number];
-  readonly ratio: readonly [number, number];
+  readonly scale: Range;
+  readonly ratio: Range;
   readonly value: Fill | 'random';
   readonly inplace: boolean;
   readonly #generator: Generator | null;
@@ -238,11 +238,8 @@ export class RandomErasing extends Module {
       throw new TenfoldError('shape', `RandomErasing: value must have 1 or ${channels} numbers, as the image has channels; got ${this.value.length}`); // prettier-ignore
     const g = this.#generator;
     if (!happens(this.p, g)) return image;
-    const log = this.ratio.map((r) => Math.fround(Math.log(Math.fround(r)))) as [number, number];
     for (let i = 0; i < 10; i++) {
-      const area = h * w * between(...this.scale, g);
-      const ratio = Math.fround(Math.exp(between(...log, g)));
-      const [height, width] = [rounded(Math.sqrt(area * ratio)), rounded(Math.sqrt(area / ratio))];
+      const [height, width] = sides(h * w, this.scale, this.ratio, g);
       if (height >= h || width >= w) continue;
       const value = this.filling([channels, height, width]);
       const top = below(h - height + 1, g);

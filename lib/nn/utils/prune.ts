@@ -13,6 +13,7 @@ import { rand } from '../../ops/random.js';
 import { matrixNorm } from '../../ops/linalg.js';
 import { vectorNorm } from '../../ops/norm.js';
 import { formatShape, sameShape, wrapDim } from '../../tensor/shape.js';
+import { halfToEven } from '../../tensor/rounding.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { Module, findHooks } from '../module.js';
 import { type Parameter } from '../parameter.js';
@@ -102,9 +103,7 @@ function countOf(call: string, amount: number, size: number): number {
     if (amount > size) throw new RangeError(`${call}: amount ${amount} is more than the ${size} that there are`);
     return amount;
   }
-  const floor = Math.floor(amount * size);
-  const rest = amount * size - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+  return halfToEven(amount * size);
 }
 /** The mask without the elements at flat places. */
 function without(mask: Tensor, places: Tensor): Tensor {

@@ -3,7 +3,7 @@
  * only (quoted fields, categories, missing values).
  */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { TenfoldError, checkOptions, didYouMean, show } from '../../errors.js';
+import { TenfoldError, didYouMean, show } from '../../errors.js';
 
 /** Options of CsvDataset and CsvStream. */
 export interface CsvOptions {
@@ -20,7 +20,8 @@ export interface CsvOptions {
   /** Columns of words, by name: their words, whose places in the list are the numbers read. */
   categories?: Readonly<Record<string, readonly string[]>> | null;
 }
-const OPTIONS = ['header', 'delimiter', 'columns', 'target', 'missing', 'categories'];
+/** Their names. */
+export const CSV_OPTIONS = ['header', 'delimiter', 'columns', 'target', 'missing', 'categories'] as const;
 
 const QUOTE = 34;
 const NEWLINE = 10;
@@ -46,7 +47,7 @@ interface Layout {
   readonly words: readonly (ReadonlyMap<string, number> | null)[];
 }
 
-/** Reads records of numbers from one file. */
+/** Reads records of numbers from one file; the names of its options were checked. */
 export class CsvReader {
   readonly #options: CsvOptions;
   readonly #delimiter: number;
@@ -61,7 +62,6 @@ export class CsvReader {
     /** Bytes read at a time. */
     private readonly piece = PIECE,
   ) {
-    checkOptions(call, options, OPTIONS);
     if (typeof path !== 'string') throw new TypeError(`${call}: path must be a string, got ${show(path)}`);
     const { delimiter = ',', missing = null, header = true } = options;
     if (typeof delimiter !== 'string' || delimiter.length !== 1 || /["\r\n\d.+-]/.test(delimiter) || delimiter > '~')
@@ -239,7 +239,6 @@ export class CsvReader {
     columns: number,
     delimiter: number,
   ): number {
-    // prettier-ignore
     const { slots } = this.#layout;
     const { out } = this;
     let at = from;

@@ -4,8 +4,8 @@ import { codeOf, type DType } from '../../dtype.js';
 import { fromTypedArray, tensor } from '../../ops/creation.js';
 import { type Tensor } from '../../tensor/tensor.js';
 import { stackRows } from './collate.js';
-import { CsvReader, type CsvOptions } from './csv.js';
-import { Dataset, IterableDataset } from './dataset.js';
+import { CSV_OPTIONS, CsvReader, type CsvOptions } from './csv.js';
+import { Dataset, IterableDataset, checkIndex } from './dataset.js';
 import { getWorkerInfo } from './workerInfo.js';
 
 /** A row's numbers, or with a target the pair of them and it. */
@@ -17,8 +17,7 @@ export interface CsvDatasetOptions extends CsvOptions {
   /** dtype of the target (default `dtype`; 'int64' for classes). */
   targetDtype?: DType;
 }
-const READER_OPTIONS = ['header', 'delimiter', 'columns', 'target', 'missing', 'categories'];
-const DTYPE_OPTIONS = [...READER_OPTIONS, 'dtype', 'targetDtype'];
+const OPTIONS = [...CSV_OPTIONS, 'dtype', 'targetDtype'];
 
 /** The reader of a dataset, and the dtypes of its tensors. */
 function opened(
@@ -26,8 +25,7 @@ function opened(
   path: string,
   options: CsvDatasetOptions,
 ): { reader: CsvReader; dtypes: [DType, DType]; paired: boolean } {
-  // prettier-ignore
-  checkOptions(call, options, DTYPE_OPTIONS);
+  checkOptions(call, options, OPTIONS);
   const { dtype = 'float32', targetDtype = dtype, ...rest } = options;
   for (const d of [dtype, targetDtype]) codeOf(call, d);
   const paired = (rest.target ?? null) !== null;
@@ -105,15 +103,12 @@ export class CsvDataset extends Dataset<CsvSample> {
     return this.features.shape[0]!;
   }
   get(index: number): CsvSample {
-    if (!Number.isInteger(index))
-      throw new TypeError(`CsvDataset.get: the index must be an integer, got ${show(index)}`);
-    if (index < -this.length || index >= this.length)
-      throw new RangeError(`CsvDataset.get: index ${index} is out of range for ${this.length} samples`);
-    const row = this.features.select(0, index);
-    return this.target ? [row, this.target.select(0, index)] : row;
+    const at = checkIndex('CsvDataset.get', index, this.length);
+    const row = this.features.select(0, at);
+    return this.target ? [row, this.target.select(0, at)] : row;
   }
   batch(indices: readonly number[]): CsvSample {
-    const rows = indices.map((i) => (i < 0 ? i + this.length : i));
+    const rows = indices.map((i) => checkIndex('CsvDataset.get', i, this.length));
     const features = stackRows(this.features, rows);
     return this.target ? [features, stackRows(this.target, rows)] : features;
   }

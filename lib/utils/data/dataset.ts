@@ -69,7 +69,7 @@ export function checkIndices(call: string, given: unknown): void {
 }
 
 /** Index from the end where negative; RangeError where there is no such sample. */
-function checkIndex(call: string, index: number, length: number): number {
+export function checkIndex(call: string, index: number, length: number): number {
   if (!Number.isInteger(index)) throw new TypeError(`${call}: the index must be an integer, got ${show(index)}`);
   if (index < -length || index >= length)
     throw new RangeError(`${call}: index ${index} is out of range for ${length} samples`);

@@ -1,7 +1,7 @@
 /** StackDataset: samples of several datasets beside each other. */
 import { TenfoldError, show } from '../../errors.js';
 import { Tensor } from '../../tensor/tensor.js';
-import { Dataset, type MapDataset } from './dataset.js';
+import { Dataset, checkIndex, type MapDataset } from './dataset.js';
 
 type Sources = readonly MapDataset<unknown>[] | Readonly<Record<string, MapDataset<unknown>>>;
 /** A list of the datasets' samples, or an object of them. */
@@ -38,11 +38,7 @@ export class StackDataset<const S extends Sources> extends Dataset<Stacked<S>> {
   }
   get(index: number): Stacked<S> {
     const { datasets } = this;
-    if (!Number.isInteger(index))
-      throw new TypeError(`StackDataset.get: the index must be an integer, got ${show(index)}`);
-    if (index < -this.length || index >= this.length)
-      throw new RangeError(`StackDataset.get: index ${index} is out of range for ${this.length} samples`);
-    const at = index < 0 ? index + this.length : index;
+    const at = checkIndex('StackDataset.get', index, this.length);
     if (Array.isArray(datasets)) return (datasets as MapDataset<unknown>[]).map((d) => d.get(at)) as Stacked<S>;
     const entries = Object.entries(datasets as Readonly<Record<string, MapDataset<unknown>>>);
     return Object.fromEntries(entries.map(([name, d]) => [name, d.get(at)])) as Stacked<S>;
