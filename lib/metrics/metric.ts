@@ -9,7 +9,7 @@ import { TenfoldError, show } from '../errors.js';
 import { noGrad } from '../autograd/mode.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
 import { tidy } from '../tensor/scope.js';
-import { Tensor } from '../tensor/tensor.js';
+import { checkIsTensor, type Tensor } from '../tensor/tensor.js';
 
 /** A value over batches. `Value` is what `compute` gives. */
 export abstract class Metric<Value> {
@@ -29,11 +29,8 @@ export abstract class Metric<Value> {
    * @returns the metric itself.
    */
   update(input: Tensor, target: Tensor): this {
-    for (const [name, t] of [
-      ['input', input],
-      ['target', target],
-    ] as const)
-      if (!(t instanceof Tensor)) throw new TypeError(`${this.call}: '${name}' must be a tensor, got ${show(t)}`);
+    checkIsTensor(this.call, 'input', input);
+    checkIsTensor(this.call, 'target', target);
     this.count += noGrad(() => tidy(() => this.take(input, target)));
     return this;
   }

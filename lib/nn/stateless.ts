@@ -2,7 +2,7 @@
 import { TenfoldError, checkOptions, didYouMean, show } from '../errors.js';
 import { checkEnded } from '../autograd/mode.js';
 import { stack } from '../ops/index.js';
-import { Tensor } from '../tensor/tensor.js';
+import { Tensor, checkIsTensor } from '../tensor/tensor.js';
 import { Module, type StateDict } from './module.js';
 import type { Parameter } from './parameter.js';
 
@@ -46,7 +46,7 @@ function readTensors(call: string, given: unknown): Map<string, Tensor> {
     if (typeof part !== 'object' || part === null || part instanceof Tensor)
       throw new TypeError(`${call}: expected an object of tensors by key, or a list of them, got ${show(part)}`);
     for (const [key, value] of part instanceof Map ? (part as Map<string, unknown>) : Object.entries(part)) {
-      if (!(value instanceof Tensor)) throw new TypeError(`${call}: '${key}' must be a tensor, got ${show(value)}`);
+      checkIsTensor(call, key, value);
       if (out.has(key)) throw new TenfoldError('value', `${call}: the key '${key}' is given twice`);
       out.set(key, value);
     }
